@@ -1,0 +1,10 @@
+# The plugins in the box: a folder of plugins/ each; what each links (pkg-config names) and which
+# libraries of plugins/lib/ it is built with. Data only; the recipe is sdk/drover.mk.
+PLUGINS = http sqlite file shell sim
+
+http_PKGS   = libmicrohttpd json-c
+sqlite_PKGS = sqlite3 libsodium
+file_PKGS   =
+shell_PKGS  = libssh json-c
+shell_LIBS  = ssh
+sim_PKGS    = json-c

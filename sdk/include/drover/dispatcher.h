@@ -1,0 +1,44 @@
+/*
+ * drover/dispatcher.h - the contract of a dispatcher: it hands units to the nodes that execute them.
+ *
+ * UNSTABLE: may change without a new major version until the first dispatcher is in the box. Without
+ * one, units are executed on their own node.
+ *
+ * Process and thread: in the core, on its event loop; no call may block. A unit is only woken up by
+ * a message: who executes it is decided by the claim in the store, so messages may be lost,
+ * repeated and reordered.
+ */
+#ifndef DROVER_DISPATCHER_H
+#define DROVER_DISPATCHER_H
+
+#include <stdint.h>
+
+#include <drover/plugin.h>
+
+/* Borrowed for the call. */
+struct drover_dispatch {
+	size_t size;
+	int64_t task_key;
+	int64_t unit;
+	const char *pool;
+	const void *envelope; /* the exact bytes that were signed */
+	size_t envelope_size;
+};
+
+struct drover_dispatcher_services {
+	size_t size;
+	/* The message is with the other side for good (or not: `code`). From any thread. */
+	void (*delivered)(void *core, int64_t task_key, int64_t unit, int code);
+};
+
+struct drover_dispatcher {
+	DROVER_PLUGIN_INFO;
+	int (*open)(void *self, const struct drover_dispatcher_services *services, void *core,
+		    struct drover_error *err);
+	/* DROVER_ERETRY: its queue is full; asked again later. */
+	int (*publish)(void *self, const struct drover_dispatch *unit, struct drover_error *err);
+	int (*drain)(void *self, int64_t deadline, struct drover_error *err);
+	void (*close)(void *self);
+};
+
+#endif

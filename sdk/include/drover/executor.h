@@ -1,0 +1,192 @@
+/*
+ * drover/executor.h - the contract of an executor: it performs one unit of a task on its hosts.
+ *
+ * Process and thread. `open`, `close` and `drain` are called in the executor host, a single-threaded
+ * process that has loaded this one plugin and forks. `run` is called in a process of its own for
+ * each unit, forked from that one; it may block, fork, start threads and crash: at the unit's
+ * deadline plus 2 s the process and everything it has started are killed, and nothing that it
+ * leaves behind survives. What `run` changes in memory is seen by no other unit.
+ *
+ * Truth. Report each host exactly once. The first report for a host stands; a second one, or one
+ * for a host of another unit, is refused and named in the log and in the task's messages. A host
+ * that is not reported when `run` returns ends `failed`, and its message says so; if `run` returned
+ * an error, that error is the message. When the process dies first, hosts that were begun end
+ * `lost` and the others go to the unit's next attempt. When the deadline ends it: `timeout`.
+ *
+ * Standard output and error of the unit process go to the daemon's log (bounded); they are no
+ * host's output.
+ */
+#ifndef DROVER_EXECUTOR_H
+#define DROVER_EXECUTOR_H
+
+#include <stdint.h>
+
+#include <drover/plugin.h>
+
+/* One host of the unit. Borrowed; valid until `run` returns. */
+struct drover_target {
+	size_t size;
+	const char *name;    /* lower-cased, of the host grammar, never starting with `-` */
+	const char *address; /* to connect to, or NULL: the name */
+	int port;            /* or 0: the executor's default */
+	const char *user;    /* or NULL: the executor's default */
+	const char *vars;    /* a JSON object as text, or NULL */
+};
+
+/* What is to be done. Borrowed; valid until `run` returns. Durations are milliseconds, 0: none. */
+struct drover_unit_info {
+	size_t size;
+	const char *task;        /* the task's id */
+	int64_t unit;            /* the unit's number within the task, from 0 */
+	int attempt;             /* the fencing token, from 1 */
+	const char *type;        /* one of the executor's types */
+	const char *payload;     /* a JSON object as text, as submitted */
+	const char *credential;  /* its name, or NULL */
+	int64_t deadline;        /* CLOCK_BOOTTIME in ms at which the unit is asked to stop; killed 2 s later */
+	int64_t host_timeout;    /* one host's total */
+	int64_t connect_timeout; /* 0: the executor's default */
+	int64_t output_limit;    /* bytes kept of each of a host's streams, head and tail */
+	int64_t fanout;          /* hosts at once, 0: the executor's default */
+	size_t count;            /* hosts */
+	const struct drover_target *targets;
+};
+
+/* What became of a host. Zero is a good default for each member. Borrowed for the call. */
+struct drover_report {
+	const void *out; /* standard output: bytes of any kind */
+	size_t out_size; /* 0 with a non-NULL `out`: it is a string */
+	const void *err;
+	size_t err_size;
+	uint64_t out_total; /* bytes that the host wrote, where only a part is given above; 0: all given */
+	uint64_t err_total;
+	bool has_rc; /* `rc` says something */
+	int rc;
+	const char *signal;  /* the name without SIG of what ended the command, or NULL */
+	const char *message; /* for people; needed where the status is not ok */
+	const char *via;     /* how the host was reached: "local", "ssh", … */
+	const char *result;  /* a JSON value as text, or NULL */
+	const char *waiting_for;
+	enum drover_changed changed;
+	enum drover_phase phase;
+	enum drover_remote remote;
+};
+
+struct drover_unit; /* opaque */
+
+/* The host's side. Call them through the functions below. Thread of `run` only. */
+struct drover_executor_services {
+	size_t size;
+	const void *(*self)(const struct drover_unit *unit);
+	const struct drover_unit_info *(*info)(const struct drover_unit *unit);
+	int (*begin)(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err);
+	const struct drover_target *(*next)(struct drover_unit *unit);
+	int (*report)(struct drover_unit *unit, const char *host, enum drover_status status,
+		      const struct drover_report *report, size_t report_size);
+	void (*cork)(struct drover_unit *unit, bool corked);
+	int (*stop_fd)(const struct drover_unit *unit);
+	bool (*stopping)(struct drover_unit *unit);
+	const char *(*format)(const char *format, va_list args);
+};
+
+/* The instance's options. Borrowed. */
+static inline const void *drover_unit_self(const struct drover_unit *unit)
+{
+	return drover_host->executor->self(unit);
+}
+
+/* What is to be done. Borrowed. */
+static inline const struct drover_unit_info *drover_unit_info(const struct drover_unit *unit)
+{
+	return drover_host->executor->info(unit);
+}
+
+/*
+ * The simple way: the next host that nobody has begun, or NULL when there is none or the unit is
+ * to stop. Its intent is on disk when this returns, so the host may be touched. May block.
+ */
+static inline const struct drover_target *drover_unit_next(struct drover_unit *unit)
+{
+	return drover_host->executor->next(unit);
+}
+
+/* As drover_unit_next, but only the name. */
+static inline const char *drover_unit_next_host(struct drover_unit *unit)
+{
+	const struct drover_target *target = drover_unit_next(unit);
+
+	return target ? target->name : NULL;
+}
+
+/*
+ * The way for executors that do many hosts at once: returns 0 when the intents of targets
+ * [first, first + count) are on disk, so that they may be touched; blocks until then. At once where
+ * they are already, as all are when the executor's `window` is 0.
+ * Errors: DROVER_ECANCELLED: none of them may be touched.
+ */
+static inline int drover_unit_begin(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
+{
+	return drover_host->executor->begin(unit, first, count, err);
+}
+
+/*
+ * Reports a host's end: drover_report(unit, host, DROVER_OK, .out = text, .has_rc = true). Sent at
+ * once unless corked. Output beyond the unit's limit is cut, head and tail are kept.
+ * Errors: DROVER_ENOTFOUND: not a host of this unit; DROVER_ECONFLICT: reported before;
+ * DROVER_EINVALID: not a final status. All three are also logged and told to the task.
+ */
+#define drover_report(unit, host, status, ...)                                                                         \
+	drover_host->executor->report((unit), (host), (status), &(struct drover_report){ .via = NULL, ##__VA_ARGS__ }, \
+				      sizeof(struct drover_report))
+
+/* While corked, reports wait in memory (up to 64 KiB), to be sent together. Uncorking sends them. */
+static inline void drover_unit_cork(struct drover_unit *unit, bool corked)
+{
+	drover_host->executor->cork(unit, corked);
+}
+
+/* A descriptor that becomes readable when the unit is to stop (deadline, cancel); for poll, not for read. */
+static inline int drover_unit_stop_fd(const struct drover_unit *unit)
+{
+	return drover_host->executor->stop_fd(unit);
+}
+
+/* True when the unit is to stop: end the remote processes, report, and return within 2 s. */
+static inline bool drover_unit_stopping(struct drover_unit *unit)
+{
+	return drover_host->executor->stopping(unit);
+}
+
+/* printf into memory that is the host's; valid until the next report returns. Never NULL. */
+static inline const char *__attribute__((format(printf, 1, 2))) drover_format(const char *format, ...)
+{
+	va_list args;
+	const char *text;
+
+	va_start(args, format);
+	text = drover_host->executor->format(format, args);
+	va_end(args);
+	return text;
+}
+
+struct drover_executor {
+	DROVER_PLUGIN_INFO;
+	const char *types; /* the task types that it serves, separated by blanks */
+	/*
+	 * How many hosts of a unit are begun at once. 0: the whole unit, its intents come with the
+	 * claim. N: at most N at a time by drover_unit_next, so that a process that dies leaves no
+	 * more than N hosts `lost`; each step costs a commit.
+	 */
+	int window;
+	/* Looks at a payload before a task is accepted. In the core; no side effects; quick. Optional. */
+	int (*check_payload)(const char *type, const char *payload, struct drover_error *err);
+	int (*open)(void *self, struct drover_error *err);
+	int (*run)(struct drover_unit *unit, struct drover_error *err); /* required */
+	void (*close)(void *self);
+};
+
+/* A module that is one executor: DROVER_EXECUTOR(.name = "greet", .types = "greet", .run = run, …); */
+#define DROVER_EXECUTOR(...)                                                                                           \
+	static const struct drover_executor drover_executor_ = { .size = sizeof(struct drover_executor), __VA_ARGS__ };\
+	DROVER_MODULE(.executor = &drover_executor_)
+
+#endif

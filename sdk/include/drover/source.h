@@ -1,0 +1,144 @@
+/*
+ * drover/source.h - the contract of a source: it brings tasks in and answers questions about them.
+ *
+ * Process and thread. A source lives in the core: it is trusted. `open` and `close` are called on the
+ * core's event loop and must not block for long; a source that serves clients starts threads of its
+ * own in `open` and ends them in `close`. The services below may be called from any of the source's
+ * own threads and may block (for a commit, for a free database connection); never call them from
+ * `open`, `drain`, `close` or from a `subscribe` callback.
+ */
+#ifndef DROVER_SOURCE_H
+#define DROVER_SOURCE_H
+
+#include <stdint.h>
+
+#include <drover/plugin.h>
+#include <drover/sink.h>
+#include <drover/store.h>
+
+/* One thing that is wrong with a request: where (an RFC 6901 pointer, "" for the whole) and what. */
+typedef void drover_problem_fn(void *context, const char *pointer, const char *detail);
+
+struct drover_submission {
+	size_t size;
+	const void *json; /* the task, JSON text */
+	size_t json_size;
+	const char *owner; /* or NULL */
+	bool dry_run;      /* validate and split only */
+	drover_problem_fn *problem; /* called for each error of the request, before submit returns */
+	void *context;
+
+	/* out */
+	char id[161];
+	bool repeated; /* the same id with an equal body was there already */
+	enum drover_task_state state;
+	int64_t hosts;
+	int64_t units;
+	char executor[64];
+};
+
+/* Something of the node that runs: this process's children and their deaths. Borrowed for the call. */
+struct drover_part {
+	size_t size;
+	const char *name; /* "core", "executor: shell", … */
+	int pid;
+	int64_t started_at; /* UTC ms */
+	int64_t restarts;
+	int64_t died_at;         /* of the last death; 0: none */
+	const char *last_death;  /* "killed by signal 9", "hung in write for 30 s", …; or NULL */
+};
+
+struct drover_engine {
+	size_t size;
+	const char *name, *version, *state; /* "up", "draining", "down" */
+	int64_t incarnation, started_at, renewed_at;
+	const char *pools;     /* separated by blanks */
+	const char *executors; /* names, separated by blanks */
+	const char *isolation; /* "cgroup" or "subreaper" */
+	int64_t capacity_hosts, capacity_units, running_hosts, running_units;
+	const struct drover_part *parts;
+	size_t part_count;
+};
+
+struct drover_executor_row {
+	size_t size;
+	const char *name, *plugin, *version, *types, *summary;
+	const char *state; /* "up", "down" */
+};
+
+struct drover_core_health {
+	size_t size;
+	bool ready;      /* takes tasks */
+	bool draining;
+	bool store_ok;   /* the last transaction worked */
+	const char *message; /* why it is not ready, or NULL */
+	int64_t ready_units, running_units, running_hosts;
+};
+
+/* An event; as a sink gets it. Called on one of the core's threads: must not block or call a service. */
+typedef void drover_subscriber_fn(void *context, const struct drover_event *event);
+
+struct drover_source_services {
+	size_t size;
+
+	/*
+	 * Validates, splits and stores a task; returns when it is durable and visible.
+	 * DROVER_EINVALID: `problem` has told why (syntax errors of the JSON have the pointer NULL);
+	 * DROVER_ECONFLICT: the id is another task's; DROVER_ERETRY: the store is away or the core
+	 * drains; DROVER_ELIMIT: a bound was reached. After an error nothing of it is stored.
+	 */
+	int (*submit)(void *core, struct drover_submission *submission, struct drover_error *err);
+	/* DROVER_ENOTFOUND; DROVER_ECONFLICT: it has ended; DROVER_ERETRY. `fn` sees it as it is then. */
+	int (*cancel)(void *core, const char *id, const char *reason, drover_task_fn *fn, void *context,
+		      struct drover_error *err);
+
+	/* Queries as in drover/store.h; the core lends a reading session. */
+	int (*task)(void *core, const char *id, drover_task_fn *fn, void *context, struct drover_error *err);
+	int (*tasks)(void *core, const struct drover_task_filter *filter, drover_task_fn *fn, void *context,
+		     struct drover_error *err);
+	int (*units)(void *core, int64_t task_key, int64_t after_unit, int64_t limit, drover_unit_row_fn *fn,
+		     void *context, struct drover_error *err);
+	int (*results)(void *core, const struct drover_result_filter *filter, drover_result_fn *fn, void *context,
+		       struct drover_error *err);
+	int (*output)(void *core, int64_t task_key, const char *host, int stream,
+		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
+		      struct drover_error *err);
+	int (*verify)(void *core, int64_t task_key, struct drover_verification *verification,
+		      struct drover_error *err);
+
+	int (*engines)(void *core, int (*fn)(void *context, const struct drover_engine *engine), void *context,
+		       struct drover_error *err);
+	int (*executors)(void *core, int (*fn)(void *context, const struct drover_executor_row *row), void *context,
+			 struct drover_error *err);
+	/* Does not block. `message` in it is static. */
+	void (*health)(void *core, struct drover_core_health *health);
+
+	/*
+	 * Calls `fn` for each event from now on, of one task (its id) or of all (NULL), until
+	 * unsubscribe, which returns when no call is under way. Events of a slow subscriber are not
+	 * kept for it: copy what is needed.
+	 */
+	int (*subscribe)(void *core, const char *task, drover_subscriber_fn *fn, void *context, void **subscription,
+			 struct drover_error *err);
+	void (*unsubscribe)(void *core, void *subscription);
+
+	/*
+	 * The configured node's name and this program's version; borrowed for ever.
+	 */
+	const char *(*node)(void *core);
+	const char *(*version)(void *core);
+};
+
+struct drover_source {
+	DROVER_PLUGIN_INFO;
+	int (*open)(void *self, const struct drover_source_services *services, void *core, struct drover_error *err);
+	/* Takes no new tasks from now on; questions are still answered. */
+	int (*drain)(void *self, int64_t deadline, struct drover_error *err);
+	void (*close)(void *self);
+};
+
+#define DROVER_SOURCE(...)                                                                                             \
+	static const struct drover_source drover_source_ = { .size = sizeof(struct drover_source), __VA_ARGS__ };      \
+	DROVER_MODULE(.source = &drover_source_)
+
+#endif

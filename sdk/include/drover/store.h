@@ -1,0 +1,354 @@
+/*
+ * drover/store.h - the operations of a store: the database that holds tasks, units and hosts' results
+ * and is the truth for them. A sink that gives this table can be configured as the store.
+ *
+ * Sessions. All work is done in sessions: one connection each, used by one thread at a time. The
+ * core has one writing session and several reading ones, each on threads of their own, so any call
+ * may block.
+ *
+ * Transactions. Operations under "writing" run between `begin` and `commit` of a writing session;
+ * the core puts many of them into one transaction (group commit). An operation either does its
+ * whole work in that transaction or returns an error, after which the core rolls the transaction
+ * back and, for DROVER_ERETRY, does it again later, whole. An operation that finds that it is not
+ * allowed any more (a unit taken over, a task cancelled) is no error: it says so in its outcome.
+ *
+ * Counts. A task's ten counts change in the transaction that changes its hosts, so they add up to
+ * its hosts at every moment; and in that transaction, too, a task whose hosts are all final gets its
+ * final state. The store does both; `commit` tells what changed.
+ *
+ * Fence. A unit's `attempt` grows with each claim. A write that comes with an older attempt than the
+ * unit's, or from another incarnation than its holder, changes no status.
+ *
+ * Keys. A task has a text id and an integer key; its hosts have the integer ids
+ * [host_base, host_base + hosts), in the order of submission; a unit has a number within its task
+ * and covers the hosts [first, first + count) of it. Ids and keys stay below 2^53.
+ *
+ * Times are milliseconds since 1970, UTC, of the database's clock. Strings are UTF-8. Everything
+ * passed to a callback is borrowed for that call; a callback that returns non-zero ends the query,
+ * which then returns that value.
+ */
+#ifndef DROVER_STORE_H
+#define DROVER_STORE_H
+
+#include <stdint.h>
+
+#include <drover/executor.h>
+#include <drover/plugin.h>
+
+struct drover_session; /* the store's own */
+
+enum drover_session_mode { DROVER_SESSION_READ = 0, DROVER_SESSION_WRITE = 1 };
+
+struct drover_bytes {
+	const void *data;
+	size_t size;
+};
+
+/* ------------------------------------------------------------------ tasks, units, hosts as stored */
+
+/* A task. The members down to `body` are what is submitted; the others are the store's. */
+struct drover_task {
+	size_t size;
+	int64_t key;
+	const char *id;
+	const char *name;  /* or NULL */
+	const char *type;
+	const char *executor; /* the instance's name */
+	const char *pool;
+	const char *owner;    /* or NULL */
+	const char *parent;   /* a task's id, or NULL */
+	const char *note;     /* or NULL */
+	const char *labels;   /* a JSON object as text, or NULL */
+	const char *payload;  /* a JSON object as text */
+	const char *options;  /* the task's other members as a JSON object: what units need is read from it */
+	const char *credential; /* or NULL */
+	int priority;         /* 1 to 100 */
+	bool rerun_lost;      /* on_lost: "rerun" */
+	int64_t timeout;      /* ms, a unit's */
+	int64_t host_timeout; /* ms, 0: none */
+	int64_t connect_timeout;
+	int64_t output_limit;
+	int64_t fanout;
+	int64_t expires_at;   /* 0: never */
+	int64_t unit_size;
+	int64_t hosts;        /* their number */
+	int64_t units;
+	const void *body;     /* digest of the submitted body, to tell a repetition from a conflict */
+	size_t body_size;
+
+	int64_t host_base;
+	enum drover_task_state state;
+	const char *reason;   /* why it was cancelled or aborted, or NULL */
+	int64_t created_at, started_at, finished_at; /* 0: not yet */
+	int64_t counts[DROVER_STATUS_COUNT];
+	int64_t units_done;
+	int64_t seq;          /* number of its last change */
+};
+
+/* A host as submitted. */
+struct drover_host_spec {
+	const char *name;
+	const char *address; /* or NULL */
+	const char *user;    /* or NULL */
+	const char *vars;    /* or NULL */
+	int port;            /* or 0 */
+};
+
+struct drover_unit_spec {
+	int64_t first; /* index of its first host in the task */
+	int64_t count;
+};
+
+/* A unit as stored. */
+struct drover_unit_row {
+	size_t size;
+	int64_t task_key;
+	int64_t unit;
+	int64_t first, count;
+	enum drover_unit_state state;
+	int attempt;          /* 0: never claimed */
+	int64_t incarnation;  /* 0: none */
+	const char *engine;   /* its node's name, or NULL */
+	int64_t claimed_at, finished_at;
+	int64_t deadline;     /* UTC ms, of the current attempt; 0: none */
+	const char *message;  /* how its last attempt ended, if not well */
+	int64_t counts[DROVER_STATUS_COUNT];
+};
+
+/* A host's row. Outputs are not in it: `stdout_size` bytes can be read by `output`. */
+struct drover_result_row {
+	size_t size;
+	int64_t id; /* below 2^53; unique over tasks */
+	int64_t task_key;
+	const char *task; /* its id */
+	const char *host;
+	int64_t unit;
+	enum drover_status status;
+	enum drover_phase phase;
+	enum drover_changed changed;
+	enum drover_remote remote;
+	bool has_rc;
+	int rc;
+	const char *signal, *message, *waiting_for, *via, *result, *engine; /* each may be NULL */
+	int attempt;
+	int64_t started_at, finished_at; /* 0: not yet */
+	int64_t stdout_size, stderr_size;   /* bytes kept */
+	int64_t stdout_total, stderr_total; /* bytes the host wrote */
+	int64_t seq;
+	struct drover_bytes out, err; /* filled where the filter asks for outputs */
+	const char *late;             /* a result that came after the unit was taken over, as JSON, or NULL */
+};
+
+/* ------------------------------------------------------------------------------------ writing */
+
+/* A claim: compare-and-set of one ready unit, and the intents of its first hosts with it. */
+struct drover_claim {
+	int64_t task_key; /* in */
+	int64_t unit;     /* in */
+	int64_t window;   /* in: intents for so many of its pending hosts; 0: all */
+	bool claimed;     /* out: false: somebody else has it, or the task is ending */
+	int attempt;      /* out */
+	int64_t first, count; /* out: of the unit */
+};
+
+/* Intents for more hosts of a claimed unit. */
+struct drover_intent {
+	int64_t task_key;
+	int64_t unit;
+	int64_t incarnation;
+	int attempt;
+	int64_t first, count; /* hosts of the task, by index; those not pending are left alone */
+	bool granted;         /* out: false: none of them may be touched */
+};
+
+enum drover_outcome {
+	DROVER_WRITTEN = 0,
+	DROVER_LATE = 1,     /* the unit was taken over: kept beside the row, no status changed */
+	DROVER_REPEATED = 2, /* the host had a final status already */
+	DROVER_FOREIGN = 3   /* no such host in that unit */
+};
+
+/* A host's end. `report` as the executor sent it, outputs already cut to the limit. */
+struct drover_result {
+	int64_t task_key;
+	int64_t unit;
+	int64_t incarnation;
+	int attempt;
+	int64_t index; /* of the host in the task */
+	enum drover_status status;
+	struct drover_report report;
+	enum drover_outcome outcome; /* out */
+};
+
+/*
+ * The end of an attempt: what becomes of the unit's hosts that have no final status. Hosts with an
+ * intent of this attempt get `begun` and `begun_message`, or are pending again where `begun` is
+ * DROVER_PENDING; hosts without one get `rest`, where DROVER_PENDING means: the next attempt, the
+ * unit becomes ready again. When that would be attempt max_attempts + 1 they get DROVER_FAILED with
+ * a message that names the reason. `delta` of what changed is told by `commit`.
+ */
+struct drover_unit_end {
+	int64_t task_key;
+	int64_t unit;
+	int64_t incarnation;
+	int attempt;
+	enum drover_status begun, rest;
+	enum drover_phase phase; /* for those that get DROVER_TIMEOUT */
+	enum drover_remote remote; /* for `begun` */
+	const char *message;     /* for both; also kept as the unit's */
+	int max_attempts;
+	bool held;               /* out: false: the unit is another's by now; nothing was done */
+	bool ready;              /* out: it is ready again */
+};
+
+/* A host that became final by something else than its result; as told by `commit`. */
+struct drover_task_change {
+	struct drover_task task;          /* as committed; strings valid until the next begin */
+	enum drover_task_state old_state; /* equal to task.state: only counts changed */
+	bool counted;                     /* some count changed */
+};
+
+typedef int drover_task_fn(void *context, const struct drover_task *task);
+typedef int drover_unit_row_fn(void *context, const struct drover_unit_row *row);
+typedef int drover_result_fn(void *context, const struct drover_result_row *row);
+typedef int drover_change_fn(void *context, const struct drover_task_change *change);
+
+/* ------------------------------------------------------------------------------------ queries */
+
+struct drover_task_filter {
+	size_t size;
+	unsigned states;      /* bits 1 << enum drover_task_state; 0: all but accepting */
+	const char *type, *owner, *host, *name; /* NULL: any; `name` is a prefix */
+	const char *label_key, *label_value;
+	int64_t since, until; /* created_at, UTC ms; 0: open */
+	int64_t before_key;   /* newest first, keys below it; 0: from the newest */
+	int64_t limit;        /* rows; 0: all */
+};
+
+enum drover_result_sort { DROVER_SORT_INDEX = 0, DROVER_SORT_FINISHED = 1, DROVER_SORT_STATUS = 2 };
+
+struct drover_result_filter {
+	size_t size;
+	int64_t task_key;     /* 0: all tasks: needs `host` */
+	unsigned statuses;    /* bits 1 << enum drover_status; 0: all */
+	const char *host;     /* NULL: all */
+	int64_t after_id;     /* of one task, by index: ids above it; of all tasks, newest first: ids below it */
+	int64_t since_seq;    /* only rows changed after it; 0: all */
+	int64_t limit;
+	bool outputs;         /* fill out and err */
+	int64_t output_limit; /* at most so many bytes of each; 0: all */
+	enum drover_result_sort sort;
+};
+
+/* What a recount finds; `drover verify`. */
+struct drover_verification {
+	int64_t hosts;                          /* as the task says */
+	int64_t rows;                           /* that there are */
+	int64_t distinct;                       /* different names among them */
+	int64_t counted[DROVER_STATUS_COUNT];   /* rows by status */
+	int64_t stored[DROVER_STATUS_COUNT];    /* the task's counts */
+	int64_t units, units_done;
+	int64_t without_intent;                 /* final by a result, but never begun */
+	enum drover_task_state state;
+};
+
+struct drover_incarnation_row {
+	int64_t incarnation;
+	const char *node, *version;
+	int64_t started_at, renewed_at, ended_at; /* 0: lives */
+	int64_t claimed_units;
+};
+
+typedef int drover_incarnation_fn(void *context, const struct drover_incarnation_row *row);
+
+/* ------------------------------------------------------------------------------- the operations */
+
+struct drover_store_ops {
+	size_t size;
+
+	/* A session; `self` is the instance. The first writing one migrates the schema. */
+	int (*session_open)(void *self, enum drover_session_mode mode, struct drover_session **session,
+			    struct drover_error *err);
+	void (*session_close)(struct drover_session *session);
+
+	/* -- writing ----------------------------------------------------------------------- */
+	int (*begin)(struct drover_session *s, struct drover_error *err);
+	/* Calls `change` for each task that the transaction changed, after it is durable. */
+	int (*commit)(struct drover_session *s, drover_change_fn *change, void *context, struct drover_error *err);
+	void (*rollback)(struct drover_session *s);
+
+	/* A new incarnation of a node; ends the earlier ones of that name. */
+	int (*incarnate)(struct drover_session *s, const char *node, const char *version, int64_t *incarnation,
+			 struct drover_error *err);
+	/* DROVER_ECONFLICT: it was ended by somebody. */
+	int (*renew)(struct drover_session *s, int64_t incarnation, struct drover_error *err);
+	/* The lease's orderly end. */
+	int (*retire)(struct drover_session *s, int64_t incarnation, struct drover_error *err);
+	/*
+	 * Up to `limit` units held by ended incarnations are given back as by `end_unit` with
+	 * begun = DROVER_LOST (or pending where the task says rerun) and rest = DROVER_PENDING. Calls
+	 * `unit` with each as it is afterwards, and says in `*more` whether there may be others.
+	 */
+	int (*sweep)(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *unit,
+		     void *context, bool *more, struct drover_error *err);
+
+	/*
+	 * Submission: insert_task (invisible), insert_hosts and insert_units as often as needed, in order,
+	 * then accept; all in one transaction or in several. insert_task sets `key`, `host_base`.
+	 * DROVER_ECONFLICT: the id is taken.
+	 */
+	int (*insert_task)(struct drover_session *s, int64_t incarnation, struct drover_task *task,
+			   struct drover_error *err);
+	int (*insert_hosts)(struct drover_session *s, const struct drover_task *task, int64_t first,
+			    const struct drover_host_spec *hosts, int64_t count, struct drover_error *err);
+	int (*insert_units)(struct drover_session *s, const struct drover_task *task, int64_t first_unit,
+			    const struct drover_unit_spec *units, int64_t count, struct drover_error *err);
+	int (*accept)(struct drover_session *s, int64_t task_key, struct drover_error *err);
+	/* Deletes up to `limit` host rows of tasks still accepting whose incarnation has ended. */
+	int (*sweep_accepting)(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err);
+	/* The same for one task that its own submitter gives up. */
+	int (*abandon)(struct drover_session *s, int64_t task_key, struct drover_error *err);
+
+	int (*claim)(struct drover_session *s, int64_t incarnation, struct drover_claim *claims, size_t count,
+		     struct drover_error *err);
+	int (*intend)(struct drover_session *s, struct drover_intent *intents, size_t count,
+		      struct drover_error *err);
+	int (*results)(struct drover_session *s, struct drover_result *results, size_t count,
+		       struct drover_error *err);
+	int (*end_unit)(struct drover_session *s, struct drover_unit_end *end, struct drover_error *err);
+	/* Hosts never started end `cancelled`, units never claimed are done. DROVER_ECONFLICT: it has ended. */
+	int (*cancel)(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err);
+	/* Hosts still pending of tasks whose expires_at has passed end `expired`. At most `limit` tasks. */
+	int (*expire)(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err);
+	/* Deletes up to `limit` host rows of tasks that ended before `before`, and what hangs on them. */
+	int (*retain)(struct drover_session *s, int64_t before, int64_t limit, bool *more, struct drover_error *err);
+
+	/* -- reading, in any session --------------------------------------------------------- */
+	/* By id, or by key where id is NULL. DROVER_ENOTFOUND. */
+	int (*task)(struct drover_session *s, const char *id, int64_t key, drover_task_fn *fn, void *context,
+		    struct drover_error *err);
+	int (*tasks)(struct drover_session *s, const struct drover_task_filter *filter, drover_task_fn *fn,
+		     void *context, struct drover_error *err);
+	int (*units)(struct drover_session *s, int64_t task_key, int64_t after_unit, int64_t limit,
+		     drover_unit_row_fn *fn, void *context, struct drover_error *err);
+	/* Units that are ready, numbers above `after_unit` (-1: all), in order. */
+	int (*ready_units)(struct drover_session *s, int64_t task_key, int64_t after_unit, int64_t limit,
+			   drover_unit_row_fn *fn, void *context, struct drover_error *err);
+	/* The hosts of a unit that have no final status, as submitted, by index. */
+	int (*unit_hosts)(struct drover_session *s, int64_t task_key, int64_t unit,
+			  int (*fn)(void *context, int64_t index, enum drover_status status,
+				    const struct drover_host_spec *host),
+			  void *context, struct drover_error *err);
+	int (*results_query)(struct drover_session *s, const struct drover_result_filter *filter,
+			     drover_result_fn *fn, void *context, struct drover_error *err);
+	/* One stream (1 stdout, 2 stderr) of one host, whole. DROVER_ENOTFOUND: no such host. */
+	int (*output)(struct drover_session *s, int64_t task_key, const char *host, int stream,
+		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
+		      struct drover_error *err);
+	int (*verify)(struct drover_session *s, int64_t task_key, struct drover_verification *verification,
+		      struct drover_error *err);
+	int (*incarnations)(struct drover_session *s, int64_t limit, drover_incarnation_fn *fn, void *context,
+			    struct drover_error *err);
+};
+
+#endif
