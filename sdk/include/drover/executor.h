@@ -168,6 +168,30 @@ static inline const char *__attribute__((format(printf, 1, 2))) drover_format(co
 	return text;
 }
 
+/* JSON types that a member of a payload may have, as bits. */
+enum drover_json_type {
+	DROVER_JSON_STRING = 1 << 0,
+	DROVER_JSON_INT = 1 << 1,
+	DROVER_JSON_NUMBER = 1 << 2, /* with a fraction too */
+	DROVER_JSON_BOOL = 1 << 3,
+	DROVER_JSON_STRINGS = 1 << 4,  /* an array of strings, not empty */
+	DROVER_JSON_MAP = 1 << 5,      /* an object whose values are strings, numbers or booleans */
+	DROVER_JSON_OBJECT = 1 << 6,   /* any object */
+	DROVER_JSON_ANY = 1 << 7,
+	DROVER_JSON_DURATION = 1 << 8  /* seconds, or `90s`, `5m` */
+};
+
+/* One member of a payload. Of the members with the same `group` (not 0) exactly one must be there. */
+struct drover_payload_field {
+	const char *name;
+	unsigned types; /* enum drover_json_type */
+	int group;
+	unsigned flags; /* DROVER_REQUIRED */
+	const char *help;
+};
+
+#define DROVER_PAYLOAD_END { .name = NULL }
+
 struct drover_executor {
 	DROVER_PLUGIN_INFO;
 	const char *types; /* the task types that it serves, separated by blanks */
@@ -177,8 +201,8 @@ struct drover_executor {
 	 * more than N hosts `lost`; each step costs a commit.
 	 */
 	int window;
-	/* Looks at a payload before a task is accepted. In the core; no side effects; quick. Optional. */
-	int (*check_payload)(const char *type, const char *payload, struct drover_error *err);
+	/* What a payload may hold, as data: the core checks tasks by it without running the plugin. */
+	const struct drover_payload_field *payload; /* ended by DROVER_PAYLOAD_END; NULL: any object */
 	int (*open)(void *self, struct drover_error *err);
 	int (*run)(struct drover_unit *unit, struct drover_error *err); /* required */
 	void (*close)(void *self);

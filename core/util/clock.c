@@ -1,0 +1,36 @@
+/* clock.c - see clock.h. */
+#include "util/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_boot_ms(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t clock_utc_ms(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+char *clock_format(int64_t utc_ms, char *text, size_t size)
+{
+	time_t seconds = (time_t)(utc_ms / 1000);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (n)
+		snprintf(text + n, size - n, ".%03dZ", (int)(utc_ms % 1000));
+	return text;
+}

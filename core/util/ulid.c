@@ -1,0 +1,23 @@
+/* ulid.c - see ulid.h. */
+#include "util/ulid.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "util/clock.h"
+
+void ulid_make(char text[ULID_SIZE])
+{
+	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* Crockford's base 32 */
+	uint64_t time = (uint64_t)clock_utc_ms();
+	unsigned char noise[16];
+
+	if (getrandom(noise, sizeof(noise), 0) != (ssize_t)sizeof(noise))
+		abort();
+	for (int i = 9; i >= 0; i--, time >>= 5)
+		text[i] = alphabet[time & 31];
+	for (int i = 0; i < 16; i++)
+		text[10 + i] = alphabet[noise[i] & 31];
+	text[26] = '\0';
+}
