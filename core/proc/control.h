@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <drover/monitor.h>
 #include <drover/source.h>
 
 struct control;
