@@ -223,13 +223,15 @@ struct drover_task_filter {
 	int64_t since, until; /* created_at, UTC ms; 0: open */
 	int64_t before_key;   /* newest first, keys below it; 0: from the newest */
 	int64_t limit;        /* rows; 0: all */
+	bool feed;            /* tasks with seq above since_seq, in order of seq, by an index */
+	int64_t since_seq;
 };
 
 enum drover_result_sort { DROVER_SORT_INDEX = 0, DROVER_SORT_FINISHED = 1, DROVER_SORT_STATUS = 2 };
 
 struct drover_result_filter {
 	size_t size;
-	int64_t task_key;     /* 0: all tasks: needs `host` */
+	int64_t task_key;     /* 0: all tasks: needs `host` or `feed` */
 	unsigned statuses;    /* bits 1 << enum drover_status; 0: all */
 	const char *host;     /* NULL: all */
 	int64_t after_id;     /* of one task, by index: ids above it; of all tasks, newest first: ids below it */
@@ -238,6 +240,7 @@ struct drover_result_filter {
 	bool outputs;         /* fill out and err */
 	int64_t output_limit; /* at most so many bytes of each; 0: all */
 	enum drover_result_sort sort;
+	bool feed;            /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
 };
 
 /* What a recount finds; `drover verify`. */
