@@ -1,0 +1,189 @@
+/* json.c - see json.h. */
+#include "task/json.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <drover/error.h>
+
+/*
+ * Walks the text outside and inside of strings. Counts the members of all objects: each has one colon
+ * outside of strings, so a parsed tree with fewer members had a key twice.
+ */
+static int scan(const char *text, size_t size, size_t *members, struct drover_error *err)
+{
+	bool quoted = false;
+
+	*members = 0;
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (quoted) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
+			else if (c < 0x20)
+				return drover_error_set(err, DROVER_EINVALID,
+							"byte %zu: a control character inside a string: write it as \\u%04x",
+							i, c);
+			continue;
+		}
+		if (c == '"')
+			quoted = true;
+		else if (c == ':')
+			++*members;
+		else if (c == '\'' || c == 'N' || c == 'I' || c == '/' || c == '\0' || c > 0x7e)
+			return drover_error_set(err, DROVER_EINVALID, "byte %zu: unexpected %s", i,
+						c == '\'' ? "single quote: strings are written in double quotes" :
+							    "character");
+	}
+	return 0;
+}
+
+static size_t count_members(struct json_object *value)
+{
+	size_t count = 0;
+
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, key, member)
+		{
+			(void)key;
+			count += 1 + count_members(member);
+		}
+	} else if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			count += count_members(json_object_array_get_idx(value, i));
+	}
+	return count;
+}
+
+int json_read(const void *text, size_t size, struct json_object **value, struct drover_error *err)
+{
+	struct json_tokener *tokener;
+	size_t members;
+	int code = scan(text, size, &members, err);
+
+	*value = NULL;
+	if (code)
+		return code;
+	if (size > INT32_MAX)
+		return drover_error_set(err, DROVER_EINVALID, "longer than 2 GiB");
+	tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+	if (!tokener)
+		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	*value = json_tokener_parse_ex(tokener, text, (int)size);
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		code = drover_error_set(err, DROVER_EINVALID, "byte %zu: the text ends too early", size);
+	else if (json_tokener_get_error(tokener) != json_tokener_success)
+		code = drover_error_set(err, DROVER_EINVALID, "byte %zu: %s", json_tokener_get_parse_end(tokener),
+					json_tokener_error_desc(json_tokener_get_error(tokener)));
+	else
+		for (size_t i = json_tokener_get_parse_end(tokener); i < size && !code; i++)
+			if (!strchr(" \t\r\n", ((const char *)text)[i]))
+				code = drover_error_set(err, DROVER_EINVALID, "byte %zu: more after the value", i);
+	if (!code && count_members(*value) != members)
+		code = drover_error_set(err, DROVER_EINVALID, "an object has the same key twice");
+	json_tokener_free(tokener);
+	if (code) {
+		json_object_put(*value);
+		*value = NULL;
+	}
+	return code;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void canonical_object(struct json_object *value, struct buf *out)
+{
+	size_t count = (size_t)json_object_object_length(value), n = 0;
+	const char **keys = xcalloc(count, sizeof(*keys));
+
+	json_object_object_foreach(value, name, unused)
+	{
+		(void)unused;
+		keys[n++] = name;
+	}
+	qsort(keys, n, sizeof(*keys), by_key);
+	buf_char(out, '{');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_char(out, ',');
+		json_quote(out, keys[i]);
+		buf_char(out, ':');
+		json_canonical(json_object_object_get(value, keys[i]), out);
+	}
+	buf_char(out, '}');
+	free(keys);
+}
+
+void json_canonical(struct json_object *value, struct buf *out)
+{
+	if (json_object_is_type(value, json_type_object)) {
+		canonical_object(value, out);
+	} else if (json_object_is_type(value, json_type_array)) {
+		buf_char(out, '[');
+		for (size_t i = 0; i < json_object_array_length(value); i++) {
+			if (i)
+				buf_char(out, ',');
+			json_canonical(json_object_array_get_idx(value, i), out);
+		}
+		buf_char(out, ']');
+	} else {
+		buf_string(out, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+	}
+}
+
+/* The length of the well-formed UTF-8 sequence at `p` (RFC 3629), or 0. */
+static size_t utf8_sequence(const unsigned char *p)
+{
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		return (p[1] & 0xc0) == 0x80 ? 2 : 0;
+	if ((p[0] & 0xf0) == 0xe0) {
+		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
+			return 0;
+		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
+			return 0;
+		return 3;
+	}
+	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80)
+			return 0;
+		if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+void json_quote(struct buf *out, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	buf_char(out, '"');
+	while (*p) {
+		size_t size = utf8_sequence(p);
+
+		if (!size) {
+			buf_string(out, "\xef\xbf\xbd");
+			p++;
+		} else if (*p == '"' || *p == '\\') {
+			buf_char(out, '\\');
+			buf_char(out, (char)*p++);
+		} else if (*p < 0x20 || *p == 0x7f) {
+			buf_printf(out, "\\u%04x", *p++);
+		} else {
+			buf_append(out, p, size);
+			p += size;
+		}
+	}
+	buf_char(out, '"');
+}
