@@ -135,7 +135,7 @@ static inline int drover_unit_begin(struct drover_unit *unit, size_t first, size
  * DROVER_EINVALID: not a final status. All three are also logged and told to the task.
  */
 #define drover_report(unit, host, status, ...)                                                                         \
-	drover_host->executor->report((unit), (host), (status), &(struct drover_report){ .via = NULL, ##__VA_ARGS__ }, \
+	drover_host->executor->report((unit), (host), (status), &(struct drover_report){ __VA_ARGS__ },              \
 				      sizeof(struct drover_report))
 
 /* While corked, reports wait in memory (up to 64 KiB), to be sent together. Uncorking sends them. */
