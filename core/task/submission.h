@@ -1,0 +1,46 @@
+/*
+ * submission.h - a task as a user submits it: JSON in, a checked and split task out.
+ *
+ * Thread: any; a submission belongs to one. Nothing here touches the store.
+ */
+#ifndef TASK_SUBMISSION_H
+#define TASK_SUBMISSION_H
+
+#include <drover/store.h>
+
+#include "task/executors.h"
+#include "task/limits.h"
+#include "task/problems.h"
+
+struct submission_rules {
+	const struct executors *executors;
+	const struct task_limits *limits;
+	char *const *pools; /* those that are served; NULL-terminated */
+};
+
+struct submission {
+	struct drover_task task; /* strings are borrowed from the submission */
+	int executor;            /* position in rules.executors */
+	struct drover_host_spec *hosts;
+	size_t host_count;
+
+	/* owned */
+	struct json_object *root;
+	char *payload, *labels, *options; /* JSON texts */
+	struct nodeset *sets;
+	size_t set_count;
+	unsigned char digest[32]; /* task.body */
+	char id[TASK_ID_MAX + 1];
+};
+
+/*
+ * Reads, checks and splits. On DROVER_EINVALID `problems` has been told everything that is wrong (with
+ * pointer NULL where the text is no JSON). Dispose of it in any case.
+ */
+int submission_read(struct submission *submission, const void *json, size_t size, const struct submission_rules *rules,
+		    struct problems *problems, struct drover_error *err);
+void submission_dispose(struct submission *submission);
+/* Unit number `unit` of a split by unit_size. */
+struct drover_unit_spec submission_unit(const struct submission *submission, int64_t unit);
+
+#endif
