@@ -352,6 +352,8 @@ struct drover_store_ops {
 		      struct drover_error *err);
 	int (*incarnations)(struct drover_session *s, int64_t limit, drover_incarnation_fn *fn, void *context,
 			    struct drover_error *err);
+	/* The highest seq that was given out. */
+	int (*last_seq)(struct drover_session *s, int64_t *seq, struct drover_error *err);
 };
 
 #endif

@@ -1,0 +1,366 @@
+/* writer.c - see writer.h. */
+#include "store/writer.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define RETRY_MIN 50
+#define RETRY_MAX 2000
+
+struct job_list {
+	struct job *head, **tail;
+};
+
+struct writer {
+	const struct drover_store_ops *ops;
+	struct drover_session *session;
+	struct writer_options options;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct job_list queue;    /* under lock */
+	struct job_list finished; /* under lock: for the loop */
+	bool stop;                /* under lock */
+	atomic_bool store_ok;
+	atomic_llong backlog;
+	int event_fd;
+	sd_event_source *source;
+};
+
+/* A waiting thread's own job wrapper data: the writer signals `finished`. */
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool finished;
+};
+
+static void list_init(struct job_list *list)
+{
+	list->head = NULL;
+	list->tail = &list->head;
+}
+
+static void list_put(struct job_list *list, struct job *job)
+{
+	job->next = NULL;
+	*list->tail = job;
+	list->tail = &job->next;
+}
+
+static struct job *list_take(struct job_list *list)
+{
+	struct job *job = list->head;
+
+	if (job) {
+		list->head = job->next;
+		if (!list->head)
+			list->tail = &list->head;
+	}
+	return job;
+}
+
+static void pause_ms(int64_t ms)
+{
+	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &time, &time) == EINTR)
+		;
+}
+
+/* Moves what still fits from the queue into the group. Under the lock. */
+static void fill_group(struct writer *w, struct job_list *group, int64_t *weight)
+{
+	while (w->queue.head && (!group->head || *weight + w->queue.head->weight <= w->options.group_weight)) {
+		*weight += w->queue.head->weight;
+		list_put(group, list_take(&w->queue));
+	}
+}
+
+/* Waits for something to come and takes what fits into one transaction. False: it is time to end. */
+static bool take_group(struct writer *w, struct job_list *group, int64_t last_commit)
+{
+	int64_t weight = 0, early;
+	bool stop;
+
+	list_init(group);
+	pthread_mutex_lock(&w->lock);
+	while (!w->queue.head && !w->stop)
+		pthread_cond_wait(&w->wake, &w->lock);
+	fill_group(w, group, &weight);
+	stop = w->stop;
+	pthread_mutex_unlock(&w->lock);
+	early = last_commit + w->options.interval - clock_boot_ms();
+	if (early > 0 && group->head && !stop) {
+		/* What comes in meanwhile would cost a commit of its own: it joins. */
+		pause_ms(early);
+		pthread_mutex_lock(&w->lock);
+		fill_group(w, group, &weight);
+		pthread_mutex_unlock(&w->lock);
+	}
+	return group->head != NULL;
+}
+
+/* One try at the whole group. 0: committed. Else `*culprit` is the job that failed, or NULL: the commit. */
+static int try_group(struct writer *w, const struct job_list *group, struct job **culprit, struct drover_error *err)
+{
+	int code = w->ops->begin(w->session, err);
+
+	*culprit = NULL;
+	if (code)
+		return code;
+	for (struct job *job = group->head; job && !code; job = job->next) {
+		code = job->run(job, w->ops, w->session, err);
+		if (code)
+			*culprit = job;
+	}
+	if (!code)
+		code = w->ops->commit(w->session, w->options.change, w->options.context, err);
+	if (code)
+		w->ops->rollback(w->session);
+	return code;
+}
+
+static void finish(struct writer *w, struct job *job, int code, const struct drover_error *err)
+{
+	uint64_t one = 1;
+
+	atomic_fetch_sub(&w->backlog, job->weight);
+	job->code = code;
+	if (err && code)
+		job->err = *err;
+	if (!job->on_loop) {
+		job->done(job, code, &job->err);
+		return;
+	}
+	pthread_mutex_lock(&w->lock);
+	list_put(&w->finished, job);
+	pthread_mutex_unlock(&w->lock);
+	while (write(w->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* Ends one job of the group, or all impatient ones. */
+static void drop_jobs(struct writer *w, struct job_list *group, struct job *only, bool impatient, int code,
+		      const struct drover_error *err)
+{
+	struct job_list rest;
+	struct job *job;
+
+	list_init(&rest);
+	while ((job = list_take(group))) {
+		if (job == only || (impatient && job->impatient))
+			finish(w, job, code, err);
+		else
+			list_put(&rest, job);
+	}
+	list_init(group);
+	while ((job = list_take(&rest)))
+		list_put(group, job);
+}
+
+static bool stopping(struct writer *w)
+{
+	bool stop;
+
+	pthread_mutex_lock(&w->lock);
+	stop = w->stop;
+	pthread_mutex_unlock(&w->lock);
+	return stop;
+}
+
+/* The store is away: tell once, give up what may be given up, wait a little longer each time. */
+static int64_t store_away(struct writer *w, struct job_list *group, int64_t delay, const struct drover_error *err)
+{
+	if (atomic_exchange(&w->store_ok, false))
+		log_error("cannot write to the store: %s; trying again", err->message);
+	drop_jobs(w, group, NULL, !stopping(w), DROVER_ERETRY, err);
+	if (stopping(w)) {
+		log_error("ended while the store was away; what was not stored is found at the next start");
+		while (group->head)
+			finish(w, list_take(group), DROVER_ERETRY, err);
+		return delay;
+	}
+	pause_ms(delay);
+	return delay * 2 > RETRY_MAX ? RETRY_MAX : delay * 2;
+}
+
+static void run_group(struct writer *w, struct job_list *group)
+{
+	int64_t delay = RETRY_MIN;
+
+	while (group->head) {
+		struct drover_error err = { 0 };
+		struct job *culprit;
+		int code = try_group(w, group, &culprit, &err);
+
+		if (!code) {
+			if (!atomic_exchange(&w->store_ok, true))
+				log_info("the store is back");
+			while (group->head)
+				finish(w, list_take(group), 0, NULL);
+		} else if (code == DROVER_ERETRY || !culprit) {
+			delay = store_away(w, group, delay, &err);
+		} else {
+			drop_jobs(w, group, culprit, false, code, &err);
+		}
+	}
+}
+
+static void *writer_thread(void *arg)
+{
+	struct writer *w = arg;
+	struct job_list group;
+	int64_t last = 0;
+
+	while (take_group(w, &group, last)) {
+		last = clock_boot_ms();
+		run_group(w, &group);
+	}
+	return NULL;
+}
+
+static void finish_on_loop(struct writer *w)
+{
+	struct job_list jobs;
+	struct job *job;
+
+	list_init(&jobs);
+	pthread_mutex_lock(&w->lock);
+	while ((job = list_take(&w->finished)))
+		list_put(&jobs, job);
+	pthread_mutex_unlock(&w->lock);
+	while ((job = list_take(&jobs)))
+		job->done(job, job->code, &job->err);
+}
+
+static int on_event(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	uint64_t count;
+
+	(void)source;
+	(void)events;
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	finish_on_loop(context);
+	return 0;
+}
+
+int writer_new(struct sd_event *event, const struct drover_store_ops *ops, struct drover_session *session,
+	       const struct writer_options *options, struct writer **writer, struct drover_error *err)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+	int code;
+
+	w->ops = ops;
+	w->session = session;
+	w->options = *options;
+	list_init(&w->queue);
+	list_init(&w->finished);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	atomic_init(&w->store_ok, true);
+	atomic_init(&w->backlog, 0);
+	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	code = w->event_fd < 0 ? -errno : sd_event_add_io(event, &w->source, w->event_fd, EPOLLIN, on_event, w);
+	if (!code)
+		code = -pthread_create(&w->thread, NULL, writer_thread, w);
+	if (code < 0) {
+		sd_event_source_unref(w->source);
+		if (w->event_fd >= 0)
+			close(w->event_fd);
+		free(w);
+		return drover_error_set(err, DROVER_EFAULT, "cannot start the store's thread: %s", strerror(-code));
+	}
+	*writer = w;
+	return 0;
+}
+
+void writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	finish_on_loop(w);
+	sd_event_source_unref(w->source);
+	close(w->event_fd);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->wake);
+	free(w);
+}
+
+void writer_put(struct writer *w, struct job *job)
+{
+	atomic_fetch_add(&w->backlog, job->weight);
+	pthread_mutex_lock(&w->lock);
+	list_put(&w->queue, job);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+struct waiting_job {
+	struct job job;
+	struct job *inner;
+	struct waiter waiter;
+};
+
+static int run_inner(struct job *job, const struct drover_store_ops *ops, struct drover_session *session,
+		     struct drover_error *err)
+{
+	struct waiting_job *waiting = (struct waiting_job *)job;
+
+	return waiting->inner->run(waiting->inner, ops, session, err);
+}
+
+static void wake_waiter(struct job *job, int code, const struct drover_error *err)
+{
+	struct waiting_job *waiting = (struct waiting_job *)job;
+
+	(void)code;
+	(void)err;
+	pthread_mutex_lock(&waiting->waiter.lock);
+	waiting->waiter.finished = true;
+	pthread_cond_signal(&waiting->waiter.cond);
+	pthread_mutex_unlock(&waiting->waiter.lock);
+}
+
+int writer_wait(struct writer *w, struct job *job, struct drover_error *err)
+{
+	struct waiting_job waiting = {
+		.job = { .run = run_inner, .done = wake_waiter, .weight = job->weight, .impatient = job->impatient },
+		.inner = job,
+		.waiter = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false },
+	};
+
+	writer_put(w, &waiting.job);
+	pthread_mutex_lock(&waiting.waiter.lock);
+	while (!waiting.waiter.finished)
+		pthread_cond_wait(&waiting.waiter.cond, &waiting.waiter.lock);
+	pthread_mutex_unlock(&waiting.waiter.lock);
+	if (waiting.job.code && err)
+		*err = waiting.job.err;
+	return waiting.job.code;
+}
+
+bool writer_store_ok(const struct writer *w)
+{
+	return atomic_load(&w->store_ok);
+}
+
+int64_t writer_backlog(const struct writer *w)
+{
+	return atomic_load(&w->backlog);
+}
