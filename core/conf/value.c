@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,4 +98,18 @@ int value_size(const char *text, int64_t *bytes, struct drover_error *err)
 		return drover_error_set(err, DROVER_EINVALID,
 					SHOWN " is not a size: write a whole number and K, M, G or T, as in `64K`", text);
 	return 0;
+}
+
+bool value_utf8(const char *text)
+{
+	struct json_object *value = json_object_new_string(text), *back;
+	const char *json = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
+	struct json_tokener *tokener = json_tokener_new();
+
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	back = json_tokener_parse_ex(tokener, json, (int)strlen(json));
+	json_tokener_free(tokener);
+	json_object_put(value);
+	json_object_put(back);
+	return back != NULL;
 }

@@ -21,4 +21,7 @@ int value_duration(const char *text, int64_t *ms, struct drover_error *err);
 /* Bytes; `64K`, `10M`, `1G`, `1T`: powers of 1024; a bare number is bytes. Never negative. */
 int value_size(const char *text, int64_t *bytes, struct drover_error *err);
 
+/* Is it UTF-8, so that it can travel as JSON? */
+bool value_utf8(const char *text);
+
 #endif

@@ -1,0 +1,88 @@
+/* crosscheck.c - what concerns several options at once, or something outside of the files. */
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/conf.h"
+
+#define NODE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+static void check_account(struct conf *c, const struct conf_applied *a, const char *option, const char *account)
+{
+	char path[160];
+
+	if (!account || getpwnam(account))
+		return;
+	snprintf(path, sizeof(path), "%s.%s", a->path, option);
+	errors_add(c->errors, section_place(c, a, option), path, "there is no account `%.80s` on this machine", account);
+}
+
+static void check_node(struct conf *c)
+{
+	const struct conf_applied *a = &c->tables[SCHEMA_NODE];
+	const struct schema_node *node = a->self;
+	const struct conf_instances *executors = conf_list(c, SCHEMA_EXECUTORS);
+
+	if (!*node->name || strlen(node->name) > 64 || strspn(node->name, NODE_LETTERS) != strlen(node->name))
+		errors_add(c->errors, section_place(c, a, "name"), "node.name",
+			   "\"%.80s\" is no node's name: 1 to 64 letters, digits, `.`, `_` and `-`", node->name);
+	if (*node->state_dir != '/')
+		errors_add(c->errors, section_place(c, a, "state_dir"), "node.state_dir",
+			   "\"%.80s\" does not begin with `/`: write the whole path", node->state_dir);
+	for (size_t i = 0; i < node->pools.count; i++)
+		if (!*node->pools.items[i] || strlen(node->pools.items[i]) > 64 ||
+		    strspn(node->pools.items[i], NODE_LETTERS) != strlen(node->pools.items[i]))
+			errors_add(c->errors, section_place(c, a, "pools"), "node.pools",
+				   "\"%.80s\" is no pool's name: 1 to 64 letters, digits, `.`, `_` and `-`",
+				   node->pools.items[i]);
+	check_account(c, a, "user", node->user);
+	for (size_t i = 0; i < executors->count; i++) {
+		const struct schema_executor *common = executors->items[i].common.self;
+
+		check_account(c, &executors->items[i].common, "run_as", common->run_as);
+	}
+}
+
+/* `smaller` must be less than `larger`, or takeover would come before the owner has stopped. */
+static void less(struct conf *c, const char *smaller, int64_t a, const char *larger, int64_t b, const char *why)
+{
+	const struct conf_applied *lease = &c->tables[SCHEMA_LEASE];
+	char path[64];
+
+	if (a < b)
+		return;
+	snprintf(path, sizeof(path), "lease.%s", smaller);
+	errors_add(c->errors, section_place(c, lease, smaller), path,
+		   "must be shorter than lease.%s (%" PRId64 " ms), not %" PRId64 " ms: %s", larger, b, a, why);
+}
+
+static void check_lease(struct conf *c)
+{
+	const struct schema_lease *l = c->tables[SCHEMA_LEASE].self;
+
+	less(c, "renew", l->renew, "permit_lost", l->permit_lost, "one late renewal would stop the node");
+	less(c, "permit", l->permit, "permit_lost", l->permit_lost, "one late permit would stop the executors");
+	less(c, "permit_lost", l->permit_lost, "ttl", l->ttl, "a node must have stopped before its lease ends");
+	less(c, "ttl", l->ttl, "sweep", l->sweep, "units would be taken over before their lease ends");
+}
+
+static void check_limits(struct conf *c)
+{
+	const struct conf_applied *a = &c->tables[SCHEMA_LIMITS];
+	const struct schema_limits *l = a->self;
+
+	if (l->unit_size > l->unit_size_max)
+		errors_add(c->errors, section_place(c, a, "unit_size"), "limits.unit_size",
+			   "%" PRId64 " is more than limits.unit_size_max (%" PRId64 ")", l->unit_size, l->unit_size_max);
+	if (l->output > l->output_max)
+		errors_add(c->errors, section_place(c, a, "output"), "limits.output",
+			   "%" PRId64 " is more than limits.output_max (%" PRId64 ")", l->output, l->output_max);
+}
+
+void crosscheck(struct conf *c)
+{
+	check_node(c);
+	check_lease(c);
+	check_limits(c);
+}

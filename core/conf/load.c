@@ -1,0 +1,197 @@
+/* load.c - a whole configuration: files, overrides, every section; see conf.h. */
+#define _GNU_SOURCE /* environ */
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "conf/overrides.h"
+#include "conf/suggest.h"
+#include "util/buf.h"
+
+/* The last instance of that name before `index`, or NULL. */
+static const struct conf_instance *same_name(const struct conf_instances *list, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(list->items[i].name, "?") && !strcmp(list->items[i].name, list->items[index].name))
+			return &list->items[i];
+	return NULL;
+}
+
+static void read_list(struct conf *c, enum schema_id id, const struct tree_node *node)
+{
+	struct conf_instances *list = &c->lists[id - SCHEMA_SOURCES];
+	const char *section = schema_sections[id].name;
+
+	if (tree_empty(node))
+		return;
+	if (node->kind != TREE_SEQUENCE) {
+		errors_add(c->errors, &node->place, section, "is %s, but must be a list: `- {plugin: NAME}` lines",
+			   tree_kind_name(node));
+		return;
+	}
+	list->items = xcalloc(node->count + 1, sizeof(*list->items));
+	for (; list->count < node->count; list->count++) {
+		struct conf_instance *instance = &list->items[list->count];
+		const struct conf_instance *first;
+		char path[64], place[512];
+
+		snprintf(path, sizeof(path), "%s[%zu]", section, list->count);
+		instance_read(c, instance, id, node->items[list->count], path);
+		first = same_name(list, list->count);
+		if (first)
+			errors_add(c->errors, &instance->node->place, path,
+				   "is named `%.80s` like that at %s: give one of them another `name`", instance->name,
+				   errors_place(&first->node->place, place, sizeof(place)));
+	}
+}
+
+static void read_credentials(struct conf *c, const struct tree_node *node)
+{
+	const struct schema_section *schema = &schema_sections[SCHEMA_CREDENTIALS];
+
+	node = section_mapping(c, node, schema->name);
+	tree_foreach(node, member)
+	{
+		struct conf_credential *credential;
+		char path[160];
+
+		snprintf(path, sizeof(path), "%s.%.100s", schema->name, member->key);
+		c->credentials = xrealloc(c->credentials, (c->credential_count + 1) * sizeof(*c->credentials));
+		credential = &c->credentials[c->credential_count++];
+		credential->name = member->key;
+		section_read(c, &credential->values, section_mapping(c, member, path), path, schema->table, schema->self_size);
+		section_unknown(c, credential->values.node, path, &schema->table, 1);
+	}
+}
+
+/* NAME: {KIND: {…}}: what is in it is checked by who uses it. */
+static void check_connections(struct conf *c, const struct tree_node *node)
+{
+	node = section_mapping(c, node, "connections");
+	tree_foreach(node, connection)
+	{
+		char path[160];
+
+		snprintf(path, sizeof(path), "connections.%.100s", connection->key);
+		if (tree_empty(connection))
+			errors_add(c->errors, &connection->key_place, path, "has no value: write `{KIND: {…}}`");
+		tree_foreach(section_mapping(c, connection, path), kind)
+		{
+			char inner[300];
+
+			snprintf(inner, sizeof(inner), "%s.%.100s", path, kind->key);
+			section_mapping(c, kind, inner);
+		}
+	}
+}
+
+/* Until one is in the box, a dispatcher that is named would silently do nothing. */
+static void check_dispatcher(struct conf *c, const struct tree_node *node)
+{
+	if (!tree_empty(node))
+		errors_add(c->errors, &node->key_place, "dispatcher",
+			   "this version has no dispatcher: remove it, units are executed on this node");
+}
+
+static void check_sections(struct conf *c)
+{
+	tree_foreach(c->tree, member)
+	{
+		const struct schema_section *s = schema_sections;
+		struct suggest near;
+		char text[128];
+
+		while (s->name && strcmp(s->name, member->key))
+			s++;
+		if (s->name || !strcmp(member->key, "plugin_path"))
+			continue;
+		suggest_begin(&near, member->key);
+		for (s = schema_sections; s->name; s++)
+			suggest_consider(&near, s->name);
+		suggest_consider(&near, "plugin_path");
+		suggest_consider(&near, "include");
+		errors_add(c->errors, &member->key_place, member->key, "is not known here%s",
+			   suggest_text(&near, text, sizeof(text)));
+	}
+}
+
+static void find_plugins(struct conf *c)
+{
+	const struct schema_paths *paths;
+	struct buf all = BUF_INIT;
+
+	section_read(c, &c->top, c->tree, "", schema_top, sizeof(struct schema_paths));
+	paths = c->top.self;
+	for (size_t i = 0; i < paths->plugin_path.count; i++) {
+		const struct conf_place *place = section_place(c, &c->top, "plugin_path");
+		char *folder = include_relative(place->file ? place->file : "", paths->plugin_path.items[i]);
+
+		if (strchr(folder, ':'))
+			errors_add(c->errors, place, "plugin_path", "a folder's name may not hold a colon: %s", folder);
+		buf_printf(&all, "%s%s", i ? ":" : "", folder);
+		free(folder);
+	}
+	c->plugin_path = loader_path(all.data);
+	buf_dispose(&all);
+}
+
+/* The node is named like its machine unless the file says otherwise. */
+static void name_node(struct conf *c)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	if (section_given(&c->tables[SCHEMA_NODE], "name"))
+		return;
+	gethostname(host, sizeof(host) - 1);
+	section_derive(c, &c->tables[SCHEMA_NODE], "name", *host ? host : "localhost", "this host's name");
+}
+
+void conf_load(struct conf *c, const char *file, struct conf_errors *errors)
+{
+	*c = (struct conf){ .errors = errors, .secret_variables = json_object_new_array() };
+	c->tree = include_read(file, &c->files, errors);
+	overrides_apply(c->tree, environ, &c->variables, errors);
+	check_sections(c);
+	find_plugins(c);
+	for (enum schema_id id = 0; id < SCHEMA_TABLES; id++) {
+		const struct schema_section *s = &schema_sections[id];
+		const struct tree_node *node = section_mapping(c, tree_get(c->tree, s->name), s->name);
+
+		section_read(c, &c->tables[id], node, s->name, s->table, s->self_size);
+		section_unknown(c, node, s->name, &s->table, 1);
+	}
+	name_node(c);
+	read_credentials(c, tree_get(c->tree, "credentials"));
+	check_connections(c, tree_get(c->tree, "connections"));
+	section_mapping(c, tree_get(c->tree, "projects"), "projects");
+	check_dispatcher(c, tree_get(c->tree, "dispatcher"));
+	instance_read(c, &c->store, SCHEMA_STORE, tree_get(c->tree, "store"), "store");
+	for (enum schema_id id = SCHEMA_SOURCES; id <= SCHEMA_MONITORS; id++)
+		read_list(c, id, tree_get(c->tree, schema_sections[id].name));
+	crosscheck(c);
+}
+
+void conf_dispose(struct conf *c)
+{
+	instance_dispose(&c->store);
+	for (size_t l = 0; l < sizeof(c->lists) / sizeof(c->lists[0]); l++) {
+		for (size_t i = 0; i < c->lists[l].count; i++)
+			instance_dispose(&c->lists[l].items[i]);
+		free(c->lists[l].items);
+	}
+	for (size_t i = 0; i < c->credential_count; i++)
+		section_dispose(&c->credentials[i].values);
+	free(c->credentials);
+	for (size_t i = 0; i < SCHEMA_TABLES; i++)
+		section_dispose(&c->tables[i]);
+	section_dispose(&c->top);
+	json_object_put(c->secret_variables);
+	free(c->plugin_path);
+	tree_free(c->tree);
+	overrides_dispose(c->variables);
+	include_dispose(&c->files);
+}

@@ -1,0 +1,156 @@
+/* schema.c - see schema.h. */
+#include "conf/schema.h"
+
+const char *const schema_isolations[] = { "auto", "cgroup", "subreaper", NULL };
+const char *const schema_levels[] = { "error", "warning", "info", "debug", NULL };
+const char *const schema_formats[] = { "text", "json", NULL };
+
+const struct drover_option schema_top[] = {
+	DROVER_OPT_LIST(struct schema_paths, include, "files or patterns, relative to this file, that are read with it"),
+	DROVER_OPT_LIST(struct schema_paths, plugin_path,
+			"folders with plugins; without it $DROVER_PLUGIN_PATH, else the installed ones"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option node[] = {
+	DROVER_OPT_STRING(struct schema_node, name, NULL, "this node's name, unique among nodes; without it the host's name"),
+	DROVER_OPT_STRING(struct schema_node, state_dir, "/var/lib/drover",
+			  "folder of what must survive a restart: the embedded database, spools, the lock"),
+	DROVER_OPT_LIST(struct schema_node, pools, "sets of engines that this node belongs to", .initial = "default"),
+	DROVER_OPT_CHOICE(struct schema_node, isolation, schema_isolations, "auto",
+			  "what holds the processes of a unit together: cgroups, or a subreaper where there are none"),
+	DROVER_OPT_STRING(struct schema_node, user, NULL,
+			  "account that the core, sinks and monitors run as, where the daemon is started by root"),
+	DROVER_OPT_DURATION(struct schema_node, idle_exit, "0s", "0s", "30d",
+			    "ends the daemon after so long without a task; 0: never", .flags = DROVER_HIDDEN),
+	DROVER_OPT_END
+};
+
+static const struct drover_option capacity[] = {
+	DROVER_OPT_INT(struct schema_capacity, hosts, "2000", "1", "1000000", "hosts that run at once on this node"),
+	DROVER_OPT_INT(struct schema_capacity, units, "512", "1", "100000", "units that run at once on this node"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option lease[] = {
+	DROVER_OPT_DURATION(struct schema_lease, ttl, "30s", "1s", "1h", "how long a core's lease lasts without renewal"),
+	DROVER_OPT_DURATION(struct schema_lease, renew, "5s", "100ms", "10m", "how often the core renews its lease"),
+	DROVER_OPT_DURATION(struct schema_lease, sweep, "45s", "1s", "2h",
+			    "how long a lease must be seen unchanged before its units are taken over"),
+	DROVER_OPT_DURATION(struct schema_lease, permit, "5s", "100ms", "10m",
+			    "how often the core permits its executors to go on"),
+	DROVER_OPT_DURATION(struct schema_lease, permit_lost, "20s", "500ms", "1h",
+			    "after so long without a renewal no host is started; without a permit units are ended"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option limits[] = {
+	DROVER_OPT_INT(struct schema_limits, hosts, "200000", "1", "10000000", "hosts of one task"),
+	DROVER_OPT_INT(struct schema_limits, units, "200000", "1", "10000000", "units of one task"),
+	DROVER_OPT_INT(struct schema_limits, unit_size, "30", "1", "10000", "hosts of a unit where the task does not say"),
+	DROVER_OPT_INT(struct schema_limits, unit_size_max, "10000", "1", "100000", "most hosts of a unit that a task may ask for"),
+	DROVER_OPT_SIZE(struct schema_limits, body, "64M", "1K", "1G", "a submitted task's text"),
+	DROVER_OPT_SIZE(struct schema_limits, output, "64K", "0", "1G",
+			"what is kept of each of a host's streams, head and tail, where the task does not say"),
+	DROVER_OPT_SIZE(struct schema_limits, output_max, "16M", "0", "1G", "the most of it that a task may ask for"),
+	DROVER_OPT_INT(struct schema_limits, tasks, "10000", "1", "1000000", "tasks that are not yet ended"),
+	DROVER_OPT_INT(struct schema_limits, results, "20000", "100", "1000000",
+		       "results held in memory until the store has them; more wait in the spool"),
+	DROVER_OPT_SIZE(struct schema_limits, spool, "1G", "1M", "1T",
+			"results kept on disk while the store is behind; when it is full no unit is claimed"),
+	DROVER_OPT_INT(struct schema_limits, subscribers, "1000", "1", "100000", "clients that follow events at once"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option log_[] = {
+	DROVER_OPT_CHOICE(struct schema_log, level, schema_levels, "info", "the least important lines that are written",
+			  .flags = DROVER_RELOADABLE),
+	DROVER_OPT_CHOICE(struct schema_log, format, schema_formats, "text", "lines for people, or a JSON object each",
+			  .flags = DROVER_RELOADABLE),
+	DROVER_OPT_END
+};
+
+const struct drover_option schema_instance[] = {
+	DROVER_OPT_STRING(struct schema_named_instance, plugin, NULL, "the plugin's name; `drover plugin list` tells them",
+			  .flags = DROVER_REQUIRED),
+	DROVER_OPT_STRING(struct schema_named_instance, name, NULL, "this instance's name; without it the plugin's"),
+	DROVER_OPT_STRING(struct schema_named_instance, use, NULL, "a name under `connections`"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option store[] = {
+	DROVER_OPT_DURATION(struct schema_store, keep, "30d", "1m", "3650d", "how long ended tasks are kept"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option executor[] = {
+	DROVER_OPT_MAP(struct schema_executor, match, "which tasks it takes: `{hosts: NODESET}`; without it all of its types"),
+	DROVER_OPT_MAP(struct schema_executor, capacity, "what of it runs at once: `{hosts: N, units: N}`"),
+	DROVER_OPT_STRING(struct schema_executor, run_as, NULL,
+			  "account that its processes run as, where the daemon is started by root"),
+	DROVER_OPT_STRING(struct schema_executor, credential, NULL,
+			  "a name under `credentials`: gives user, key, password and become_password"),
+	DROVER_OPT_END
+};
+
+const struct drover_option schema_match[] = {
+	DROVER_OPT_NODESET(struct schema_matching, hosts, NULL, "every host of the task is in it", .flags = DROVER_REQUIRED),
+	DROVER_OPT_END
+};
+
+const struct drover_option schema_capacity_own[] = {
+	DROVER_OPT_INT(struct schema_capacity, hosts, NULL, "1", "1000000", "hosts that it runs at once"),
+	DROVER_OPT_INT(struct schema_capacity, units, NULL, "1", "100000", "units that it runs at once"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option sink[] = {
+	DROVER_OPT_SIZE(struct schema_sink, spool_limit, "1G", "1M", "1T", "events that wait for it on disk at most"),
+	DROVER_OPT_DURATION(struct schema_sink, call_timeout, "30s", "100ms", "1h",
+			    "a call that takes longer ends its process, which is started again"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option monitor[] = {
+	DROVER_OPT_DURATION(struct schema_monitor, interval, "10s", "100ms", "1h", "how often it tells how the node is"),
+	DROVER_OPT_DURATION(struct schema_monitor, call_timeout, "30s", "100ms", "1h",
+			    "a call that takes longer ends its process, which is started again"),
+	DROVER_OPT_END
+};
+
+static const struct drover_option credential[] = {
+	DROVER_OPT_STRING(struct schema_credential, user, NULL, "the account on the hosts"),
+	DROVER_OPT_SECRET(struct schema_credential, key, "its private key"),
+	DROVER_OPT_SECRET(struct schema_credential, password, "its password"),
+	DROVER_OPT_SECRET(struct schema_credential, become_password, "the password for becoming another user there"),
+	DROVER_OPT_LIST(struct schema_credential, allow, "names of the tokens that may use it"),
+	DROVER_OPT_END
+};
+
+#define TABLE(id, type, text)                                                                                          \
+	{ .name = #id, .shape = SCHEMA_TABLE, .table = (id), .self_size = sizeof(type), .help = (text) }
+
+const struct schema_section schema_sections[] = {
+	[SCHEMA_NODE] = TABLE(node, struct schema_node, "this node"),
+	[SCHEMA_CAPACITY] = TABLE(capacity, struct schema_capacity, "how much this node executes at once"),
+	[SCHEMA_LEASE] = TABLE(lease, struct schema_lease, "how soon a dead node's units are taken over"),
+	[SCHEMA_LIMITS] = TABLE(limits, struct schema_limits, "bounds, so that nothing grows without end"),
+	[SCHEMA_LOG] = { "log", SCHEMA_TABLE, log_, sizeof(struct schema_log), 0, "the daemon's own log, on standard error" },
+	[SCHEMA_STORE] = { "store", SCHEMA_INSTANCE, store, sizeof(struct schema_store), PLUGIN_SINK,
+			   "where tasks and results are kept; without it the embedded database" },
+	[SCHEMA_DISPATCHER] = { "dispatcher", SCHEMA_INSTANCE, NULL, 0, PLUGIN_DISPATCHER,
+				"how units reach other nodes; without it they are executed on this one" },
+	[SCHEMA_SOURCES] = { "sources", SCHEMA_LIST, NULL, 0, PLUGIN_SOURCE, "where tasks come from" },
+	[SCHEMA_EXECUTORS] = { "executors", SCHEMA_LIST, executor, sizeof(struct schema_executor), PLUGIN_EXECUTOR,
+			       "what executes units on hosts, each in processes of its own" },
+	[SCHEMA_SINKS] = { "sinks", SCHEMA_LIST, sink, sizeof(struct schema_sink), PLUGIN_SINK,
+			   "what is told of all that happens, each in a process of its own" },
+	[SCHEMA_MONITORS] = { "monitors", SCHEMA_LIST, monitor, sizeof(struct schema_monitor), PLUGIN_MONITOR,
+			      "what tells the outside how the node is" },
+	[SCHEMA_CREDENTIALS] = { "credentials", SCHEMA_NAMED, credential, sizeof(struct schema_credential), 0,
+				 "how to log in on hosts, by name" },
+	[SCHEMA_CONNECTIONS] = { "connections", SCHEMA_FREE, NULL, 0, 0,
+				 "servers that several instances use, by name: `NAME: {KIND: {…}}`" },
+	[SCHEMA_PROJECTS] = { "projects", SCHEMA_FREE, NULL, 0, 0, "where playbooks' projects come from" },
+	[SCHEMA_SECTIONS] = { .name = NULL },
+};

@@ -1,0 +1,121 @@
+/*
+ * schema.h - what the configuration may hold, as data: the daemon's own options are tables like a
+ * plugin's, so that checking, `config show` and the reference page come from one mechanism.
+ */
+#ifndef CONF_SCHEMA_H
+#define CONF_SCHEMA_H
+
+#include <drover/option.h>
+
+#include "loader/loader.h"
+
+enum schema_shape {
+	SCHEMA_TABLE,	 /* a mapping of options */
+	SCHEMA_INSTANCE, /* one plugin's instance */
+	SCHEMA_LIST,	 /* a list of instances */
+	SCHEMA_NAMED,	 /* a mapping from names to mappings of options */
+	SCHEMA_FREE	 /* a mapping that is checked elsewhere */
+};
+
+enum schema_id {
+	SCHEMA_NODE,
+	SCHEMA_CAPACITY,
+	SCHEMA_LEASE,
+	SCHEMA_LIMITS,
+	SCHEMA_LOG,
+	SCHEMA_TABLES, /* how many tables there are */
+	SCHEMA_STORE = SCHEMA_TABLES,
+	SCHEMA_DISPATCHER,
+	SCHEMA_SOURCES,
+	SCHEMA_EXECUTORS,
+	SCHEMA_SINKS,
+	SCHEMA_MONITORS,
+	SCHEMA_CREDENTIALS,
+	SCHEMA_CONNECTIONS,
+	SCHEMA_PROJECTS,
+	SCHEMA_SECTIONS
+};
+
+struct schema_section {
+	const char *name;
+	enum schema_shape shape;
+	const struct drover_option *table; /* SCHEMA_TABLE, SCHEMA_NAMED; of instances: what the kind has beside the plugin's own */
+	size_t self_size;
+	enum plugin_kind kind; /* of instances */
+	const char *help;
+};
+
+/* By enum schema_id, ended by a NULL name. */
+extern const struct schema_section schema_sections[];
+/* Beside the sections: `include`, `plugin_path`. */
+extern const struct drover_option schema_top[];
+/* Of every instance: `plugin`, `name`, `use`. */
+extern const struct drover_option schema_instance[];
+/* An executor's two mappings. */
+extern const struct drover_option schema_match[];
+extern const struct drover_option schema_capacity_own[];
+
+/* Durations are ms, sizes bytes. */
+struct schema_node {
+	char *name, *state_dir, *user;
+	struct drover_list pools;
+	int isolation;
+	int64_t idle_exit;
+};
+
+struct schema_capacity {
+	int64_t hosts, units;
+};
+
+struct schema_lease {
+	int64_t ttl, renew, sweep, permit, permit_lost;
+};
+
+struct schema_limits {
+	int64_t hosts, units, unit_size, unit_size_max, body, output, output_max, tasks, results, spool, subscribers;
+};
+
+struct schema_log {
+	int level, format;
+};
+
+struct schema_paths {
+	struct drover_list include, plugin_path;
+};
+
+struct schema_named_instance {
+	char *plugin, *name, *use;
+};
+
+struct schema_store {
+	int64_t keep;
+};
+
+struct schema_executor {
+	struct drover_map match, capacity;
+	char *run_as, *credential;
+};
+
+struct schema_matching {
+	char *hosts;
+};
+
+struct schema_sink {
+	int64_t spool_limit, call_timeout;
+};
+
+struct schema_monitor {
+	int64_t interval, call_timeout;
+};
+
+struct schema_credential {
+	char *user, *key, *password, *become_password;
+	struct drover_list allow;
+};
+
+/* The words of the choices, by index. */
+extern const char *const schema_isolations[]; /* auto, cgroup, subreaper */
+extern const char *const schema_levels[];     /* error, warning, info, debug */
+extern const char *const schema_formats[];    /* text, json */
+
+#endif
