@@ -1,0 +1,139 @@
+/*
+ * claim.c - a unit is taken, and hosts are begun: the two writes that come before a host is touched.
+ *
+ * Both are refused where the task is ending or the incarnation has ended; what was refused is no error.
+ */
+#include "sqlite.h"
+
+static const char sql_begin_hosts[] =
+	"UPDATE hosts SET status = 1, started_at = ?3, attempt = ?4, incarnation = ?5, seq = ?6"
+	" WHERE id BETWEEN ?1 AND ?2 AND status = 0";
+static const char sql_window[] =
+	"SELECT max(id) FROM (SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT ?3)";
+static const char sql_begun[] =
+	"SELECT 1 FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 1 AND attempt = ?3 LIMIT 1";
+
+/* The pending hosts among [first, first + count) of the task are running from now on. */
+static int begin_hosts(struct drover_session *s, struct sqlite_unit *unit, int64_t first, int64_t count, int64_t now,
+		       int64_t *begun, struct drover_error *err)
+{
+	int64_t id = unit->task->host_base + first;
+	int64_t seq;
+	int code = transaction_take_seq(s, 1, &seq, err);
+
+	if (!code)
+		code = session_run(s, sql_begin_hosts, begun, err, id, id + count - 1, now, unit->attempt,
+				   unit->incarnation, seq);
+	if (!code)
+		states_move_hosts(unit->task, unit, DROVER_PENDING, DROVER_RUNNING, *begun, now);
+	return code;
+}
+
+/* The first `window` pending hosts of the unit. */
+static int begin_window(struct drover_session *s, struct sqlite_unit *unit, int64_t window, int64_t now,
+			struct drover_error *err)
+{
+	int64_t id = unit->task->host_base + unit->first;
+	int64_t count = unit->count;
+	int64_t last, begun;
+	int code;
+
+	if (window > 0 && window < count) {
+		code = session_number(s, sql_window, id - 1, &last, err, id, id + count - 1, window);
+		if (code)
+			return code;
+		count = last - id + 1;
+	}
+	return begin_hosts(s, unit, unit->first, count, now, &begun, err);
+}
+
+static bool grants(const struct sqlite_task *task)
+{
+	return task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING;
+}
+
+static int claim_one(struct drover_session *s, int64_t incarnation, struct drover_claim *claim, int64_t now,
+		     struct drover_error *err)
+{
+	struct sqlite_task *task;
+	struct sqlite_unit *unit;
+	int code;
+
+	claim->claimed = false;
+	code = transaction_unit(s, claim->task_key, claim->unit, &unit, err);
+	if (code == DROVER_ENOTFOUND) /* removed meanwhile */
+		return 0;
+	if (code)
+		return code;
+	task = unit->task;
+	if (!grants(task) || (task->expires_at && now >= task->expires_at) || unit->state != DROVER_UNIT_READY)
+		return 0;
+	states_move_unit(unit, DROVER_UNIT_CLAIMED, now);
+	unit->attempt++;
+	unit->incarnation = incarnation;
+	unit->deadline = task->timeout ? now + task->timeout : 0;
+	if (task->state == DROVER_TASK_QUEUED)
+		states_move_task(task, DROVER_TASK_RUNNING, now);
+	claim->claimed = true;
+	claim->attempt = (int)unit->attempt;
+	claim->first = unit->first;
+	claim->count = unit->count;
+	return begin_window(s, unit, claim->window, now, err);
+}
+
+int claim_units(struct drover_session *s, int64_t incarnation, struct drover_claim *claims, size_t count,
+		struct drover_error *err)
+{
+	int64_t now = session_now();
+	bool lives;
+	int code = transaction_lives(s, incarnation, &lives, err);
+
+	for (size_t i = 0; i < count && !code; i++) {
+		if (lives)
+			code = claim_one(s, incarnation, &claims[i], now, err);
+		else
+			claims[i].claimed = false;
+	}
+	return code;
+}
+
+static int intend_one(struct drover_session *s, struct drover_intent *intent, int64_t now, struct drover_error *err)
+{
+	struct sqlite_unit *unit;
+	int64_t begun, id;
+	bool lives;
+	int code;
+
+	intent->granted = false;
+	code = transaction_unit(s, intent->task_key, intent->unit, &unit, err);
+	if (code == DROVER_ENOTFOUND)
+		return 0;
+	if (!code)
+		code = transaction_lives(s, intent->incarnation, &lives, err);
+	if (code)
+		return code;
+	if (!lives || !grants(unit->task) || unit->state != DROVER_UNIT_CLAIMED ||
+	    unit->attempt != intent->attempt || unit->incarnation != intent->incarnation)
+		return 0;
+	if (intent->count <= 0 || intent->first < unit->first ||
+	    intent->first + intent->count > unit->first + unit->count)
+		return drover_error_set(err, DROVER_EINVALID, "unit %lld has no hosts %lld to %lld",
+					(long long)intent->unit, (long long)intent->first,
+					(long long)(intent->first + intent->count - 1));
+	code = begin_hosts(s, unit, intent->first, intent->count, now, &begun, err);
+	id = unit->task->host_base + intent->first;
+	if (!code && !begun) /* the same intent again? */
+		code = session_number(s, sql_begun, 0, &begun, err, id, id + intent->count - 1, unit->attempt);
+	intent->granted = begun > 0;
+	return code;
+}
+
+int claim_intend(struct drover_session *s, struct drover_intent *intents, size_t count, struct drover_error *err)
+{
+	int64_t now = session_now();
+	int code = 0;
+
+	for (size_t i = 0; i < count && !code; i++)
+		code = intend_one(s, &intents[i], now, err);
+	return code;
+}

@@ -1,0 +1,128 @@
+/*
+ * lifecycle.c - a task ends otherwise than by its hosts' results: it is cancelled, or it expires.
+ */
+#include "sqlite.h"
+
+static const char sql_end_pending[] =
+	"UPDATE hosts SET status = ?3, finished_at = ?4, seq = ?5 + id, message = ?6"
+	" WHERE id BETWEEN ?1 AND ?2 AND status = 0";
+static const char sql_reason[] = "UPDATE tasks SET reason = ?2 WHERE key = ?1";
+/* Of units: none of their hosts is running, or some may be. */
+static const char sql_end_ready[] =
+	"UPDATE units SET state = 2, open = 0, finished_at = ?2, seq = ?3 WHERE task = ?1 AND state = 0";
+static const char sql_recount_claimed[] =
+	"UPDATE units SET seq = ?3, open = (SELECT count(*) FROM hosts"
+	" WHERE id BETWEEN ?2 + first AND ?2 + first + units.count - 1 AND status = 1) WHERE task = ?1 AND state = 1";
+static const char sql_end_claimed[] =
+	"UPDATE units SET state = 2, finished_at = ?2 WHERE task = ?1 AND state = 1 AND open = 0";
+static const char sql_expired[] =
+	"SELECT key FROM tasks WHERE state IN (1, 2) AND expires_at > 0 AND expires_at <= ?1 AND pending > 0"
+	" ORDER BY key LIMIT ?2";
+
+/*
+ * Units follow their hosts: those that are left with no open host are done. By statements over all of
+ * the task's units, since a task may have very many.
+ */
+static int end_units(struct drover_session *s, struct sqlite_task *task, int64_t now, struct drover_error *err)
+{
+	int64_t ready = 0, claimed = 0, seq;
+	int code = transaction_take_seq(s, 1, &seq, err);
+
+	if (!code)
+		code = session_run(s, sql_end_ready, &ready, err, task->key, now, seq);
+	if (!code)
+		code = session_run(s, sql_recount_claimed, NULL, err, task->key, task->host_base, seq);
+	if (!code)
+		code = session_run(s, sql_end_claimed, &claimed, err, task->key, now);
+	task->units_done += ready + claimed;
+	task->dirty = true;
+	return code;
+}
+
+/* All pending hosts of the task get `status`. */
+static int end_pending(struct drover_session *s, struct sqlite_task *task, enum drover_status status,
+		       const char *message, int64_t now, struct drover_error *err)
+{
+	int64_t seq, ended;
+	sqlite3_stmt *stmt;
+	int code = transaction_flush(s, err);
+
+	transaction_forget_units(s);
+	if (!code)
+		code = transaction_take_seq(s, task->hosts, &seq, err);
+	if (!code)
+		code = session_prepare(s, sql_end_pending, &stmt, err, task->host_base,
+				       task->host_base + task->hosts - 1, status, now, seq - task->host_base);
+	if (code)
+		return code;
+	session_bind_text(stmt, 6, message);
+	code = session_step(s, stmt, err);
+	if (code)
+		return code;
+	ended = sqlite3_changes64(s->db);
+	states_move_hosts(task, NULL, DROVER_PENDING, status, ended, now);
+	return end_units(s, task, now, err);
+}
+
+static int keep_reason(struct drover_session *s, int64_t key, const char *reason, struct drover_error *err)
+{
+	sqlite3_stmt *stmt;
+	int code = session_prepare(s, sql_reason, &stmt, err, key);
+
+	if (code)
+		return code;
+	session_bind_text(stmt, 2, reason);
+	return session_step(s, stmt, err);
+}
+
+int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err)
+{
+	int64_t now = session_now();
+	char message[DROVER_ERROR_SIZE];
+	struct sqlite_task *task;
+	int code = transaction_task(s, task_key, &task, err);
+
+	if (code)
+		return code;
+	if (task->state == DROVER_TASK_ACCEPTING)
+		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld", (long long)task_key);
+	/* What this transaction did before may have ended it. */
+	code = transaction_flush(s, err);
+	if (code)
+		return code;
+	if (drover_task_state_is_final(task->state))
+		return drover_error_set(err, DROVER_ECONFLICT, "the task has ended: it is %s",
+					drover_task_state_name(task->state));
+	if (task->state == DROVER_TASK_CANCELLING || task->state == DROVER_TASK_ABORTING)
+		return 0;
+	states_move_task(task, DROVER_TASK_CANCELLING, now);
+	snprintf(message, sizeof(message), "cancelled before it was started%s%s", reason ? ": " : "",
+		 reason ? reason : "");
+	code = keep_reason(s, task_key, reason, err);
+	if (!code)
+		code = end_pending(s, task, DROVER_CANCELLED, message, now, err);
+	return code;
+}
+
+int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err)
+{
+	int64_t now = session_now();
+	struct sqlite_task *task;
+	int64_t done, key;
+	int code = transaction_flush(s, err);
+
+	*more = false;
+	for (done = 0; !code && done < limit; done++) {
+		code = session_number(s, sql_expired, 0, &key, err, now, 1);
+		if (code || !key)
+			return code;
+		code = transaction_task(s, key, &task, err);
+		if (!code)
+			code = end_pending(s, task, DROVER_EXPIRED, "its task expired before it was started", now,
+					   err);
+		if (!code)
+			code = transaction_flush(s, err);
+	}
+	*more = !code;
+	return code;
+}

@@ -1,0 +1,220 @@
+/*
+ * query_results.c - hosts' rows and outputs. The SQL is put together from pieces, since one text for
+ * all filters would let none of them use its index.
+ */
+#include "sqlite.h"
+
+#define COLUMNS                                                                                                        \
+	"SELECT h.id, h.task, h.unit, h.status, h.phase, h.changed, h.remote, h.rc, h.attempt, h.started_at,"          \
+	" h.finished_at, h.stdout_size, h.stderr_size, h.stdout_total, h.stderr_total, h.seq, h.name, h.signal,"       \
+	" h.message, h.waiting_for, h.via, h.result, i.node, l.result"
+#define NO_OUTPUTS ", NULL, NULL"
+#define OUTPUTS                                                                                                        \
+	", (SELECT substr(o.bytes, 1, ?8) FROM outputs o WHERE o.task = h.task AND o.digest = h.stdout)"               \
+	", (SELECT substr(o.bytes, 1, ?8) FROM outputs o WHERE o.task = h.task AND o.digest = h.stderr)"
+#define JOINS                                                                                                          \
+	" LEFT JOIN incarnations i ON i.id = h.incarnation LEFT JOIN late l ON l.host = h.id"
+#define STATUSES " AND (?4 >> h.status) & 1"
+
+/*
+ * Of one task: ?1 and ?2 its hosts' ids. A change of a host is one of its unit, too, so changes are
+ * found without looking at each host of the task. CROSS JOIN keeps the order of the tables.
+ */
+static const char from_task[] = " FROM hosts h" JOINS " WHERE h.id BETWEEN ?1 AND ?2" STATUSES;
+static const char from_host[] = " FROM hosts h" JOINS " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES
+				" AND h.seq > ?6";
+static const char from_changes[] =
+	" FROM units u CROSS JOIN hosts h ON h.id BETWEEN ?9 + u.first AND ?9 + u.first + u.count - 1" JOINS
+	" WHERE u.task = ?3 AND u.seq > ?6 AND h.seq > ?6 AND h.id BETWEEN ?1 AND ?2" STATUSES;
+/* Of all tasks: one host, newest first. */
+static const char from_all[] = " FROM hosts h JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
+			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq > ?6";
+
+/* What comes after the host ?10 in the order; unfinished ones come last. */
+#define FINISHED "iif(h.finished_at, h.finished_at, 1 << 62)"
+#define AFTER(key, inner)                                                                                              \
+	" AND (?10 = 0 OR (" key ", h.id) > (SELECT " inner ", h.id FROM hosts h WHERE h.id = ?10))"
+static const char order_index[] = " ORDER BY h.id LIMIT ?7";
+static const char order_newest[] = " ORDER BY h.id DESC LIMIT ?7";
+static const char order_finished[] = AFTER(FINISHED, FINISHED) " ORDER BY " FINISHED ", h.id LIMIT ?7";
+static const char order_status[] = AFTER("h.status", "h.status") " ORDER BY h.status, h.id LIMIT ?7";
+
+static const char sql_task[] = "SELECT id, host_base, hosts FROM tasks WHERE key = ?1 AND state > 0";
+static const char sql_task_id[] = "SELECT id FROM tasks WHERE key = ?1";
+static const char sql_output[] =
+	"SELECT iif(?3 = 1, h.stdout_total, h.stderr_total), o.bytes FROM tasks t"
+	" CROSS JOIN hosts h ON h.name = ?2 AND h.id BETWEEN t.host_base AND t.host_base + t.hosts - 1"
+	" LEFT JOIN outputs o ON o.task = t.key AND o.digest = iif(?3 = 1, h.stdout, h.stderr)"
+	" WHERE t.key = ?1 AND t.state > 0";
+
+/* Where the rows are: `id` is NULL for all tasks. */
+struct scope {
+	char *id;
+	int64_t host_base;
+	int64_t first, last;
+};
+
+static int find_scope(struct drover_session *s, const struct drover_result_filter *filter, struct scope *scope,
+		      struct drover_error *err)
+{
+	sqlite3_stmt *stmt;
+	int code;
+
+	*scope = (struct scope){ .first = 1, .last = filter->after_id ? filter->after_id - 1 : INT64_MAX };
+	if (!filter->task_key && !filter->host)
+		return drover_error_set(err, DROVER_EINVALID, "results of all tasks are asked for by host only");
+	if (!filter->task_key)
+		return 0;
+	code = session_prepare(s, sql_task, &stmt, err, filter->task_key);
+	if (!code)
+		code = session_step(s, stmt, err);
+	if (code < 0)
+		return code;
+	if (!code)
+		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld",
+					(long long)filter->task_key);
+	scope->id = strdup(session_text(stmt, 0));
+	scope->first = scope->host_base = sqlite3_column_int64(stmt, 1);
+	scope->last = scope->first + sqlite3_column_int64(stmt, 2) - 1;
+	sqlite3_reset(stmt);
+	if (!scope->id)
+		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
+	if (filter->sort == DROVER_SORT_INDEX && filter->after_id >= scope->first)
+		scope->first = filter->after_id + 1;
+	return 0;
+}
+
+static int prepare(struct drover_session *s, const struct drover_result_filter *filter, const struct scope *scope,
+		   sqlite3_stmt **stmt, struct drover_error *err)
+{
+	static const char *const orders[] = { order_index, order_finished, order_status };
+	const char *from = filter->host ? from_host : filter->since_seq ? from_changes : from_task;
+	const char *order = orders[filter->sort];
+	char sql[2400];
+	int length, code;
+
+	if (!scope->id) {
+		from = from_all;
+		order = order_newest;
+	}
+	length = snprintf(sql, sizeof(sql), "%s%s%s%s", COLUMNS, filter->outputs ? OUTPUTS : NO_OUTPUTS, from, order);
+	assert(length < (int)sizeof(sql));
+	code = session_prepare_text(s, sql, stmt, err);
+	if (code)
+		return code;
+	sqlite3_bind_int64(*stmt, 1, scope->first);
+	sqlite3_bind_int64(*stmt, 2, scope->last);
+	sqlite3_bind_int64(*stmt, 3, filter->task_key);
+	sqlite3_bind_int64(*stmt, 4, filter->statuses ? filter->statuses : ~0u);
+	session_bind_text(*stmt, 5, filter->host);
+	sqlite3_bind_int64(*stmt, 6, filter->since_seq);
+	sqlite3_bind_int64(*stmt, 7, filter->limit > 0 ? filter->limit : -1);
+	sqlite3_bind_int64(*stmt, 8, filter->output_limit > 0 ? filter->output_limit : INT32_MAX);
+	sqlite3_bind_int64(*stmt, 9, scope->host_base);
+	sqlite3_bind_int64(*stmt, 10, filter->after_id);
+	return 0;
+}
+
+static struct drover_bytes bytes_of(sqlite3_stmt *stmt, int column)
+{
+	struct drover_bytes bytes = { .data = sqlite3_column_blob(stmt, column) };
+
+	bytes.size = (size_t)sqlite3_column_bytes(stmt, column);
+	return bytes;
+}
+
+static void read_row(sqlite3_stmt *stmt, struct drover_result_row *row)
+{
+	*row = (struct drover_result_row){
+		.size = sizeof(*row),
+		.id = sqlite3_column_int64(stmt, 0),
+		.task_key = sqlite3_column_int64(stmt, 1),
+		.unit = sqlite3_column_int64(stmt, 2),
+		.status = (enum drover_status)sqlite3_column_int(stmt, 3),
+		.phase = (enum drover_phase)sqlite3_column_int(stmt, 4),
+		.changed = (enum drover_changed)sqlite3_column_int(stmt, 5),
+		.remote = (enum drover_remote)sqlite3_column_int(stmt, 6),
+		.has_rc = sqlite3_column_type(stmt, 7) != SQLITE_NULL,
+		.rc = sqlite3_column_int(stmt, 7),
+		.attempt = sqlite3_column_int(stmt, 8),
+		.started_at = sqlite3_column_int64(stmt, 9),
+		.finished_at = sqlite3_column_int64(stmt, 10),
+		.stdout_size = sqlite3_column_int64(stmt, 11),
+		.stderr_size = sqlite3_column_int64(stmt, 12),
+		.stdout_total = sqlite3_column_int64(stmt, 13),
+		.stderr_total = sqlite3_column_int64(stmt, 14),
+		.seq = sqlite3_column_int64(stmt, 15),
+		.host = session_text(stmt, 16),
+		.signal = session_text(stmt, 17),
+		.message = session_text(stmt, 18),
+		.waiting_for = session_text(stmt, 19),
+		.via = session_text(stmt, 20),
+		.result = session_text(stmt, 21),
+		.engine = session_text(stmt, 22),
+		.late = session_text(stmt, 23),
+		.out = bytes_of(stmt, 24),
+		.err = bytes_of(stmt, 25),
+	};
+}
+
+/* The id of the row's task where rows of many tasks come; stands until `id` is reset. */
+static int name_task(struct drover_session *s, struct drover_result_row *row, sqlite3_stmt **id,
+		     struct drover_error *err)
+{
+	int code = session_prepare(s, sql_task_id, id, err, row->task_key);
+
+	if (!code)
+		code = session_step(s, *id, err);
+	if (code < 0)
+		return code;
+	row->task = code ? session_text(*id, 0) : NULL;
+	return 0;
+}
+
+int query_results(struct drover_session *s, const struct drover_result_filter *filter, drover_result_fn *fn,
+		  void *context, struct drover_error *err)
+{
+	struct scope scope = { .id = NULL };
+	struct drover_result_row row;
+	sqlite3_stmt *stmt = NULL, *id = NULL;
+	int code = transaction_flush(s, err);
+
+	if (!code)
+		code = find_scope(s, filter, &scope, err);
+	if (!code)
+		code = prepare(s, filter, &scope, &stmt, err);
+	while (!code && (code = session_step(s, stmt, err)) > 0) {
+		read_row(stmt, &row);
+		row.task = scope.id;
+		code = scope.id ? 0 : name_task(s, &row, &id, err);
+		if (!code)
+			code = fn(context, &row);
+		sqlite3_reset(id);
+	}
+	sqlite3_finalize(stmt);
+	free(scope.id);
+	return code;
+}
+
+int query_output(struct drover_session *s, int64_t task_key, const char *host, int stream,
+		 int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
+		 struct drover_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = transaction_flush(s, err);
+
+	if (!code)
+		code = session_prepare_text(s, sql_output, &stmt, err);
+	if (code)
+		return code;
+	sqlite3_bind_int64(stmt, 1, task_key);
+	session_bind_text(stmt, 2, host);
+	sqlite3_bind_int64(stmt, 3, stream);
+	code = session_step(s, stmt, err);
+	if (code > 0)
+		code = fn(context, bytes_of(stmt, 1), sqlite3_column_int64(stmt, 0));
+	else if (!code)
+		code = drover_error_set(err, DROVER_ENOTFOUND, "the task has no host %s", host);
+	sqlite3_finalize(stmt);
+	return code;
+}

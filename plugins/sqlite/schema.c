@@ -1,0 +1,143 @@
+/*
+ * schema.c - the database's tables, as an ordered list of steps that each version adds to.
+ *
+ * A step is never changed after it was released: what comes later is a new step. All missing steps
+ * run in one transaction. Integers are never NULL but in `rc`: 0 says "none" or "not yet".
+ */
+#include "sqlite.h"
+
+/* The hosts of a task have the ids [host_base, host_base + hosts), so a unit is a range of them. */
+static const char step_1[] =
+	"CREATE TABLE counters (task INTEGER NOT NULL, host INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;"
+	"INSERT INTO counters VALUES (0, 0, 0);"
+
+	"CREATE TABLE incarnations ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, version TEXT NOT NULL,"
+	" started_at INTEGER NOT NULL, renewed_at INTEGER NOT NULL, ended_at INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX incarnations_living ON incarnations (node) WHERE ended_at = 0;"
+
+	/* id is NULL and state 0 while what is left of a removed task is deleted in small steps. */
+	"CREATE TABLE tasks ("
+	" key INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, type TEXT NOT NULL, executor TEXT NOT NULL,"
+	" pool TEXT NOT NULL, owner TEXT, parent TEXT, credential TEXT, priority INTEGER NOT NULL,"
+	" rerun_lost INTEGER NOT NULL, timeout INTEGER NOT NULL, host_timeout INTEGER NOT NULL,"
+	" connect_timeout INTEGER NOT NULL, output_limit INTEGER NOT NULL, fanout INTEGER NOT NULL,"
+	" expires_at INTEGER NOT NULL, unit_size INTEGER NOT NULL, hosts INTEGER NOT NULL, units INTEGER NOT NULL,"
+	" incarnation INTEGER NOT NULL, host_base INTEGER NOT NULL, state INTEGER NOT NULL, reason TEXT,"
+	" created_at INTEGER NOT NULL, started_at INTEGER NOT NULL DEFAULT 0, finished_at INTEGER NOT NULL DEFAULT 0,"
+	" pending INTEGER NOT NULL DEFAULT 0, running INTEGER NOT NULL DEFAULT 0, ok INTEGER NOT NULL DEFAULT 0,"
+	" failed INTEGER NOT NULL DEFAULT 0, unreachable INTEGER NOT NULL DEFAULT 0,"
+	" timed_out INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,"
+	" cancelled INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,"
+	" units_done INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX tasks_open ON tasks (state, key) WHERE state < 5;"
+	"CREATE INDEX tasks_ended ON tasks (finished_at) WHERE state >= 5;"
+
+	/* What is large and never changes, so that a change of counts writes a small row. */
+	"CREATE TABLE submissions ("
+	" task INTEGER PRIMARY KEY, note TEXT, labels TEXT, payload TEXT NOT NULL, options TEXT NOT NULL,"
+	" body BLOB NOT NULL) STRICT;"
+
+	/* seq: of the last change of the unit or of one of its hosts. */
+	"CREATE TABLE units ("
+	" task INTEGER NOT NULL, unit INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,"
+	" state INTEGER NOT NULL DEFAULT 0, open INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,"
+	" incarnation INTEGER NOT NULL DEFAULT 0, claimed_at INTEGER NOT NULL DEFAULT 0,"
+	" finished_at INTEGER NOT NULL DEFAULT 0, deadline INTEGER NOT NULL DEFAULT 0,"
+	" seq INTEGER NOT NULL DEFAULT 0, message TEXT, PRIMARY KEY (task, unit)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX units_ready ON units (task, unit) WHERE state = 0;"
+	"CREATE INDEX units_held ON units (incarnation) WHERE state = 1;"
+
+	/* stdout, stderr: digests of what `outputs` keeps, NULL where nothing was written. */
+	"CREATE TABLE hosts ("
+	" id INTEGER PRIMARY KEY, task INTEGER NOT NULL, unit INTEGER NOT NULL, name TEXT NOT NULL, address TEXT,"
+	" port INTEGER NOT NULL, user TEXT, vars TEXT, status INTEGER NOT NULL DEFAULT 0,"
+	" phase INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0, remote INTEGER NOT NULL DEFAULT 0,"
+	" rc INTEGER, signal TEXT, message TEXT, waiting_for TEXT, via TEXT, result TEXT,"
+	" stdout BLOB, stdout_size INTEGER NOT NULL DEFAULT 0, stdout_total INTEGER NOT NULL DEFAULT 0,"
+	" stderr BLOB, stderr_size INTEGER NOT NULL DEFAULT 0, stderr_total INTEGER NOT NULL DEFAULT 0,"
+	" attempt INTEGER NOT NULL DEFAULT 0, incarnation INTEGER NOT NULL DEFAULT 0,"
+	" started_at INTEGER NOT NULL DEFAULT 0, finished_at INTEGER NOT NULL DEFAULT 0,"
+	" seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX hosts_name ON hosts (name, id);"
+
+	/* The same output of many hosts of a task is kept once. */
+	"CREATE TABLE outputs (task INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,"
+	" PRIMARY KEY (task, digest)) STRICT, WITHOUT ROWID;"
+
+	/* Results that came after their unit was taken over; the first for each host. */
+	"CREATE TABLE late (host INTEGER PRIMARY KEY, result TEXT NOT NULL) STRICT;";
+
+static const char *const steps[] = { step_1 };
+enum { NEWEST = sizeof(steps) / sizeof(steps[0]) };
+
+static const char sql_known[] = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'";
+static const char sql_foreign[] = "SELECT count(*) FROM sqlite_schema WHERE name <> 'schema_version'";
+static const char sql_table[] =
+	"CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT";
+static const char sql_version[] = "SELECT max(version) FROM schema_version";
+static const char sql_applied[] = "INSERT INTO schema_version (version, applied_at) VALUES (?1, ?2)";
+
+static int refuse_newer(struct drover_session *s, int64_t version, struct drover_error *err)
+{
+	return drover_error_set(err, DROVER_EINVALID,
+				"%s has schema version %lld, newer than this program's %d: it was written by a newer "
+				"Drover; use that one, or another path",
+				s->store->path, (long long)version, (int)NEWEST);
+}
+
+/* Within a transaction: what another process may have migrated meanwhile is seen. */
+static int migrate(struct drover_session *s, struct drover_error *err)
+{
+	int64_t version, others;
+	int code;
+
+	code = session_number(s, sql_known, 0, &version, err);
+	if (!code && !version) {
+		code = session_number(s, sql_foreign, 0, &others, err);
+		if (!code && others)
+			return drover_error_set(err, DROVER_EINVALID, "%s is a database of something else",
+						s->store->path);
+		if (!code)
+			code = session_script(s, sql_table, err);
+	}
+	if (!code)
+		code = session_number(s, sql_version, 0, &version, err);
+	if (!code && version > NEWEST)
+		code = refuse_newer(s, version, err);
+	for (; !code && version < NEWEST; version++) {
+		code = session_script(s, steps[version], err);
+		if (!code)
+			code = session_run(s, sql_applied, NULL, err, version + 1, session_now());
+	}
+	return code;
+}
+
+int schema_migrate(struct drover_session *s, struct drover_error *err)
+{
+	int code = session_script(s, "BEGIN IMMEDIATE", err);
+
+	if (code)
+		return code;
+	code = migrate(s, err);
+	if (!code)
+		code = session_script(s, "COMMIT", err);
+	if (code && !sqlite3_get_autocommit(s->db))
+		session_script(s, "ROLLBACK", NULL);
+	return code;
+}
+
+int schema_check(struct drover_session *s, struct drover_error *err)
+{
+	int64_t version;
+	int code = session_number(s, sql_known, 0, &version, err);
+
+	if (!code && version)
+		code = session_number(s, sql_version, 0, &version, err);
+	if (!code && version > NEWEST)
+		return refuse_newer(s, version, err);
+	if (!code && version < NEWEST)
+		return drover_error_set(err, DROVER_EINVALID, "%s has no schema yet: a writing session makes it",
+					s->store->path);
+	return code;
+}

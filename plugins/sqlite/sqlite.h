@@ -1,0 +1,253 @@
+/*
+ * sqlite.h - what the files of the embedded store share.
+ *
+ * A session is one connection. A writing session keeps, for the length of a transaction, the rows of
+ * the tasks and units that it has touched: operations change those in memory and each is written
+ * back once, before COMMIT (transaction.c). Hosts' rows are written at once, one statement each.
+ *
+ * Every function here returns 0 or a negative drover_code unless it says otherwise, and is called by
+ * the one thread that uses the session.
+ */
+#ifndef SQLITE_STORE_H
+#define SQLITE_STORE_H
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+#define uthash_fatal(message) abort()
+#include <uthash.h>
+
+#include <drover/sink.h>
+#include <drover/store.h>
+
+/* The instance. */
+struct sqlite_store {
+	char *path;
+	int64_t cache_size;   /* bytes */
+	int64_t busy_timeout; /* ms */
+};
+
+/* A prepared statement, found again by the address of its text. */
+struct sqlite_statement {
+	const char *sql;
+	sqlite3_stmt *stmt;
+	UT_hash_handle hh;
+};
+
+/* A task's row in a transaction: the members below `old_state` are written back. */
+struct sqlite_task {
+	int64_t key;
+	int64_t host_base, hosts;
+	int64_t expires_at, timeout;
+	bool rerun_lost;
+	bool dirty;   /* differs from its row */
+	bool touched; /* to be told by commit */
+	bool counted; /* some count changed */
+	enum drover_task_state old_state;
+	enum drover_task_state state;
+	int64_t counts[DROVER_STATUS_COUNT];
+	int64_t units_done;
+	int64_t started_at, finished_at;
+	UT_hash_handle hh;
+};
+
+struct sqlite_unit_key {
+	int64_t task, unit;
+};
+
+/* A unit's row in a transaction. */
+struct sqlite_unit {
+	struct sqlite_unit_key key;
+	struct sqlite_task *task;
+	int64_t first, count;
+	bool dirty;
+	enum drover_unit_state state;
+	int64_t attempt, incarnation;
+	int64_t open; /* its hosts that have no final status; 0 exactly when it is done */
+	int64_t claimed_at, finished_at, deadline;
+	UT_hash_handle hh;
+};
+
+/* Numbers that only grow: the last ones given out. */
+struct sqlite_counters {
+	bool loaded, dirty;
+	int64_t task, host, seq;
+};
+
+/* A string that a commit's report lent out. */
+struct sqlite_text {
+	struct sqlite_text *next;
+	char bytes[];
+};
+
+struct drover_session {
+	const struct sqlite_store *store;
+	sqlite3 *db;
+	enum drover_session_mode mode;
+	struct sqlite_statement *statements;
+
+	/* Of the transaction. */
+	bool in_transaction;
+	struct sqlite_task *tasks;
+	struct sqlite_unit *units;
+	struct sqlite_counters counters;
+	int64_t living; /* the incarnation that was last seen to live; 0: none */
+
+	/* Of the last commit's report. */
+	struct sqlite_text *texts;
+};
+
+/* ------------------------------------------------------------------------------- session.c */
+
+int session_open(void *self, enum drover_session_mode mode, struct drover_session **session,
+		 struct drover_error *err);
+void session_close(struct drover_session *s);
+
+/* Turns SQLite's result `rc` into a code and a message: "cannot WHAT: reason". */
+int session_fail(struct drover_session *s, int rc, const char *what, struct drover_error *err);
+
+/* Runs SQL text without parameters or rows. */
+int session_script(struct drover_session *s, const char *sql, struct drover_error *err);
+
+/* A statement with integers for ?1, ?2, …; the session's until session_close, reset by its user. */
+int session_prepare_(struct drover_session *s, const char *sql, const int64_t *values, size_t count,
+		     sqlite3_stmt **stmt, struct drover_error *err);
+/* Runs such a statement to its end. `changed`, unless NULL, is told the number of changed rows. */
+int session_run_(struct drover_session *s, const char *sql, const int64_t *values, size_t count, int64_t *changed,
+		 struct drover_error *err);
+/* The first column of such a statement's first row; `fallback` when there is none or it is NULL. */
+int session_number_(struct drover_session *s, const char *sql, const int64_t *values, size_t count, int64_t fallback,
+		    int64_t *number, struct drover_error *err);
+
+/* `sql` must be a string with static storage: its address is its name in the cache. */
+#define SESSION_INTEGERS(...) (const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)
+#define session_prepare(s, sql, stmt, err, ...)                                                                        \
+	session_prepare_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (stmt), (err))
+#define session_run(s, sql, changed, err, ...)                                                                         \
+	session_run_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (changed), (err))
+#define session_number(s, sql, fallback, number, err, ...)                                                             \
+	session_number_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (fallback), (number), (err))
+
+/* A statement made of text that was put together; the caller finalizes it. */
+int session_prepare_text(struct drover_session *s, const char *sql, sqlite3_stmt **stmt, struct drover_error *err);
+
+/* One step: 1 a row, 0 the end (the statement is reset), or an error (reset, too). */
+int session_step(struct drover_session *s, sqlite3_stmt *stmt, struct drover_error *err);
+
+/* Borrowed: `text` must live until the statement has run. NULL becomes NULL. */
+void session_bind_text(sqlite3_stmt *stmt, int position, const char *text);
+/* Valid until the statement's next step. */
+const char *session_text(sqlite3_stmt *stmt, int column);
+
+int64_t session_now(void); /* UTC ms */
+
+/* -------------------------------------------------------------------------------- schema.c */
+
+/* Brings the schema up to date (writing sessions), or checks that it is (reading ones). */
+int schema_migrate(struct drover_session *s, struct drover_error *err);
+int schema_check(struct drover_session *s, struct drover_error *err);
+
+/* --------------------------------------------------------------------------- transaction.c */
+
+int transaction_begin(struct drover_session *s, struct drover_error *err);
+int transaction_commit(struct drover_session *s, drover_change_fn *change, void *context, struct drover_error *err);
+void transaction_rollback(struct drover_session *s);
+
+/* Writes what was changed in memory, so that queries of this session see it. No-op outside of one. */
+int transaction_flush(struct drover_session *s, struct drover_error *err);
+
+/* The rows, loaded at their first use; borrowed until the transaction's end. DROVER_ENOTFOUND. */
+int transaction_task(struct drover_session *s, int64_t key, struct sqlite_task **task, struct drover_error *err);
+int transaction_unit(struct drover_session *s, int64_t task, int64_t unit, struct sqlite_unit **out,
+		     struct drover_error *err);
+/* Forgets all units, after statements that changed many of them; to be flushed before. */
+void transaction_forget_units(struct drover_session *s);
+
+/* Reserves `count` numbers and gives the first. */
+int transaction_take_seq(struct drover_session *s, int64_t count, int64_t *first, struct drover_error *err);
+int transaction_take_ids(struct drover_session *s, int64_t hosts, int64_t *task, int64_t *host_base,
+			 struct drover_error *err);
+
+/* Whether the incarnation lives. */
+int transaction_lives(struct drover_session *s, int64_t incarnation, bool *lives, struct drover_error *err);
+
+/* -------------------------------------------------------------------------------- states.c */
+
+/* The transition tables: a move that they lack is a bug. */
+void states_move_task(struct sqlite_task *task, enum drover_task_state to, int64_t now);
+void states_move_unit(struct sqlite_unit *unit, enum drover_unit_state to, int64_t now);
+/* `count` hosts went from one status to another; `unit` may be NULL where no unit is at hand. */
+void states_move_hosts(struct sqlite_task *task, struct sqlite_unit *unit, enum drover_status from,
+		       enum drover_status to, int64_t count, int64_t now);
+
+/* ------------------------------------------------------------------------- the operations */
+
+/* submit.c */
+int submit_task(struct drover_session *s, int64_t incarnation, struct drover_task *task, struct drover_error *err);
+int submit_hosts(struct drover_session *s, const struct drover_task *task, int64_t first,
+		 const struct drover_host_spec *hosts, int64_t count, struct drover_error *err);
+int submit_units(struct drover_session *s, const struct drover_task *task, int64_t first_unit,
+		 const struct drover_unit_spec *units, int64_t count, struct drover_error *err);
+int submit_accept(struct drover_session *s, int64_t task_key, struct drover_error *err);
+
+/* claim.c */
+int claim_units(struct drover_session *s, int64_t incarnation, struct drover_claim *claims, size_t count,
+		struct drover_error *err);
+int claim_intend(struct drover_session *s, struct drover_intent *intents, size_t count, struct drover_error *err);
+
+/* results.c */
+int results_write(struct drover_session *s, struct drover_result *results, size_t count, struct drover_error *err);
+
+/* unit_end.c */
+int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drover_error *err);
+int unit_end_sweep(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *unit, void *context,
+		   bool *more, struct drover_error *err);
+
+/* lifecycle.c */
+int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err);
+int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err);
+
+/* incarnations.c */
+int incarnations_begin(struct drover_session *s, const char *node, const char *version, int64_t *incarnation,
+		       struct drover_error *err);
+int incarnations_renew(struct drover_session *s, int64_t incarnation, struct drover_error *err);
+int incarnations_retire(struct drover_session *s, int64_t incarnation, struct drover_error *err);
+int incarnations_query(struct drover_session *s, int64_t limit, drover_incarnation_fn *fn, void *context,
+		       struct drover_error *err);
+
+/* removal.c */
+int removal_sweep_accepting(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err);
+int removal_abandon(struct drover_session *s, int64_t task_key, struct drover_error *err);
+int removal_retain(struct drover_session *s, int64_t before, int64_t limit, bool *more, struct drover_error *err);
+
+/* query_tasks.c */
+int query_task(struct drover_session *s, const char *id, int64_t key, drover_task_fn *fn, void *context,
+	       struct drover_error *err);
+int query_tasks(struct drover_session *s, const struct drover_task_filter *filter, drover_task_fn *fn, void *context,
+		struct drover_error *err);
+/* A row by key, whatever its state; its strings are copied into s->texts. */
+int query_task_copy(struct drover_session *s, int64_t key, struct drover_task *task, struct drover_error *err);
+
+/* query_units.c */
+int query_units(struct drover_session *s, int64_t task_key, int64_t after_unit, int64_t limit, drover_unit_row_fn *fn,
+		void *context, struct drover_error *err);
+int query_ready_units(struct drover_session *s, int64_t task_key, int64_t after_unit, int64_t limit,
+		      drover_unit_row_fn *fn, void *context, struct drover_error *err);
+int query_unit_hosts(struct drover_session *s, int64_t task_key, int64_t unit,
+		     int (*fn)(void *context, int64_t index, enum drover_status status,
+			       const struct drover_host_spec *host),
+		     void *context, struct drover_error *err);
+int query_verify(struct drover_session *s, int64_t task_key, struct drover_verification *verification,
+		 struct drover_error *err);
+
+/* query_results.c */
+int query_results(struct drover_session *s, const struct drover_result_filter *filter, drover_result_fn *fn,
+		  void *context, struct drover_error *err);
+int query_output(struct drover_session *s, int64_t task_key, const char *host, int stream,
+		 int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
+		 struct drover_error *err);
+
+#endif

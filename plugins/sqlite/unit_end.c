@@ -1,0 +1,193 @@
+/*
+ * unit_end.c - an attempt ends: what becomes of its unit's hosts that have no final status, by order of
+ * the engine that held it, or of whoever sweeps after that engine is gone.
+ */
+#include "sqlite.h"
+
+/* Each host gets a change number of its own: ?8 plus its id. */
+static const char sql_end_hosts[] =
+	"UPDATE hosts SET status = ?4, phase = ?5, remote = ?6, finished_at = ?7, seq = ?8 + id, message = ?9"
+	" WHERE id BETWEEN ?1 AND ?2 AND status = ?3";
+static const char sql_requeue[] =
+	"UPDATE hosts SET status = 0, attempt = 0, incarnation = 0, started_at = 0, seq = ?3 + id"
+	" WHERE id BETWEEN ?1 AND ?2 AND status = 1";
+static const char sql_message[] = "UPDATE units SET message = ?3 WHERE task = ?1 AND unit = ?2";
+static const char sql_abandoned[] =
+	"SELECT u.task, u.unit, u.attempt, i.id, i.node, t.rerun_lost FROM units u"
+	" JOIN incarnations i ON i.id = u.incarnation JOIN tasks t ON t.key = u.task"
+	" WHERE u.state = 1 AND i.ended_at > 0 ORDER BY u.incarnation, u.task, u.unit LIMIT ?1";
+
+/* What the unit's hosts of one status become. */
+struct fate {
+	enum drover_status from, to;
+	enum drover_phase phase;
+	enum drover_remote remote;
+	char message[DROVER_ERROR_SIZE];
+};
+
+static int apply(struct drover_session *s, struct sqlite_unit *unit, const struct fate *fate, int64_t now,
+		 struct drover_error *err)
+{
+	int64_t id = unit->task->host_base + unit->first;
+	bool requeued = fate->to == DROVER_PENDING;
+	int64_t seq, changed;
+	sqlite3_stmt *stmt;
+	int code;
+
+	if (fate->from == fate->to)
+		return 0;
+	code = transaction_take_seq(s, unit->count, &seq, err);
+	if (!code && requeued)
+		code = session_run(s, sql_requeue, &changed, err, id, id + unit->count - 1, seq - id);
+	if (!code && !requeued) {
+		code = session_prepare(s, sql_end_hosts, &stmt, err, id, id + unit->count - 1, fate->from, fate->to,
+				       fate->phase, fate->remote, now, seq - id);
+		if (code)
+			return code;
+		session_bind_text(stmt, 9, fate->message[0] ? fate->message : NULL);
+		code = session_step(s, stmt, err);
+		changed = sqlite3_changes64(s->db);
+	}
+	if (!code)
+		states_move_hosts(unit->task, unit, fate->from, fate->to, changed, now);
+	return code;
+}
+
+/*
+ * Pending again needs a next attempt: there is none in a task that is ending, and none after the last.
+ * A host that was begun then ends `lost`, not `failed`: nobody knows what became of it.
+ */
+static void decide(const struct sqlite_unit *unit, const struct drover_unit_end *end, struct fate *begun,
+		   struct fate *rest)
+{
+	const char *message = end->message ? end->message : "its attempt ended";
+	bool ending = unit->task->state != DROVER_TASK_RUNNING;
+	bool exhausted = end->max_attempts > 0 && unit->attempt >= end->max_attempts;
+	long long attempts = unit->attempt;
+
+	*begun = (struct fate){ .from = DROVER_RUNNING, .to = end->begun, .remote = end->remote };
+	*rest = (struct fate){ .from = DROVER_PENDING, .to = end->rest };
+	snprintf(begun->message, sizeof(begun->message), "%s", end->message ? end->message : "");
+	snprintf(rest->message, sizeof(rest->message), "%s", end->message ? end->message : "");
+	if (end->begun == DROVER_PENDING && (ending || exhausted)) {
+		begun->to = DROVER_LOST;
+		snprintf(begun->message, sizeof(begun->message), "no result after %lld attempt%s; the last: %s",
+			 attempts, attempts == 1 ? "" : "s", message);
+	}
+	if (end->rest == DROVER_PENDING && ending) {
+		rest->to = DROVER_CANCELLED;
+		snprintf(rest->message, sizeof(rest->message), "not started before its task ended; %s", message);
+	} else if (end->rest == DROVER_PENDING && exhausted) {
+		rest->to = DROVER_FAILED;
+		snprintf(rest->message, sizeof(rest->message), "not started after %lld attempt%s; the last: %s",
+			 attempts, attempts == 1 ? "" : "s", message);
+	}
+	begun->phase = begun->to == DROVER_TIMEOUT ? end->phase : DROVER_PHASE_NONE;
+	rest->phase = rest->to == DROVER_TIMEOUT ? end->phase : DROVER_PHASE_NONE;
+}
+
+/* How the attempt ended, unless well; an attempt that ended well clears what the one before it left. */
+static int keep_message(struct drover_session *s, const struct sqlite_unit *unit, const char *message,
+			struct drover_error *err)
+{
+	sqlite3_stmt *stmt;
+	int code;
+
+	if (!message && unit->attempt == 1)
+		return 0;
+	code = session_prepare(s, sql_message, &stmt, err, unit->key.task, unit->key.unit);
+	if (code)
+		return code;
+	session_bind_text(stmt, 3, message);
+	return session_step(s, stmt, err);
+}
+
+int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drover_error *err)
+{
+	struct fate begun, rest;
+	struct sqlite_unit *unit;
+	int64_t now = session_now();
+	int code;
+
+	end->held = end->ready = false;
+	code = transaction_unit(s, end->task_key, end->unit, &unit, err);
+	if (code == DROVER_ENOTFOUND) /* removed meanwhile */
+		return 0;
+	if (code || unit->attempt != end->attempt || unit->incarnation != end->incarnation)
+		return code;
+	end->held = true;
+	code = keep_message(s, unit, end->message, err);
+	if (code || unit->state == DROVER_UNIT_DONE)
+		return code;
+	decide(unit, end, &begun, &rest);
+	/* In this order: what is begun may become pending. */
+	code = apply(s, unit, &rest, now, err);
+	if (!code)
+		code = apply(s, unit, &begun, now, err);
+	if (code || !unit->open)
+		return code;
+	states_move_unit(unit, DROVER_UNIT_READY, now);
+	unit->incarnation = unit->claimed_at = unit->deadline = 0;
+	end->ready = true;
+	return 0;
+}
+
+/* A unit whose holder is gone, with what its end's message says. */
+struct abandoned {
+	struct drover_unit_end end;
+	char message[160];
+};
+
+static int find_abandoned(struct drover_session *s, int max_attempts, int64_t limit, struct abandoned *units,
+			  int64_t *count, struct drover_error *err)
+{
+	sqlite3_stmt *stmt;
+	int code = session_prepare(s, sql_abandoned, &stmt, err, limit);
+
+	*count = 0;
+	if (code)
+		return code;
+	while ((code = session_step(s, stmt, err)) > 0) {
+		struct abandoned *unit = &units[(*count)++];
+
+		unit->end = (struct drover_unit_end){
+			.task_key = sqlite3_column_int64(stmt, 0),
+			.unit = sqlite3_column_int64(stmt, 1),
+			.attempt = sqlite3_column_int(stmt, 2),
+			.incarnation = sqlite3_column_int64(stmt, 3),
+			.begun = sqlite3_column_int(stmt, 5) ? DROVER_PENDING : DROVER_LOST,
+			.rest = DROVER_PENDING,
+			.remote = DROVER_REMOTE_UNKNOWN,
+			.max_attempts = max_attempts,
+			.message = unit->message,
+		};
+		snprintf(unit->message, sizeof(unit->message), "the engine %s that executed it is gone",
+			 session_text(stmt, 4));
+	}
+	return code;
+}
+
+int unit_end_sweep(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *fn, void *context,
+		   bool *more, struct drover_error *err)
+{
+	struct abandoned *units;
+	int64_t count = 0;
+	int code;
+
+	*more = false;
+	if (limit <= 0)
+		return drover_error_set(err, DROVER_EINVALID, "a sweep needs a limit");
+	units = calloc((size_t)limit, sizeof(*units));
+	if (!units)
+		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
+	code = transaction_flush(s, err); /* units claimed in this very transaction are to be found, too */
+	if (!code)
+		code = find_abandoned(s, max_attempts, limit, units, &count, err);
+	for (int64_t i = 0; !code && i < count; i++)
+		code = unit_end(s, &units[i].end, err);
+	for (int64_t i = 0; !code && fn && i < count; i++)
+		code = query_units(s, units[i].end.task_key, units[i].end.unit - 1, 1, fn, context, err);
+	*more = !code && count == limit;
+	free(units);
+	return code;
+}
