@@ -2,9 +2,9 @@
 # libraries of plugins/lib/ it is built with. Data only; the recipe is sdk/drover.mk.
 PLUGINS = http sqlite file shell sim
 
-http_PKGS   = libmicrohttpd json-c
+http_PKGS   = libmicrohttpd json-c libsodium
 sqlite_PKGS = sqlite3 libsodium
 file_PKGS   =
-shell_PKGS  = libssh json-c
+shell_PKGS  = libssh libsystemd json-c
 shell_LIBS  = ssh
 sim_PKGS    = json-c

@@ -1,0 +1,139 @@
+/* engines.c - the nodes that execute, what they execute with, and whether this one is well. */
+#include "handlers.h"
+
+#include <string.h>
+
+static void write_words(struct writer *w, const char *key, const char *words)
+{
+	writer_array(w, key);
+	for (const char *at = words ? words : ""; *at;) {
+		size_t length = strcspn(at, " ");
+
+		if (length)
+			writer_text(w, NULL, at, length);
+		at += length + strspn(at + length, " ");
+	}
+	writer_array_end(w);
+}
+
+static void write_part(struct writer *w, const struct drover_part *part)
+{
+	writer_object(w, NULL);
+	writer_string(w, "name", part->name);
+	writer_int(w, "pid", part->pid);
+	writer_time(w, "started_at", part->started_at);
+	writer_int(w, "restarts", part->restarts);
+	writer_time(w, "died_at", part->died_at);
+	writer_string(w, "last_death", part->last_death);
+	writer_object_end(w);
+}
+
+static void write_load(struct writer *w, const char *key, int64_t hosts, int64_t units)
+{
+	writer_object(w, key);
+	writer_int(w, "hosts", hosts);
+	writer_int(w, "units", units);
+	writer_object_end(w);
+}
+
+static int write_engine(void *context, const struct drover_engine *engine)
+{
+	struct writer *w = context;
+	const char *part = (const char *)engine->parts;
+
+	writer_object(w, NULL);
+	writer_string(w, "name", engine->name);
+	writer_string(w, "version", engine->version);
+	writer_string(w, "state", engine->state);
+	writer_int(w, "incarnation", engine->incarnation);
+	writer_time(w, "started_at", engine->started_at);
+	writer_time(w, "renewed_at", engine->renewed_at);
+	write_words(w, "pools", engine->pools);
+	write_words(w, "executors", engine->executors);
+	writer_string(w, "isolation", engine->isolation);
+	write_load(w, "capacity", engine->capacity_hosts, engine->capacity_units);
+	write_load(w, "running", engine->running_hosts, engine->running_units);
+	writer_array(w, "parts");
+	/* By the size that the core was compiled with, not by this plugin's. */
+	for (size_t i = 0; i < engine->part_count; i++)
+		write_part(w, (const struct drover_part *)(part + i * engine->parts->size));
+	writer_array_end(w);
+	writer_object_end(w);
+	return 0;
+}
+
+static int write_executor(void *context, const struct drover_executor_row *row)
+{
+	struct writer *w = context;
+
+	writer_object(w, NULL);
+	writer_string(w, "name", row->name);
+	writer_string(w, "plugin", row->plugin);
+	writer_string(w, "version", row->version);
+	writer_string(w, "summary", row->summary);
+	write_words(w, "types", row->types);
+	writer_string(w, "state", row->state);
+	writer_object_end(w);
+	return 0;
+}
+
+static int end_items(struct request *r, int code, const struct drover_error *err)
+{
+	if (code)
+		return problem_set_code(&r->problem, code, err);
+	writer_array_end(&r->out);
+	writer_object_end(&r->out);
+	return MHD_HTTP_OK;
+}
+
+int engines_list(struct request *r)
+{
+	struct drover_error err = { 0 };
+
+	writer_object(&r->out, NULL);
+	writer_array(&r->out, "items");
+	return end_items(r, r->server->services->engines(r->server->core, write_engine, &r->out, &err), &err);
+}
+
+int engines_executors(struct request *r)
+{
+	struct drover_error err = { 0 };
+
+	writer_object(&r->out, NULL);
+	writer_array(&r->out, "items");
+	return end_items(r, r->server->services->executors(r->server->core, write_executor, &r->out, &err), &err);
+}
+
+static int write_health(struct request *r, bool well, const struct drover_core_health *health)
+{
+	const struct drover_source_services *services = r->server->services;
+
+	writer_object(&r->out, NULL);
+	writer_string(&r->out, "status", well ? "ok" : "unavailable");
+	writer_string(&r->out, "node", services->node(r->server->core));
+	writer_string(&r->out, "version", services->version(r->server->core));
+	writer_bool(&r->out, "ready", health->ready);
+	writer_bool(&r->out, "draining", health->draining);
+	writer_bool(&r->out, "store_ok", health->store_ok);
+	writer_string(&r->out, "message", health->message);
+	writer_int(&r->out, "ready_units", health->ready_units);
+	write_load(&r->out, "running", health->running_hosts, health->running_units);
+	writer_object_end(&r->out);
+	return well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+int engines_healthy(struct request *r)
+{
+	struct drover_core_health health = { .size = sizeof(health) };
+
+	r->server->services->health(r->server->core, &health);
+	return write_health(r, health.store_ok, &health);
+}
+
+int engines_ready(struct request *r)
+{
+	struct drover_core_health health = { .size = sizeof(health) };
+
+	r->server->services->health(r->server->core, &health);
+	return write_health(r, health.ready && !health.draining && !r->server->draining, &health);
+}

@@ -1,0 +1,386 @@
+/*
+ * events.c - the changes of a task as server-sent events (the HTML standard, 9.2).
+ *
+ * A stream subscribes first and looks at the task then, whose number of its last change divides what
+ * is to come: changes up to that number are in the store and are replayed from there, where the client
+ * asks for it, those above it come as events. So nothing is missed or sent twice. While the store's
+ * rows are replayed, events are held back. Replayed rows carry no id: a client that is cut off among
+ * them asks again from where it began.
+ *
+ * What is not sent yet is bounded by `event_buffer`: a reader that is too slow for it is cut off, and
+ * gets what it missed from the store when it comes again.
+ *
+ * Threads: a worker creates it and replays; events come on a thread of the core; the connection's
+ * thread reads. Their common ground is under `lock`, which may be held when the server's is taken.
+ */
+#include "handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <json-c/json.h>
+
+#include "params.h"
+#include "show.h"
+
+#define HEARTBEAT 15000 /* ms of silence after which a comment is sent */
+#define REPLAY_ROWS 500
+#define BLOCK_SIZE 16384
+#define FINAL_STATUSES (~(1u << DROVER_PENDING | 1u << DROVER_RUNNING) & ((1u << DROVER_STATUS_COUNT) - 1))
+
+struct stream {
+	struct server *server; /* borrowed */
+	struct job job;
+	struct parked parked;
+	void *subscription;
+	int64_t since; /* rows changed after it are replayed; -1: none */
+	int64_t key, after_id;
+	bool final; /* the task had ended when it was looked at */
+	struct writer greeting; /* the task as it was looked at: sent behind what is replayed */
+
+	pthread_mutex_t lock; /* of what is below */
+	int64_t snapshot;     /* changes up to it come from the store */
+	struct writer out;    /* to be sent, from `sent` on */
+	size_t sent;
+	struct writer held;   /* events that wait for the end of the replay, each behind a struct held */
+	bool replaying;
+	bool ended; /* nothing is added to `out` any more */
+	bool cut;   /* it is closed at once */
+	bool gone;  /* the connection has ended */
+	int64_t beat; /* workers_now() of the last thing sent */
+};
+
+struct held {
+	int64_t seq;
+	size_t size;
+	bool last;
+};
+
+/* --------------------------------------------------------------------------------------- writing */
+
+static void frame(struct writer *w, const char *kind, int64_t id, const char *json, size_t size)
+{
+	writer_printf(w, "event: %s\n", kind);
+	if (id)
+		writer_printf(w, "id: %lld\n", (long long)id);
+	writer_append(w, "data: ", 6);
+	writer_append(w, json, size);
+	writer_append(w, "\n\n", 2);
+}
+
+/* Under the lock: sends the reader what is there, or cuts it off where that is too much. */
+static void flush(struct stream *s)
+{
+	int64_t waiting = (int64_t)(s->out.size - s->sent + s->held.size);
+
+	if (s->out.failed || s->held.failed || waiting > s->server->options->event_buffer) {
+		s->cut = true;
+		writer_dispose(&s->out);
+		writer_dispose(&s->held);
+		s->sent = 0;
+	}
+	server_resume(s->server, &s->parked);
+}
+
+/* Whether this is the event of a task's end. */
+static bool is_last(const struct drover_event *event)
+{
+	struct json_object *json, *state;
+	bool last = false;
+
+	if (event->kind != DROVER_EVENT_TASK)
+		return false;
+	json = json_tokener_parse(event->json);
+	if (json_object_is_type(json, json_type_object) && json_object_object_get_ex(json, "state", &state))
+		for (int i = DROVER_TASK_DONE; i < DROVER_TASK_STATE_COUNT; i++)
+			last |= !strcmp(json_object_get_string(state), drover_task_state_name((enum drover_task_state)i));
+	json_object_put(json);
+	return last;
+}
+
+static void on_event(void *context, const struct drover_event *event)
+{
+	static const char *const kinds[] = { [DROVER_EVENT_TASK] = "task", [DROVER_EVENT_UNIT] = "unit",
+					     [DROVER_EVENT_HOST] = "host" };
+	struct held head = { .seq = event->seq, .last = is_last(event) };
+	struct stream *s = context;
+	size_t start;
+
+	if (event->kind < DROVER_EVENT_TASK || event->kind > DROVER_EVENT_HOST)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (!s->ended && !s->cut && !s->gone && event->seq > s->snapshot) {
+		if (s->replaying) {
+			start = s->held.size;
+			writer_append(&s->held, &head, sizeof(head));
+			frame(&s->held, kinds[event->kind], event->seq, event->json, event->json_size);
+			head.size = s->held.size - start - sizeof(head);
+			if (!s->held.failed)
+				memcpy(s->held.data + start, &head, sizeof(head));
+		} else {
+			frame(&s->out, kinds[event->kind], event->seq, event->json, event->json_size);
+			s->ended = head.last;
+		}
+		flush(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* --------------------------------------------------------------------------------------- replay */
+
+struct replay {
+	struct stream *stream;
+	struct writer rows;
+	struct writer row;
+	int64_t count;
+	bool more;
+};
+
+static int replay_row(void *context, const struct drover_result_row *row)
+{
+	struct replay *replay = context;
+	struct stream *s = replay->stream;
+
+	if (replay->count == REPLAY_ROWS || (int64_t)replay->rows.size > s->server->options->event_buffer / 2) {
+		replay->more = true;
+		return 1;
+	}
+	replay->count++;
+	s->after_id = row->id;
+	if (row->seq > s->snapshot)
+		return 0; /* its event comes */
+	replay->row.size = 0;
+	replay->row.separate = false;
+	show_host_event(&replay->row, row);
+	frame(&replay->rows, "host", 0, replay->row.data, replay->row.size);
+	replay->rows.failed |= replay->row.failed;
+	return 0;
+}
+
+/* Under the lock: the replay is over, what was held back follows. */
+static void release(struct stream *s)
+{
+	struct held head;
+
+	writer_append(&s->out, s->greeting.data, s->greeting.size);
+	s->replaying = false;
+	s->ended = s->final;
+	for (size_t at = 0; at < s->held.size && !s->ended; at += sizeof(head) + head.size) {
+		memcpy(&head, s->held.data + at, sizeof(head));
+		if (head.seq <= s->snapshot)
+			continue;
+		writer_append(&s->out, s->held.data + at + sizeof(head), head.size);
+		s->ended = head.last;
+	}
+	writer_dispose(&s->held);
+	writer_dispose(&s->greeting);
+}
+
+/* Reads the next page of rows into `out`. */
+static void replay_page(struct stream *s)
+{
+	struct replay replay = { .stream = s };
+	struct drover_result_filter filter = { .size = sizeof(filter),
+					       .task_key = s->key,
+					       .statuses = FINAL_STATUSES,
+					       .after_id = s->after_id,
+					       .since_seq = s->since,
+					       .limit = REPLAY_ROWS + 1 };
+	struct drover_error err = { 0 };
+	int code = 0;
+
+	if (s->since >= 0)
+		code = s->server->services->results(s->server->core, &filter, replay_row, &replay, &err);
+	pthread_mutex_lock(&s->lock);
+	writer_append(&s->out, replay.rows.data, replay.rows.size);
+	s->cut |= code < 0 || replay.rows.failed;
+	if (!replay.more)
+		release(s);
+	flush(s);
+	pthread_mutex_unlock(&s->lock);
+	if (code < 0)
+		drover_log(DROVER_LOG_WARNING, "cannot replay events: %s", err.message);
+	writer_dispose(&replay.rows);
+	writer_dispose(&replay.row);
+}
+
+/* ---------------------------------------------------------------------------------- the stream's life */
+
+static void stream_free(struct stream *s)
+{
+	if (s->subscription)
+		s->server->services->unsubscribe(s->server->core, s->subscription);
+	server_leave_client(s->server);
+	pthread_mutex_destroy(&s->lock);
+	writer_dispose(&s->out);
+	writer_dispose(&s->held);
+	writer_dispose(&s->greeting);
+	free(s);
+}
+
+/* Woken by the reader when it has nothing to read, at the connection's end, and by time. */
+static enum job_result work(struct job *job)
+{
+	struct stream *s = (struct stream *)((char *)job - offsetof(struct stream, job));
+	int64_t now = workers_now();
+	bool gone, replay;
+
+	pthread_mutex_lock(&s->lock);
+	gone = s->gone;
+	replay = s->replaying && s->sent == s->out.size && !s->cut;
+	if (!s->replaying && !s->ended && !s->cut && now - s->beat >= HEARTBEAT) {
+		writer_append(&s->out, ":\n\n", 3);
+		s->beat = now;
+		flush(s);
+	}
+	job->due = (now - s->beat < HEARTBEAT ? s->beat : now) + HEARTBEAT;
+	pthread_mutex_unlock(&s->lock);
+	if (gone) {
+		stream_free(s);
+		return JOB_GONE;
+	}
+	if (replay)
+		replay_page(s);
+	return JOB_KEPT;
+}
+
+/* The library's thread asks for what is to be sent. 0 only when the connection is suspended. */
+static ssize_t read_some(void *context, uint64_t position, char *buffer, size_t room)
+{
+	struct stream *s = context;
+	size_t size;
+	ssize_t n = 0;
+
+	(void)position;
+	pthread_mutex_lock(&s->lock);
+	size = s->out.size - s->sent;
+	if (s->cut) {
+		n = MHD_CONTENT_READER_END_WITH_ERROR;
+	} else if (size) {
+		size = size < room ? size : room;
+		memcpy(buffer, s->out.data + s->sent, size);
+		s->sent += size;
+		s->beat = workers_now();
+		n = (ssize_t)size;
+		if (s->sent == s->out.size) {
+			writer_dispose(&s->out);
+			s->sent = 0;
+		}
+	} else if (s->ended || !server_park(s->server, &s->parked)) {
+		n = MHD_CONTENT_READER_END_OF_STREAM;
+	} else if (s->replaying) {
+		workers_wake(&s->server->workers, &s->job);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static void on_response_end(void *context)
+{
+	struct stream *s = context;
+
+	pthread_mutex_lock(&s->lock);
+	s->gone = true;
+	pthread_mutex_unlock(&s->lock);
+	workers_wake(&s->server->workers, &s->job);
+}
+
+/* ------------------------------------------------------------------------------------ the request */
+
+static int greet(void *context, const struct drover_task *task)
+{
+	struct stream *s = context;
+	struct writer event = { NULL };
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	show_task_event(&event, task, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	frame(&s->greeting, "task", task->seq, event.data, event.size);
+	s->greeting.failed |= event.failed;
+	writer_dispose(&event);
+	pthread_mutex_lock(&s->lock);
+	s->snapshot = task->seq;
+	pthread_mutex_unlock(&s->lock);
+	s->key = task->key;
+	s->final = drover_task_state_is_final(task->state);
+	return 0;
+}
+
+/* From the header that browsers send, or the parameter; -1: neither is there. */
+static int64_t last_event_id(struct request *r)
+{
+	const char *text = request_header(r, "Last-Event-ID");
+	long long value;
+	char *end;
+
+	if (!text)
+		return params_int(r, "last_event_id", -1, 0, INT64_MAX);
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno)
+		problem_set(&r->problem, PROBLEM_REQUEST, "the Last-Event-ID is none that was given here");
+	return value;
+}
+
+static struct stream *stream_new(struct request *r, int64_t since)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->server = r->server;
+	s->parked.connection = r->connection;
+	s->job.run = work;
+	s->since = since;
+	s->replaying = true;
+	s->beat = workers_now();
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+static int open_stream(struct request *r, struct stream *s)
+{
+	const struct drover_source_services *services = r->server->services;
+	struct drover_error err = { 0 };
+	int code = services->subscribe(r->server->core, r->arguments[0], on_event, s, &s->subscription, &err);
+
+	if (!code)
+		code = services->task(r->server->core, r->arguments[0], greet, s, &err);
+	if (code == DROVER_ENOTFOUND)
+		problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no task %.160s", r->arguments[0]);
+	else if (code)
+		problem_set_code(&r->problem, code, &err);
+	return code;
+}
+
+int events_stream(struct request *r)
+{
+	int64_t since = last_event_id(r), key;
+	struct stream *s;
+
+	r->content_type = "text/event-stream";
+	if (r->problem.kind || (r->head && tasks_find(r, &key)))
+		return 0;
+	if (r->head)
+		return MHD_HTTP_OK;
+	if (!server_enter_client(r->server))
+		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "too many clients wait: option event_clients");
+	s = stream_new(r, since);
+	if (!s) {
+		server_leave_client(r->server);
+		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory");
+	}
+	if (!open_stream(r, s)) {
+		r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read_some, s, on_response_end);
+		if (!r->response)
+			problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory");
+	}
+	if (r->problem.kind)
+		stream_free(s);
+	else
+		workers_wake(&r->server->workers, &s->job);
+	return MHD_HTTP_OK;
+}

@@ -1,0 +1,140 @@
+/* guard.c - see guard.h. */
+#define _GNU_SOURCE
+#include "guard.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <arpa/inet.h>
+
+#include "request.h"
+
+struct framing {
+	int hosts, lengths, encodings;
+	bool odd_encoding;
+};
+
+static enum MHD_Result count(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *f = context;
+
+	(void)kind;
+	if (!strcasecmp(name, "Host")) {
+		f->hosts++;
+	} else if (!strcasecmp(name, "Content-Length")) {
+		f->lengths++;
+	} else if (!strcasecmp(name, "Transfer-Encoding")) {
+		f->encodings++;
+		f->odd_encoding |= !value || strcasecmp(value, "chunked");
+	}
+	return MHD_YES;
+}
+
+void guard_framing(struct request *r, const char *version)
+{
+	struct framing f = { 0 };
+
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count, &f);
+	if (f.hosts > 1)
+		problem_set(&r->problem, PROBLEM_REQUEST, "the header Host is there %d times", f.hosts);
+	else if (!f.hosts && strcmp(version, "HTTP/1.0"))
+		problem_set(&r->problem, PROBLEM_REQUEST, "the header Host is missing");
+	if (f.lengths > 1)
+		problem_set(&r->problem, PROBLEM_REQUEST, "the header Content-Length is there %d times", f.lengths);
+	else if (f.lengths && f.encodings)
+		problem_set(&r->problem, PROBLEM_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+	else if (f.encodings > 1 || f.odd_encoding)
+		problem_set(&r->problem, PROBLEM_REQUEST, "the only Transfer-Encoding that is known is chunked");
+	else if (f.encodings && !strcmp(version, "HTTP/1.0"))
+		problem_set(&r->problem, PROBLEM_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+	/* Where the body ends is not certain: nothing behind the headers may be taken for a request. */
+	if (r->problem.kind)
+		r->hang_up = true;
+}
+
+/* The name in `name`, `name:port`, `[address]:port`. */
+static bool host_name(const char *host, char *name, size_t room)
+{
+	const char *end = *host == '[' ? strchr(host, ']') : strchrnul(host, ':');
+	size_t length;
+
+	if (*host == '[')
+		host++;
+	if (!end || end < host)
+		return false;
+	length = (size_t)(end - host);
+	if (!length || length >= room)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		name[i] = (char)tolower((unsigned char)host[i]);
+	name[length] = '\0';
+	end += *end == ']';
+	if (*end == ':')
+		end += 1 + strspn(end + 1, "0123456789");
+	return !*end;
+}
+
+static bool is_loopback_name(const char *name)
+{
+	struct in6_addr ip6;
+	struct in_addr ip4;
+
+	if (inet_pton(AF_INET, name, &ip4) == 1)
+		return ntohl(ip4.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, name, &ip6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&ip6);
+	return !strcmp(name, "localhost");
+}
+
+static bool is_ours(const struct request *r, const char *host)
+{
+	const struct drover_list *hosts = &r->server->options->hosts;
+	char name[256];
+
+	if (!host_name(host, name, sizeof(name)))
+		return false;
+	for (size_t i = 0; i < hosts->count; i++)
+		if (!strcasecmp(hosts->items[i], name))
+			return true;
+	return is_loopback_name(name);
+}
+
+void guard_origin(struct request *r, const char *method)
+{
+	const char *host = request_header(r, "Host"), *origin = request_header(r, "Origin");
+
+	/* A browser that was told that evil.example is 127.0.0.1 still says Host: evil.example. */
+	if (!r->server->listener.local && host && !is_ours(r, host))
+		problem_set(&r->problem, PROBLEM_FORBIDDEN,
+			    "the Host is not a name of this machine; other names are configured as `hosts`");
+	if (strcmp(method, "POST") || !origin)
+		return;
+	if (!host || strncasecmp(origin, "http://", 7) || strcasecmp(origin + 7, host))
+		problem_set(&r->problem, PROBLEM_FORBIDDEN, "posts from pages of other origins are refused");
+}
+
+static bool is_json(const char *type)
+{
+	static const char wanted[] = "application/json";
+
+	if (!type || strncasecmp(type, wanted, sizeof(wanted) - 1))
+		return false;
+	type += sizeof(wanted) - 1;
+	return !*type || *type == ';' || *type == ' ';
+}
+
+void guard_body(struct request *r)
+{
+	const char *length = request_header(r, "Content-Length"), *type = request_header(r, "Content-Type");
+	bool has_body = request_header(r, "Transfer-Encoding") || (length && strtoull(length, NULL, 10));
+
+	if (length && strtoull(length, NULL, 10) > (unsigned long long)r->server->options->body_limit) {
+		problem_set(&r->problem, PROBLEM_TOO_LARGE, "at most %lld bytes are taken: option body_limit",
+			    (long long)r->server->options->body_limit);
+		r->hang_up = true;
+	}
+	if ((has_body || type) && !is_json(type))
+		problem_set(&r->problem, PROBLEM_MEDIA_TYPE, "the body must be application/json");
+}

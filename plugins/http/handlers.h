@@ -1,0 +1,22 @@
+/*
+ * handlers.h - what the routes call, and how rows look as JSON. Handlers may block but where their route
+ * says ROUTE_DIRECT.
+ */
+#ifndef HANDLERS_H
+#define HANDLERS_H
+
+#include "request.h"
+
+route_handler tasks_submit, tasks_list, tasks_show, tasks_units, tasks_verify, tasks_cancel;
+route_handler results_of_task, results_of_hosts, results_stdout, results_stderr;
+route_handler events_stream;
+route_handler engines_list, engines_executors, engines_healthy, engines_ready;
+
+/* Finds the task that the path names: 0, or what is wrong is in the request's problem. */
+int tasks_find(struct request *r, int64_t *key);
+
+/* Paging: `limit` rows a page. */
+#define PAGE_DEFAULT 100
+#define PAGE_MAXIMUM 1000
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * http.h - the options of one instance of the source `http`, and what hangs on an instance.
+ */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include <drover/source.h>
+
+struct server;
+
+/* Zeroed, filled from the option table of plugin.c and freed by the host; read-only here but for `server`. */
+struct http {
+	char *listen;
+	int64_t workers;
+	int64_t body_limit;
+	int64_t body_memory;
+	int64_t connection_limit;
+	int64_t connection_timeout; /* ms */
+	int64_t event_clients;
+	int64_t event_buffer;
+	int64_t page_size;
+	char *port_file;
+	struct drover_list hosts;
+	struct server *server; /* from open to close */
+};
+
+#endif

@@ -1,0 +1,63 @@
+/* plugin.c - the source `http`: its options, and the life of an instance. */
+#include <drover/source.h>
+
+#include "http.h"
+#include "listen.h"
+#include "server.h"
+
+static const struct drover_option options[] = {
+	DROVER_OPT_STRING(struct http, listen, "127.0.0.1:8007",
+			  "where to listen: 127.0.0.1:PORT, [::1]:PORT, localhost:PORT or unix:PATH; port 0 takes a free one"),
+	DROVER_OPT_INT(struct http, workers, "4", "1", "64", "threads that answer requests"),
+	DROVER_OPT_SIZE(struct http, body_limit, "64M", "1K", "1G", "the largest body of a request"),
+	DROVER_OPT_SIZE(struct http, body_memory, "256M", "1K", "16G", "all bodies together, beyond it clients are told to wait"),
+	DROVER_OPT_INT(struct http, connection_limit, "1024", "8", "100000", "connections at once"),
+	DROVER_OPT_DURATION(struct http, connection_timeout, "30s", "1s", "1h",
+			    "a connection that is silent for so long is closed; a whole body may take four times that"),
+	DROVER_OPT_INT(struct http, event_clients, "1000", "0", "100000",
+		       "event streams and requests waiting for a task's end at once"),
+	DROVER_OPT_SIZE(struct http, event_buffer, "1M", "16K", "1G",
+			"events kept for a slow reader; beyond it the connection is closed, to be resumed"),
+	DROVER_OPT_SIZE(struct http, page_size, "32M", "64K", "1G",
+			"a page of results ends early when it has so many bytes"),
+	DROVER_OPT_STRING(struct http, port_file, NULL, "file that the bound address is written to"),
+	DROVER_OPT_LIST(struct http, hosts, "further names that clients may call this server by, in the header Host"),
+	DROVER_OPT_END
+};
+
+static int check(const void *instance, struct drover_error *err)
+{
+	const struct http *self = instance;
+	struct listen_address address;
+
+	return listen_parse(self->listen, &address, err);
+}
+
+static int start(void *instance, const struct drover_source_services *services, void *core, struct drover_error *err)
+{
+	struct http *self = instance;
+
+	return server_open(&self->server, self, services, core, err);
+}
+
+static int drain(void *instance, int64_t deadline, struct drover_error *err)
+{
+	struct http *self = instance;
+
+	(void)deadline;
+	(void)err;
+	server_drain(self->server);
+	return 0;
+}
+
+static void stop(void *instance)
+{
+	struct http *self = instance;
+
+	server_close(self->server);
+	self->server = NULL;
+}
+
+DROVER_SOURCE(.name = "http", .version = "1.0", .summary = "tasks, results and events over HTTP",
+	      .self_size = sizeof(struct http), .options = options, .check = check, .open = start, .drain = drain,
+	      .close = stop);

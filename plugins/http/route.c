@@ -1,0 +1,81 @@
+/* route.c - see route.h. */
+#include "route.h"
+
+#include <string.h>
+
+#include "handlers.h"
+
+static const struct route routes[] = {
+	{ "POST", "/v1/tasks", ROLE_SUBMIT, tasks_submit, "dry_run", ROUTE_WORKER },
+	{ "GET", "/v1/tasks", ROLE_READ, tasks_list, "state type label owner host name since until limit after",
+	  ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}", ROLE_READ, tasks_show, "wait payload", ROUTE_WORKER },
+	{ "POST", "/v1/tasks/{id}/cancel", ROLE_SUBMIT, tasks_cancel, "", ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}/units", ROLE_READ, tasks_units, "limit after", ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}/verify", ROLE_READ, tasks_verify, "", ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}/results", ROLE_READ, results_of_task, "status host sort limit after output",
+	  ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}/hosts/{host}/stdout", ROLE_READ, results_stdout, "", ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}/hosts/{host}/stderr", ROLE_READ, results_stderr, "", ROUTE_WORKER },
+	{ "GET", "/v1/tasks/{id}/events", ROLE_READ, events_stream, "last_event_id", ROUTE_WORKER },
+	{ "GET", "/v1/results", ROLE_READ, results_of_hosts, "host hosts status limit after output", ROUTE_WORKER },
+	{ "GET", "/v1/engines", ROLE_READ, engines_list, "", ROUTE_WORKER },
+	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER },
+	{ "GET", "/-/healthy", ROLE_ANYBODY, engines_healthy, "", ROUTE_DIRECT },
+	{ "GET", "/-/ready", ROLE_ANYBODY, engines_ready, "", ROUTE_DIRECT },
+};
+
+/* Segment by segment, so that a `/` within an argument must be written as %2F. */
+static bool matches(const char *pattern, const char *path, struct route_argument arguments[ROUTE_ARGUMENTS])
+{
+	int count = 0;
+
+	memset(arguments, 0, ROUTE_ARGUMENTS * sizeof(*arguments));
+	while (*pattern == '/' && *path == '/') {
+		size_t wanted = strcspn(++pattern, "/"), size = strcspn(++path, "/");
+
+		if (*pattern == '{') {
+			if (!size)
+				return false;
+			arguments[count++] = (struct route_argument){ path, size };
+		} else if (wanted != size || memcmp(pattern, path, size)) {
+			return false;
+		}
+		pattern += wanted;
+		path += size;
+	}
+	return !*pattern && !*path;
+}
+
+const struct route *route_find(const char *method, const char *path, struct route_argument arguments[ROUTE_ARGUMENTS],
+			       bool *path_known, char allow[32])
+{
+	*path_known = false;
+	*allow = '\0';
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		if (!matches(routes[i].path, path, arguments))
+			continue;
+		if (!strcmp(routes[i].method, method))
+			return &routes[i];
+		if (*path_known)
+			strcat(allow, ", ");
+		strcat(allow, !strcmp(routes[i].method, "GET") ? "GET, HEAD" : routes[i].method);
+		*path_known = true;
+	}
+	return NULL;
+}
+
+bool route_takes(const struct route *route, const char *parameter)
+{
+	size_t size = strlen(parameter);
+	const char *at = route->parameters;
+
+	while (*at) {
+		size_t length = strcspn(at, " ");
+
+		if (length == size && !memcmp(at, parameter, size))
+			return true;
+		at += length + strspn(at + length, " ");
+	}
+	return false;
+}

@@ -1,0 +1,182 @@
+/* show.c - see show.h. */
+#include "show.h"
+
+#include "utf8.h"
+
+/* "ok" where every host is ok or skipped; known only at the end. */
+static const char *outcome(const struct drover_task *task)
+{
+	if (!drover_task_state_is_final(task->state))
+		return NULL;
+	return task->counts[DROVER_OK] + task->counts[DROVER_SKIPPED] == task->hosts ? "ok" : "failed";
+}
+
+void show_counts(struct writer *w, const char *key, const int64_t counts[DROVER_STATUS_COUNT])
+{
+	writer_object(w, key);
+	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
+		writer_int(w, drover_status_name((enum drover_status)i), counts[i]);
+	writer_object_end(w);
+}
+
+static void show_units(struct writer *w, const struct drover_task *task)
+{
+	writer_object(w, "units");
+	writer_int(w, "done", task->units_done);
+	writer_int(w, "total", task->units);
+	writer_object_end(w);
+}
+
+void show_task_event(struct writer *w, const struct drover_task *task, int64_t now)
+{
+	writer_object(w, NULL);
+	writer_int(w, "seq", task->seq);
+	writer_string(w, "kind", "task");
+	writer_time(w, "time", now);
+	writer_string(w, "task", task->id);
+	writer_string(w, "name", task->name);
+	writer_string(w, "type", task->type);
+	writer_string(w, "state", drover_task_state_name(task->state));
+	writer_string(w, "outcome", outcome(task));
+	writer_string(w, "reason", task->reason);
+	writer_int(w, "hosts_total", task->hosts);
+	show_counts(w, "counts", task->counts);
+	show_units(w, task);
+	writer_object_end(w);
+}
+
+void show_task(struct writer *w, const struct drover_task *task)
+{
+	writer_string(w, "id", task->id);
+	writer_string(w, "name", task->name);
+	writer_string(w, "type", task->type);
+	writer_string(w, "executor", task->executor);
+	writer_string(w, "pool", task->pool);
+	writer_int(w, "priority", task->priority);
+	writer_string(w, "state", drover_task_state_name(task->state));
+	writer_string(w, "outcome", outcome(task));
+	writer_string(w, "reason", task->reason);
+	writer_string(w, "owner", task->owner);
+	writer_value(w, "labels", task->labels ? task->labels : "{}");
+	writer_string(w, "note", task->note);
+	writer_string(w, "parent", task->parent);
+	writer_string(w, "credential", task->credential);
+	writer_time(w, "created_at", task->created_at);
+	writer_time(w, "started_at", task->started_at);
+	writer_time(w, "finished_at", task->finished_at);
+	writer_time(w, "expires_at", task->expires_at);
+	writer_int(w, "hosts_total", task->hosts);
+	show_counts(w, "counts", task->counts);
+	show_units(w, task);
+	writer_int(w, "unit_size", task->unit_size);
+	writer_seconds(w, "timeout", task->timeout);
+	writer_seconds(w, "host_timeout", task->host_timeout);
+	writer_seconds(w, "connect_timeout", task->connect_timeout);
+	writer_int(w, "fanout", task->fanout);
+	writer_int(w, "output_limit", task->output_limit);
+	writer_string(w, "on_lost", task->rerun_lost ? "rerun" : "report");
+	writer_int(w, "seq", task->seq);
+}
+
+void show_unit(struct writer *w, const struct drover_unit_row *unit)
+{
+	writer_object(w, NULL);
+	writer_int(w, "unit", unit->unit);
+	writer_int(w, "first", unit->first);
+	writer_int(w, "hosts", unit->count);
+	writer_string(w, "state", drover_unit_state_name(unit->state));
+	writer_int(w, "attempt", unit->attempt);
+	writer_string(w, "engine", unit->engine);
+	writer_time(w, "claimed_at", unit->claimed_at);
+	writer_time(w, "deadline", unit->deadline);
+	writer_time(w, "finished_at", unit->finished_at);
+	writer_string(w, "message", unit->message);
+	show_counts(w, "counts", unit->counts);
+	writer_object_end(w);
+}
+
+static void show_number(struct writer *w, const char *key, bool known, int64_t value)
+{
+	if (known)
+		writer_int(w, key, value);
+	else
+		writer_null(w, key);
+}
+
+static void show_changed(struct writer *w, enum drover_changed changed)
+{
+	if (changed == DROVER_CHANGED_UNKNOWN)
+		writer_null(w, "changed");
+	else
+		writer_bool(w, "changed", changed == DROVER_CHANGED_YES);
+}
+
+static void show_output(struct writer *w, const char *key, const char *encoding_key, struct drover_bytes bytes)
+{
+	bool text = utf8_is_text(bytes.data, bytes.size);
+
+	if (text)
+		writer_text(w, key, bytes.data, bytes.size);
+	else
+		writer_base64(w, key, bytes.data, bytes.size);
+	writer_string(w, encoding_key, text ? "utf-8" : "base64");
+}
+
+static int64_t written(int64_t total, int64_t kept)
+{
+	return total > kept ? total : kept;
+}
+
+static void show_outcome(struct writer *w, const struct drover_result_row *row)
+{
+	writer_string(w, "status", drover_status_name(row->status));
+	writer_string(w, "phase", row->phase ? drover_phase_name(row->phase) : NULL);
+	show_number(w, "rc", row->has_rc, row->rc);
+	writer_string(w, "signal", row->signal);
+	writer_string(w, "message", row->message);
+	writer_string(w, "remote_process", drover_remote_name(row->remote));
+	writer_string(w, "waiting_for", row->waiting_for);
+	writer_int(w, "unit", row->unit);
+	show_number(w, "attempt", row->attempt > 0, row->attempt);
+	writer_string(w, "engine", row->engine);
+	writer_string(w, "via", row->via);
+	writer_int(w, "stdout_bytes", written(row->stdout_total, row->stdout_size));
+	writer_int(w, "stderr_bytes", written(row->stderr_total, row->stderr_size));
+}
+
+void show_result(struct writer *w, const struct drover_result_row *row, bool with_task, bool outputs)
+{
+	writer_object(w, NULL);
+	writer_int(w, "id", row->id);
+	if (with_task)
+		writer_string(w, "task", row->task);
+	writer_string(w, "host", row->host);
+	show_outcome(w, row);
+	show_changed(w, row->changed);
+	writer_bool(w, "truncated",
+		    row->stdout_total > row->stdout_size || row->stderr_total > row->stderr_size);
+	if (outputs) {
+		show_output(w, "stdout", "stdout_encoding", row->out);
+		show_output(w, "stderr", "stderr_encoding", row->err);
+	}
+	writer_time(w, "started_at", row->started_at);
+	writer_time(w, "finished_at", row->finished_at);
+	writer_value(w, "result", row->result);
+	if (row->late)
+		writer_value(w, "late", row->late);
+	writer_int(w, "seq", row->seq);
+	writer_object_end(w);
+}
+
+void show_host_event(struct writer *w, const struct drover_result_row *row)
+{
+	writer_object(w, NULL);
+	writer_int(w, "seq", row->seq);
+	writer_string(w, "kind", "host");
+	writer_time(w, "time", row->finished_at);
+	writer_string(w, "task", row->task);
+	writer_string(w, "host", row->host);
+	show_outcome(w, row);
+	show_changed(w, row->changed);
+	writer_object_end(w);
+}
