@@ -41,6 +41,8 @@ struct control_pulse {
 int control_new(struct sd_event *event, int fd, const struct control_events *events, void *context,
 		struct control **control, struct drover_error *err);
 void control_free(struct control *control);
+/* Core: how units are kept apart: "cgroup" or "subreaper"; "" before the first `parts`. Borrowed. */
+const char *control_isolation(const struct control *control);
 
 /* The child is ready to work. The supervisor says READY=1 to systemd when all are. */
 void control_ready(struct control *control);

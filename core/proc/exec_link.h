@@ -55,6 +55,8 @@ struct exec_link_events {
 	/* The other side is gone, or sent what is no frame (`reason`). Units that had not ended: none of
 	 * their processes lives when the supervisor gives the next link. The link may be freed here. */
 	void (*closed)(void *context, const char *reason);
+	/* It takes no more units and closes when its last has ended; the supervisor gives the next link then. Optional. */
+	void (*draining)(void *context);
 };
 
 /* Takes over `fd`. `events` is borrowed and must stay. */

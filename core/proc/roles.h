@@ -1,9 +1,10 @@
 /*
  * roles.h - what a droverd process can be. The supervisor execs itself with
- * `droverd --role=ROLE --control=FD --config=FD`; each function below is such a process's main.
+ * `droverd --role=ROLE --control=FD --config=FD [--link=FD] [--cgroup=FOLDER]`; each function below
+ * is such a process's main.
  *
  * `config_fd` holds the part's slice of the configuration as JSON (see conf/plan.h); `control_fd`
- * is its connection to the supervisor. They return the exit code.
+ * is its connection to the supervisor, `link_fd` that to the core. They return the exit code.
  */
 #ifndef PROC_ROLES_H
 #define PROC_ROLES_H
@@ -18,8 +19,10 @@ struct supervisor_options {
 };
 
 int supervisor_main(const struct supervisor_options *options);
-int executor_main(int control_fd, int config_fd);
-int sink_main(int control_fd, int config_fd);
+/* `cgroup`: the folder of this process's own cgroup, where those of its units are made; NULL: the subreaper way. */
+int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup);
+/* core/proc/sink_host.c */
+int sink_main(int control_fd, int config_fd, int link_fd);
 int monitor_main(int control_fd, int config_fd);
 /* core/daemon/core_main.c */
 int core_main(int control_fd, int config_fd);

@@ -31,7 +31,9 @@ enum wire_type {
 	WIRE_BEGIN = 18,   /* intents wanted: first, count */
 	WIRE_RESULT = 19,  /* a host's end */
 	WIRE_NOTE = 20,    /* something about the unit for its messages: text */
-	WIRE_ENDED = 21    /* the unit's processes are gone: how, code, message */
+	WIRE_ENDED = 21,   /* the unit's processes are gone: how, code, message, tail */
+	WIRE_DRAINING = 22 /* hand out nothing more: this process ends when its units have */
+	/* A unit process and its executor host use BEGIN, RESULT, NOTE, ENDED and GRANTED between them. */
 };
 
 struct wire_header {

@@ -1,0 +1,33 @@
+/*
+ * unit_process.h - the process that runs a plugin's code for one unit.
+ *
+ * Forked from the executor host for each unit; it never returns. It is not trusted: the plugin's
+ * code may do anything in it, so everything that it says is checked by the other side.
+ */
+#ifndef PROC_UNIT_PROCESS_H
+#define PROC_UNIT_PROCESS_H
+
+#include <sys/resource.h>
+
+#include <drover/executor.h>
+
+#include "proc/exec_link.h"
+#include "proc/wire.h"
+
+/* What the child needs; all borrowed from the executor host's memory, of which it has a copy. */
+struct unit_start {
+	const struct drover_executor *executor;
+	const void *self;
+	struct exec_unit unit;
+	struct wire_reader targets; /* the rest of the frame */
+	int socket;                 /* to the executor host */
+	int output;                 /* becomes standard output and error */
+	const int *keep;            /* descriptors that the plugin's open has made, ascending */
+	size_t keep_count;
+	struct rlimit files;
+	int parent; /* pid */
+};
+
+void __attribute__((noreturn)) unit_process_run(const struct unit_start *start);
+
+#endif
