@@ -130,23 +130,27 @@ static int try_group(struct writer *w, const struct job_list *group, struct job 
 	return code;
 }
 
-static void finish(struct writer *w, struct job *job, int code, const struct drover_error *err)
+void writer_post(struct writer *w, struct job *job)
 {
 	uint64_t one = 1;
 
-	atomic_fetch_sub(&w->backlog, job->weight);
-	job->code = code;
-	if (err && code)
-		job->err = *err;
-	if (!job->on_loop) {
-		job->done(job, code, &job->err);
-		return;
-	}
 	pthread_mutex_lock(&w->lock);
 	list_put(&w->finished, job);
 	pthread_mutex_unlock(&w->lock);
 	while (write(w->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+static void finish(struct writer *w, struct job *job, int code, const struct drover_error *err)
+{
+	atomic_fetch_sub(&w->backlog, job->weight);
+	job->code = code;
+	if (err && code)
+		job->err = *err;
+	if (job->on_loop)
+		writer_post(w, job);
+	else
+		job->done(job, code, &job->err);
 }
 
 /* Ends one job of the group, or all impatient ones. */

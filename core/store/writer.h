@@ -55,6 +55,9 @@ void writer_put(struct writer *writer, struct job *job);
 /* Puts it and waits; `done` is not called. Not on the event loop's thread. Returns the job's code. */
 int writer_wait(struct writer *writer, struct job *job, struct drover_error *err);
 
+/* Has `done` called on the event loop, after those that are there already, without a transaction. Any thread. */
+void writer_post(struct writer *writer, struct job *job);
+
 /* Whether the last transaction worked. Any thread. */
 bool writer_store_ok(const struct writer *writer);
 /* Weight of the jobs that wait. Any thread. */

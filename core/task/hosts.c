@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "util/buf.h"
-#include "util/hash.h"
+#include "util/nameset.h"
 
 static bool string_ok(struct json_object *value)
 {
@@ -34,7 +34,7 @@ struct collector {
 	struct submission *submission;
 	const struct task_limits *limits;
 	struct problems *problems;
-	struct hash seen; /* names taken or excluded */
+	struct nameset seen; /* names taken or excluded */
 	size_t room;
 	bool full;
 };
@@ -43,7 +43,7 @@ static void take(struct collector *c, const struct drover_host_spec *host, const
 {
 	struct submission *s = c->submission;
 
-	if (c->full || !hash_add(&c->seen, host->name))
+	if (c->full || !nameset_add(&c->seen, host->name, strlen(host->name)))
 		return;
 	if ((int64_t)s->host_count >= c->limits->hosts) {
 		problems_add(c->problems, pointer, "more than %lld hosts: see limits.hosts in the configuration",
@@ -170,7 +170,7 @@ static void exclude_all(struct collector *c, struct json_object *exclude)
 		return;
 	set = expand(c->submission, json_object_get_string(exclude), c->limits, "/exclude", c->problems);
 	for (size_t i = 0; set && i < set->count; i++)
-		hash_add(&c->seen, set->names[i]);
+		nameset_add(&c->seen, set->names[i], strlen(set->names[i]));
 }
 
 void hosts_read(struct submission *s, struct json_object *hosts, struct json_object *exclude,
@@ -190,5 +190,5 @@ void hosts_read(struct submission *s, struct json_object *hosts, struct json_obj
 		problems_add(problems, "/hosts", "must be a string or a list");
 	if (problems->count == before && !s->host_count)
 		problems_add(problems, "/hosts", "no host is left");
-	hash_dispose(&c.seen);
+	nameset_dispose(&c.seen);
 }

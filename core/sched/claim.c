@@ -1,0 +1,243 @@
+/*
+ * claim.c - takes ready units in fair order, claims them in the store together with the intents of
+ * their first hosts, and starts them.
+ *
+ * Few units are in a claim under way: what is claimed cannot be overtaken by a more urgent task.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/engine_state.h"
+#include "util/buf.h"
+#include "util/log.h"
+
+#define CLAIM_HOSTS 600 /* in claims under way, or … */
+#define CLAIM_UNITS 4   /* … so many units, however large they are */
+
+/* The hosts of one claimed unit, as the store gave them; strings in one run of bytes. */
+struct loaded_hosts {
+	struct drover_target *targets; /* while loading, the strings are offsets + 1 into `text` */
+	int64_t *indexes;
+	size_t count, room;
+	size_t begun;
+	struct buf text;
+};
+
+struct claimed_unit {
+	struct active_task *task;
+	struct drover_claim claim;
+	int64_t expected; /* hosts, counted as being claimed */
+	struct loaded_hosts hosts;
+};
+
+struct claim_job {
+	struct job job;
+	struct engine *engine;
+	size_t count;
+	struct claimed_unit units[];
+};
+
+static const char *keep(struct loaded_hosts *hosts, const char *text)
+{
+	size_t place = hosts->text.size;
+
+	if (!text)
+		return NULL;
+	buf_append(&hosts->text, text, strlen(text) + 1);
+	return (const char *)(uintptr_t)(place + 1);
+}
+
+static const char *kept(const struct loaded_hosts *hosts, const char *place)
+{
+	return place ? hosts->text.data + (uintptr_t)place - 1 : NULL;
+}
+
+static int load_host(void *context, int64_t index, enum drover_status status, const struct drover_host_spec *host)
+{
+	struct loaded_hosts *hosts = context;
+
+	if (hosts->count == hosts->room) {
+		hosts->room = hosts->room ? hosts->room * 2 : 32;
+		hosts->targets = xrealloc(hosts->targets, hosts->room * sizeof(*hosts->targets));
+		hosts->indexes = xrealloc(hosts->indexes, hosts->room * sizeof(*hosts->indexes));
+	}
+	hosts->targets[hosts->count] = (struct drover_target){ .size = sizeof(struct drover_target),
+							       .name = keep(hosts, host->name),
+							       .address = keep(hosts, host->address),
+							       .port = host->port,
+							       .user = keep(hosts, host->user),
+							       .vars = keep(hosts, host->vars) };
+	hosts->indexes[hosts->count++] = index;
+	if (status == DROVER_RUNNING)
+		hosts->begun++;
+	return 0;
+}
+
+static void resolve_strings(struct loaded_hosts *hosts)
+{
+	for (size_t i = 0; i < hosts->count; i++) {
+		struct drover_target *t = &hosts->targets[i];
+
+		t->name = kept(hosts, t->name);
+		t->address = kept(hosts, t->address);
+		t->user = kept(hosts, t->user);
+		t->vars = kept(hosts, t->vars);
+	}
+}
+
+static void hosts_dispose(struct loaded_hosts *hosts)
+{
+	free(hosts->targets);
+	free(hosts->indexes);
+	buf_dispose(&hosts->text);
+	*hosts = (struct loaded_hosts){ .text = BUF_INIT };
+}
+
+/* On the writer's thread. */
+static int run_claim(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		     struct drover_error *err)
+{
+	struct claim_job *job = (struct claim_job *)base;
+	int code = 0;
+
+	for (size_t i = 0; i < job->count && !code; i++) {
+		struct claimed_unit *unit = &job->units[i];
+
+		hosts_dispose(&unit->hosts);
+		unit->claim.claimed = false;
+		code = ops->claim(session, job->engine->options.incarnation, &unit->claim, 1, err);
+		if (!code && unit->claim.claimed)
+			code = ops->unit_hosts(session, unit->claim.task_key, unit->claim.unit, load_host, &unit->hosts,
+					       err);
+	}
+	return code;
+}
+
+static void start_unit(struct engine *e, struct claimed_unit *unit)
+{
+	const struct drover_task *t = &unit->task->task;
+	struct exec_unit exec = {
+		.info = { .size = sizeof(struct drover_unit_info),
+			  .task = t->id,
+			  .unit = unit->claim.unit,
+			  .attempt = unit->claim.attempt,
+			  .type = t->type,
+			  .payload = t->payload,
+			  .credential = t->credential,
+			  .deadline = t->timeout, /* running_start adds the clock */
+			  .host_timeout = t->host_timeout,
+			  .connect_timeout = t->connect_timeout,
+			  .output_limit = t->output_limit,
+			  .fanout = t->fanout,
+			  .count = unit->hosts.count,
+			  .targets = unit->hosts.targets },
+		.indexes = unit->hosts.indexes,
+		.begun = unit->hosts.begun,
+	};
+
+	resolve_strings(&unit->hosts);
+	running_start(e, unit->task, &unit->claim, &exec);
+}
+
+/* On the loop. A failed claim is like one that somebody else won: another try finds out. */
+static void claim_done(struct job *base, int code, const struct drover_error *err)
+{
+	struct claim_job *job = (struct claim_job *)base;
+	struct engine *e = job->engine;
+
+	if (code)
+		log_error("cannot claim units: %s", err->message);
+	for (size_t i = 0; i < job->count; i++) {
+		struct claimed_unit *unit = &job->units[i];
+		struct active_task *task = unit->task;
+
+		e->claiming_hosts -= unit->expected;
+		e->claiming_units--;
+		e->slots[task->executor].running_hosts -= unit->expected;
+		e->slots[task->executor].running_units--;
+		if (!code && unit->claim.claimed) {
+			start_unit(e, unit);
+		} else {
+			task->running--;
+			if (code && !task->cancelled)
+				ready_return(&e->ready, &task->ready, unit->claim.unit);
+			task_release(e, task);
+		}
+		hosts_dispose(&unit->hosts);
+	}
+	free(job);
+	engine_wake(e);
+}
+
+/* The room that a new unit would take: its last one may be smaller, which is known once it is claimed. */
+static int64_t unit_hosts(const struct active_task *task)
+{
+	return task->task.unit_size;
+}
+
+static bool has_room(int64_t running, int64_t more, int64_t capacity)
+{
+	/* A unit larger than the whole capacity runs alone. */
+	return !capacity || !running || running + more <= capacity;
+}
+
+static bool fits(void *context, struct ready_task *ready)
+{
+	struct engine *e = context;
+	struct active_task *task = (struct active_task *)ready;
+	const struct executor_entry *executor;
+	const struct executor_slot *slot;
+	int64_t hosts = unit_hosts(task);
+
+	if (task->executor < 0)
+		return false;
+	executor = &e->options.executors->items[task->executor];
+	slot = &e->slots[task->executor];
+	return slot->link && slot->ready &&
+	       has_room(e->running_hosts + e->claiming_hosts, hosts, e->options.capacity_hosts) &&
+	       has_room(e->running_units + e->claiming_units, 1, e->options.capacity_units) &&
+	       has_room(slot->running_hosts, hosts, executor->capacity_hosts) &&
+	       has_room(slot->running_units, 1, executor->capacity_units);
+}
+
+static bool may_claim_more(const struct engine *e)
+{
+	return e->claiming_hosts < CLAIM_HOSTS || e->claiming_units < CLAIM_UNITS;
+}
+
+void claim_units(struct engine *e)
+{
+	struct ready_task *ready;
+	struct claim_job *job = NULL;
+	size_t room = 0;
+	int64_t number;
+
+	if (e->draining || e->unstored > e->options.result_backlog)
+		return;
+	while (may_claim_more(e) && ready_take(&e->ready, fits, e, &ready, &number)) {
+		struct active_task *task = (struct active_task *)ready;
+
+		if (!job || job->count == room) {
+			room = room ? room * 2 : 8;
+			job = xrealloc(job, sizeof(*job) + room * sizeof(job->units[0]));
+			if (room == 8)
+				*job = (struct claim_job){ .job = { .run = run_claim, .done = claim_done, .on_loop = true },
+							   .engine = e };
+		}
+		job->units[job->count++] = (struct claimed_unit){
+			.task = task,
+			.claim = { .task_key = task->key,
+				   .unit = number,
+				   .window = e->options.executors->items[task->executor].window },
+			.expected = unit_hosts(task),
+		};
+		job->job.weight += unit_hosts(task);
+		task->running++;
+		e->claiming_hosts += unit_hosts(task);
+		e->claiming_units++;
+		e->slots[task->executor].running_hosts += unit_hosts(task);
+		e->slots[task->executor].running_units++;
+	}
+	if (job)
+		writer_put(e->writer, &job->job);
+}

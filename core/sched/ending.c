@@ -1,0 +1,126 @@
+/*
+ * ending.c - what the end of a unit's processes means for its hosts that have no result; DESIGN's
+ * rules as one table.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/engine_state.h"
+#include "util/buf.h"
+#include "util/log.h"
+
+struct rule {
+	enum drover_status begun; /* hosts with an intent; DROVER_PENDING: again in the next attempt */
+	enum drover_status rest;  /* hosts without */
+	const char *message;
+};
+
+static const struct rule rules[] = {
+	[EXEC_RETURNED] = { DROVER_FAILED, DROVER_FAILED, "the executor ended without having reported this host" },
+	[EXEC_ERROR] = { DROVER_FAILED, DROVER_FAILED, "the executor failed" },
+	[EXEC_EXITED] = { DROVER_LOST, DROVER_PENDING, "the unit's process exited before it reported this host" },
+	[EXEC_KILLED] = { DROVER_LOST, DROVER_PENDING, "the unit's process was killed" },
+	[EXEC_DEADLINE] = { DROVER_TIMEOUT, DROVER_TIMEOUT, "no result by the unit's deadline" },
+	[EXEC_STOPPED] = { DROVER_CANCELLED, DROVER_CANCELLED, "cancelled while it ran" },
+	[EXEC_NO_PERMIT] = { DROVER_LOST, DROVER_PENDING, "the unit was killed: the core was silent for too long" },
+	[EXEC_GARBAGE] = { DROVER_LOST, DROVER_PENDING, "the unit was killed: its process sent what is no message" },
+	[EXEC_NOT_STARTED] = { DROVER_PENDING, DROVER_PENDING, "the unit could not be started" },
+};
+
+static const struct rule shutdown_rule = { DROVER_LOST, DROVER_PENDING, "the unit was ended: droverd was stopped" };
+
+struct end_job {
+	struct job job;
+	struct engine *engine;
+	struct active_task *task;
+	struct drover_unit_end end;
+	char message[2048];
+};
+
+static int run_end(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		   struct drover_error *err)
+{
+	return ops->end_unit(session, &((struct end_job *)base)->end, err);
+}
+
+static void end_done(struct job *base, int code, const struct drover_error *err)
+{
+	struct end_job *job = (struct end_job *)base;
+	struct engine *e = job->engine;
+	struct active_task *task = job->task;
+
+	if (code)
+		log_error("cannot store the end of task %s unit %lld: %s", task->task.id, (long long)job->end.unit,
+			  err->message);
+	task->running--;
+	if (!code && job->end.ready && !task->cancelled)
+		ready_return(&e->ready, &task->ready, job->end.unit);
+	hub_unit(e->hub, task->task.id, job->end.unit, job->end.ready ? "ready" : "done", job->end.attempt);
+	task_release(e, task);
+	free(job);
+	engine_wake(e);
+}
+
+static void describe(const struct rule *rule, const struct running_unit *unit, const struct exec_ended *ended,
+		     char *text, size_t size)
+{
+	struct buf b = BUF_INIT;
+
+	buf_string(&b, rule->message);
+	if (ended->how == EXEC_EXITED)
+		buf_printf(&b, ": exit code %d", ended->code);
+	else if (ended->how == EXEC_KILLED && ended->code)
+		buf_printf(&b, " by signal %d (%s)", ended->code, strsignal(ended->code));
+	else if (ended->how == EXEC_DEADLINE)
+		buf_printf(&b, " of %.3g s", (double)unit->task->task.timeout / 1000);
+	if (ended->message && *ended->message)
+		buf_printf(&b, ": %s", ended->message);
+	if (unit->notes)
+		buf_printf(&b, "; it %s", unit->notes);
+	if (ended->tail && *ended->tail && ended->how != EXEC_DEADLINE && ended->how != EXEC_STOPPED)
+		buf_printf(&b, "; its last words: %.500s", ended->tail);
+	snprintf(text, size, "%s", b.data);
+	buf_dispose(&b);
+}
+
+/* The unit's results so far go to the store first: a result that was sent before the end wins. */
+void ending_put(struct engine *e, struct running_unit *unit, const struct exec_ended *ended)
+{
+	struct executor_slot *slot = &e->slots[unit->executor];
+	enum exec_end how = (size_t)ended->how < sizeof(rules) / sizeof(*rules) ? ended->how : EXEC_GARBAGE;
+	const struct rule *rule = unit->shutdown && how == EXEC_STOPPED ? &shutdown_rule : &rules[how];
+	struct end_job *job = xcalloc(1, sizeof(*job));
+
+	results_flush(e);
+	job->job = (struct job){ .run = run_end, .done = end_done, .weight = (int64_t)unit->left + 1, .on_loop = true };
+	job->engine = e;
+	job->task = unit->task;
+	job->end = (struct drover_unit_end){
+		.task_key = unit->task->key,
+		.unit = unit->unit,
+		.incarnation = e->options.incarnation,
+		.attempt = unit->attempt,
+		.begun = rule->begun,
+		.rest = rule->rest,
+		.phase = rule->begun == DROVER_TIMEOUT ? DROVER_PHASE_EXECUTION : DROVER_PHASE_NONE,
+		.remote = rule->begun == DROVER_PENDING ? DROVER_REMOTE_NONE : DROVER_REMOTE_UNKNOWN,
+		.max_attempts = e->options.max_attempts,
+	};
+	if (unit->task->task.rerun_lost && rule->begun == DROVER_LOST)
+		job->end.begun = DROVER_PENDING;
+	if (unit->left || unit->notes) {
+		describe(rule, unit, ended, job->message, sizeof(job->message));
+		job->end.message = job->message;
+	}
+	if (unit->left && how != EXEC_DEADLINE && how != EXEC_STOPPED)
+		log_warning("task %s unit %lld attempt %d: %s (%zu of %zu hosts without a result)", unit->task->task.id,
+			    (long long)unit->unit, unit->attempt, job->message, unit->left, unit->count);
+	e->running_hosts -= (int64_t)unit->left;
+	e->running_units--;
+	slot->running_hosts -= (int64_t)unit->left;
+	slot->running_units--;
+	running_free(e, unit);
+	writer_put(e->writer, &job->job);
+	engine_wake(e);
+}

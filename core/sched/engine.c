@@ -1,0 +1,249 @@
+/* engine.c - see engine.h. The engine's life, its tasks, and its executors' coming and going. */
+#include "sched/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/engine_state.h"
+#include "util/buf.h"
+#include "util/log.h"
+
+static int on_work(sd_event_source *source, void *context)
+{
+	struct engine *e = context;
+
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	results_flush(e);
+	claim_units(e);
+	return 0;
+}
+
+void engine_wake(struct engine *e)
+{
+	sd_event_source_set_enabled(e->work, SD_EVENT_ONESHOT);
+}
+
+struct engine *engine_new(struct sd_event *event, struct writer *writer, struct hub *hub,
+			  const struct engine_options *options)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+
+	e->event = sd_event_ref(event);
+	e->writer = writer;
+	e->hub = hub;
+	e->options = *options;
+	e->slots = xcalloc(options->executors->count, sizeof(*e->slots));
+	for (size_t i = 0; i < options->executors->count; i++) {
+		e->slots[i].engine = e;
+		e->slots[i].position = i;
+	}
+	if (sd_event_add_defer(event, &e->work, on_work, e) < 0)
+		abort();
+	sd_event_source_set_enabled(e->work, SD_EVENT_OFF);
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	struct running_unit *unit, *next_unit;
+	struct active_task *task, *next_task;
+
+	if (!e)
+		return;
+	for (size_t i = 0; i < e->options.executors->count; i++)
+		exec_link_free(e->slots[i].link);
+	HASH_ITER(hh, e->units, unit, next_unit)
+		running_free(e, unit);
+	HASH_ITER(hh, e->tasks, task, next_task) {
+		task->running = 0;
+		ready_drop(&e->ready, &task->ready);
+		task_release(e, task);
+	}
+	sd_event_source_unref(e->work);
+	sd_event_unref(e->event);
+	free(e->slots);
+	free(e);
+}
+
+/* ------------------------------------------------------------------------------------- tasks */
+
+static struct active_task *task_find(struct engine *e, int64_t key)
+{
+	struct active_task *task;
+
+	HASH_FIND(hh, e->tasks, &key, sizeof(key), task);
+	return task;
+}
+
+struct active_task *engine_task_copy(const struct drover_task *from, int executor)
+{
+	struct active_task *task = xcalloc(1, sizeof(*task));
+
+	task->key = from->key;
+	task->executor = executor;
+	task->task = (struct drover_task){
+		.size = sizeof(struct drover_task),
+		.key = from->key,
+		.id = xstrdup(from->id),
+		.type = xstrdup(from->type),
+		.payload = xstrdup(from->payload),
+		.credential = xstrdup(from->credential),
+		.priority = from->priority,
+		.rerun_lost = from->rerun_lost,
+		.timeout = from->timeout,
+		.host_timeout = from->host_timeout,
+		.connect_timeout = from->connect_timeout,
+		.output_limit = from->output_limit,
+		.fanout = from->fanout,
+		.unit_size = from->unit_size,
+		.units = from->units,
+		.expires_at = from->expires_at,
+	};
+	return task;
+}
+
+void engine_task_free(struct active_task *task)
+{
+	free(task->ready.returned);
+	free((char *)task->task.id);
+	free((char *)task->task.type);
+	free((char *)task->task.payload);
+	free((char *)task->task.credential);
+	free(task);
+}
+
+void task_release(struct engine *e, struct active_task *task)
+{
+	if (task->running || ready_count(&task->ready))
+		return;
+	HASH_DEL(e->tasks, task);
+	ready_drop(&e->ready, &task->ready);
+	engine_task_free(task);
+}
+
+void engine_task_accepted(struct engine *e, struct active_task *task)
+{
+	HASH_ADD(hh, e->tasks, key, sizeof(task->key), task);
+	ready_add(&e->ready, &task->ready, task->task.priority, 0, task->task.units);
+	engine_wake(e);
+}
+
+void engine_task_found(struct engine *e, const struct drover_task *from)
+{
+	struct active_task *task = engine_task_copy(from, executors_find(e->options.executors, from->executor));
+
+	if (task->executor < 0)
+		log_warning("task %s waits: its executor %s is not configured any more", from->id, from->executor);
+	HASH_ADD(hh, e->tasks, key, sizeof(task->key), task);
+	ready_add(&e->ready, &task->ready, from->priority, from->units, from->units);
+}
+
+void engine_unit_ready(struct engine *e, int64_t task_key, int64_t unit)
+{
+	struct active_task *task = task_find(e, task_key);
+
+	if (!task)
+		return;
+	ready_return(&e->ready, &task->ready, unit);
+	engine_wake(e);
+}
+
+void engine_tasks_found(struct engine *e)
+{
+	struct active_task *task, *next;
+
+	HASH_ITER(hh, e->tasks, task, next)
+		task_release(e, task);
+}
+
+int64_t engine_next_expiry(const struct engine *e)
+{
+	int64_t next = 0;
+
+	for (const struct active_task *task = e->tasks; task; task = task->hh.next)
+		if (task->task.expires_at && (!next || task->task.expires_at < next))
+			next = task->task.expires_at;
+	return next;
+}
+
+static void stop_unit(struct engine *e, struct running_unit *unit, const char *reason)
+{
+	if (unit->stopped)
+		return;
+	unit->stopped = true;
+	if (e->slots[unit->executor].link)
+		exec_link_stop(e->slots[unit->executor].link, unit->handle, reason);
+}
+
+void engine_task_cancelled(struct engine *e, int64_t task_key)
+{
+	struct active_task *task = task_find(e, task_key);
+	struct running_unit *unit, *next;
+
+	if (!task)
+		return;
+	task->cancelled = true;
+	ready_drop(&e->ready, &task->ready);
+	HASH_ITER(hh, e->units, unit, next)
+		if (unit->task == task)
+			stop_unit(e, unit, "cancelled");
+	task_release(e, task);
+}
+
+/* --------------------------------------------------------------------------------- executors */
+
+void engine_executor_up(struct engine *e, const char *name, int fd)
+{
+	int i = executors_find(e->options.executors, name);
+	struct drover_error err = { 0 };
+	struct executor_slot *slot;
+
+	if (i < 0) {
+		log_error("a connection to the executor %s, which is not configured", name);
+		return;
+	}
+	slot = &e->slots[i];
+	if (slot->link) {
+		log_warning("executor %s came again before its end was seen", name);
+		running_events.closed(slot, "replaced");
+	}
+	if (exec_link_new(e->event, fd, &running_events, slot, &slot->link, &err))
+		log_error("cannot talk to the executor %s: %s", name, err.message);
+	else
+		exec_link_permit(slot->link);
+}
+
+bool engine_executor_is_up(const struct engine *e, size_t executor)
+{
+	return e->slots[executor].link && e->slots[executor].ready;
+}
+
+void engine_permit(struct engine *e)
+{
+	for (size_t i = 0; i < e->options.executors->count; i++)
+		if (e->slots[i].link)
+			exec_link_permit(e->slots[i].link);
+}
+
+void engine_drain(struct engine *e)
+{
+	e->draining = true;
+}
+
+void engine_stop_units(struct engine *e, const char *reason)
+{
+	struct running_unit *unit, *next;
+
+	HASH_ITER(hh, e->units, unit, next) {
+		unit->shutdown = true;
+		stop_unit(e, unit, reason);
+	}
+}
+
+void engine_load(const struct engine *e, struct engine_load *load)
+{
+	*load = (struct engine_load){ .running_hosts = e->running_hosts,
+				      .running_units = e->running_units + e->claiming_units,
+				      .ready_units = e->ready.units,
+				      .tasks = HASH_COUNT(e->tasks) };
+}

@@ -1,0 +1,66 @@
+/*
+ * engine.h - claims units, has them executed and records what became of their hosts.
+ *
+ * All of it runs on the core's event loop; the store's work is put as jobs to the writer and comes
+ * back to the loop. The order of the writer's jobs is what keeps the truth: a unit's claim and first
+ * intents, then its further intents and results as they came, then its end.
+ */
+#ifndef SCHED_ENGINE_H
+#define SCHED_ENGINE_H
+
+#include <drover/store.h>
+
+#include "store/writer.h"
+#include "task/executors.h"
+
+struct sd_event;
+struct active_task;
+struct engine;
+struct hub;
+
+struct engine_options {
+	int64_t capacity_hosts, capacity_units; /* running at once */
+	int64_t incarnation;
+	int max_attempts;                       /* of a unit */
+	int64_t result_backlog;                 /* results not yet stored, above which nothing more is read */
+	const struct executors *executors;      /* borrowed */
+};
+
+struct engine_load {
+	int64_t running_hosts, running_units, ready_units, tasks;
+};
+
+struct engine *engine_new(struct sd_event *event, struct writer *writer, struct hub *hub,
+			  const struct engine_options *options);
+void engine_free(struct engine *engine);
+
+/* The supervisor has started that executor: `fd` is the connection to it, owned from here on. */
+void engine_executor_up(struct engine *engine, const char *name, int fd);
+bool engine_executor_is_up(const struct engine *engine, size_t executor);
+
+/*
+ * A task for the engine, with copies of what it needs; any thread. engine_task_accepted takes it over:
+ * it is stored and visible and all its units are ready. engine_task_free where that does not come.
+ */
+struct active_task *engine_task_copy(const struct drover_task *task, int executor);
+void engine_task_free(struct active_task *task);
+void engine_task_accepted(struct engine *engine, struct active_task *task);
+/* Tasks found at the start: each, then its ready units, and at the end engine_tasks_found. */
+void engine_task_found(struct engine *engine, const struct drover_task *task);
+void engine_unit_ready(struct engine *engine, int64_t task_key, int64_t unit);
+void engine_tasks_found(struct engine *engine);
+/* It was cancelled in the store: ends its hosts here, too. */
+void engine_task_cancelled(struct engine *engine, int64_t task_key);
+
+/* When the first of its tasks expires, UTC ms; 0: none does. */
+int64_t engine_next_expiry(const struct engine *engine);
+
+/* Permits for all executor hosts: every lease.permit. */
+void engine_permit(struct engine *engine);
+/* Claims nothing more. */
+void engine_drain(struct engine *engine);
+/* Ends all running units now: hosts that were begun become lost, the rest is given back. */
+void engine_stop_units(struct engine *engine, const char *reason);
+void engine_load(const struct engine *engine, struct engine_load *load);
+
+#endif

@@ -1,0 +1,105 @@
+/* ready.c - see ready.h. */
+#include "sched/ready.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "util/buf.h"
+
+static void link_last(struct ready_queue *queue, struct ready_task *task)
+{
+	struct ready_task **ring = &queue->rings[task->priority];
+
+	if (task->next)
+		return;
+	if (!*ring) {
+		task->previous = task->next = task;
+		*ring = task;
+		return;
+	}
+	task->next = *ring;
+	task->previous = (*ring)->previous;
+	task->previous->next = task;
+	(*ring)->previous = task;
+}
+
+static void unlink_task(struct ready_queue *queue, struct ready_task *task)
+{
+	struct ready_task **ring = &queue->rings[task->priority];
+
+	if (!task->next)
+		return;
+	if (*ring == task)
+		*ring = task->next == task ? NULL : task->next;
+	task->previous->next = task->next;
+	task->next->previous = task->previous;
+	task->previous = task->next = NULL;
+}
+
+int64_t ready_count(const struct ready_task *task)
+{
+	return task->total - task->fresh + (int64_t)task->returned_count;
+}
+
+void ready_add(struct ready_queue *queue, struct ready_task *task, int priority, int64_t fresh, int64_t total)
+{
+	assert(priority >= 0 && priority < READY_PRIORITIES && fresh <= total && !task->next);
+	task->priority = priority;
+	task->fresh = fresh;
+	task->total = total;
+	queue->units += total - fresh;
+	if (ready_count(task))
+		link_last(queue, task);
+}
+
+void ready_return(struct ready_queue *queue, struct ready_task *task, int64_t unit)
+{
+	if (task->returned_count == task->returned_room) {
+		task->returned_room = task->returned_room ? task->returned_room * 2 : 8;
+		task->returned = xrealloc(task->returned, task->returned_room * sizeof(*task->returned));
+	}
+	task->returned[task->returned_count++] = unit;
+	queue->units++;
+	link_last(queue, task);
+}
+
+void ready_drop(struct ready_queue *queue, struct ready_task *task)
+{
+	queue->units -= ready_count(task);
+	unlink_task(queue, task);
+	free(task->returned);
+	task->returned = NULL;
+	task->returned_count = task->returned_room = 0;
+	task->fresh = task->total;
+}
+
+static int64_t take_unit(struct ready_queue *queue, struct ready_task *task)
+{
+	int64_t unit = task->returned_count ? task->returned[--task->returned_count] : task->fresh++;
+
+	queue->units--;
+	/* Its turn has passed: the ring goes on to the next task. */
+	queue->rings[task->priority] = task->next;
+	if (!ready_count(task))
+		unlink_task(queue, task);
+	return unit;
+}
+
+bool ready_take(struct ready_queue *queue, ready_fits_fn *fits, void *context, struct ready_task **task, int64_t *unit)
+{
+	for (int priority = READY_PRIORITIES - 1; priority >= 0; priority--) {
+		struct ready_task *first = queue->rings[priority], *t = first;
+
+		if (!first)
+			continue;
+		do {
+			if (fits(context, t)) {
+				*task = t;
+				*unit = take_unit(queue, t);
+				return true;
+			}
+			t = t->next;
+		} while (t != first);
+	}
+	return false;
+}

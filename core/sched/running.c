@@ -1,0 +1,252 @@
+/*
+ * running.c - units while they are executed: what their executor hosts tell of them, checked against
+ * what is known here. A unit process runs a plugin's code and may claim anything.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/engine_state.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define NOTES_MAX 1024
+
+static struct running_unit *find(struct engine *e, uint64_t handle)
+{
+	struct running_unit *unit;
+
+	HASH_FIND(hh, e->units, &handle, sizeof(handle), unit);
+	return unit;
+}
+
+void running_free(struct engine *e, struct running_unit *unit)
+{
+	HASH_DEL(e->units, unit);
+	free(unit->indexes);
+	free(unit->reported);
+	free(unit->notes);
+	free(unit);
+}
+
+void running_start(struct engine *e, struct active_task *task, const struct drover_claim *claim,
+		   struct exec_unit *exec)
+{
+	struct executor_slot *slot = &e->slots[task->executor];
+	struct running_unit *unit = xcalloc(1, sizeof(*unit));
+	size_t count = exec->info.count;
+
+	unit->handle = ++e->last_handle;
+	unit->task = task;
+	unit->unit = claim->unit;
+	unit->attempt = claim->attempt;
+	unit->executor = task->executor;
+	unit->count = unit->left = count;
+	unit->indexes = memcpy(xcalloc(count, sizeof(int64_t)), exec->indexes, count * sizeof(int64_t));
+	unit->reported = xcalloc(count, sizeof(bool));
+	HASH_ADD(hh, e->units, handle, sizeof(unit->handle), unit);
+	e->running_hosts += (int64_t)count;
+	e->running_units++;
+	slot->running_hosts += (int64_t)count;
+	slot->running_units++;
+	hub_unit(e->hub, task->task.id, unit->unit, "claimed", unit->attempt);
+	if (!slot->link || task->cancelled || !count) {
+		/* Between the claim and here the executor died, or the task was cancelled: nothing was touched. */
+		unit->stopped = task->cancelled;
+		ending_put(e, unit,
+			   &(struct exec_ended){ .handle = unit->handle,
+						 .how = task->cancelled ? EXEC_STOPPED : EXEC_NOT_STARTED,
+						 .message = "its executor is down" });
+		return;
+	}
+	exec->handle = unit->handle;
+	exec->info.deadline = clock_boot_ms() + task->task.timeout;
+	exec_link_execute(slot->link, exec);
+}
+
+static void add_note(struct running_unit *unit, const char *text)
+{
+	size_t old = unit->notes ? strlen(unit->notes) : 0;
+
+	if (old + strlen(text) + 3 > NOTES_MAX)
+		return;
+	unit->notes = xrealloc(unit->notes, old + strlen(text) + 3);
+	strcpy(unit->notes + old, old ? "; " : "");
+	strcat(unit->notes, text);
+}
+
+static void on_ready(void *context, const char *version)
+{
+	struct executor_slot *slot = context;
+
+	log_info("executor %s is up (%s)", slot->engine->options.executors->items[slot->position].name,
+		 version ? version : "?");
+	slot->ready = true;
+	engine_wake(slot->engine);
+}
+
+static void on_started(void *context, uint64_t handle, int pid)
+{
+	struct executor_slot *slot = context;
+	struct running_unit *unit = find(slot->engine, handle);
+
+	if (unit)
+		log_debug("task %s unit %lld attempt %d runs as process %d", unit->task->task.id, (long long)unit->unit,
+			  unit->attempt, pid);
+}
+
+static void on_result(void *context, uint64_t handle, size_t position, enum drover_status status,
+		      const struct drover_report *report)
+{
+	struct executor_slot *slot = context;
+	struct engine *e = slot->engine;
+	struct running_unit *unit = find(e, handle);
+
+	if (!unit || unit->executor != (int)slot->position)
+		return;
+	if (position >= unit->count || !drover_status_is_final(status)) {
+		add_note(unit, "reported something impossible");
+		return;
+	}
+	if (unit->reported[position]) {
+		add_note(unit, "reported a host twice; the first report stands");
+		return;
+	}
+	unit->reported[position] = true;
+	unit->left--;
+	e->running_hosts--;
+	slot->running_hosts--;
+	results_add(e, unit, position, status, report);
+	engine_wake(e);
+}
+
+static void on_note(void *context, uint64_t handle, const char *text)
+{
+	struct executor_slot *slot = context;
+	struct running_unit *unit = find(slot->engine, handle);
+
+	if (!unit)
+		return;
+	log_warning("task %s unit %lld: the executor %s %s", unit->task->task.id, (long long)unit->unit,
+		    slot->engine->options.executors->items[slot->position].name, text);
+	add_note(unit, text);
+}
+
+static void on_ended(void *context, const struct exec_ended *ended)
+{
+	struct executor_slot *slot = context;
+	struct running_unit *unit = find(slot->engine, ended->handle);
+
+	if (unit && unit->executor == (int)slot->position)
+		ending_put(slot->engine, unit, ended);
+}
+
+/* ------------------------------------------------------------------------------ further intents */
+
+struct begin_job {
+	struct job job;
+	struct engine *engine;
+	uint64_t handle;
+	size_t first, count;
+	size_t intent_count;
+	struct drover_intent intents[];
+};
+
+static int run_begin(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		     struct drover_error *err)
+{
+	struct begin_job *job = (struct begin_job *)base;
+
+	return ops->intend(session, job->intents, job->intent_count, err);
+}
+
+static void begin_done(struct job *base, int code, const struct drover_error *err)
+{
+	struct begin_job *job = (struct begin_job *)base;
+	struct running_unit *unit = find(job->engine, job->handle);
+	bool granted = !code;
+
+	if (code)
+		log_error("cannot store an intent: %s", err->message);
+	for (size_t i = 0; i < job->intent_count; i++)
+		granted = granted && job->intents[i].granted;
+	if (unit && job->engine->slots[unit->executor].link)
+		exec_link_grant(job->engine->slots[unit->executor].link, job->handle, job->first, job->count,
+				granted && !unit->stopped);
+	free(job);
+}
+
+/* Positions [first, first + count) of the unit, as runs of neighbouring indexes of the task. */
+static size_t make_intents(const struct engine *e, const struct running_unit *unit, size_t first, size_t count,
+			   struct drover_intent *intents)
+{
+	size_t runs = 0;
+
+	for (size_t i = first; i < first + count; i++) {
+		if (runs && intents[runs - 1].first + intents[runs - 1].count == unit->indexes[i]) {
+			intents[runs - 1].count++;
+			continue;
+		}
+		intents[runs++] = (struct drover_intent){ .task_key = unit->task->key,
+							  .unit = unit->unit,
+							  .incarnation = e->options.incarnation,
+							  .attempt = unit->attempt,
+							  .first = unit->indexes[i],
+							  .count = 1 };
+	}
+	return runs;
+}
+
+static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
+{
+	struct executor_slot *slot = context;
+	struct engine *e = slot->engine;
+	struct running_unit *unit = find(e, handle);
+	struct begin_job *job;
+
+	if (!unit || unit->executor != (int)slot->position)
+		return;
+	if (first >= unit->count || !count || count > unit->count - first) {
+		add_note(unit, "wanted to begin hosts that are not its own");
+		exec_link_grant(slot->link, handle, first, count, false);
+		return;
+	}
+	job = xcalloc(1, sizeof(*job) + count * sizeof(struct drover_intent));
+	job->job = (struct job){ .run = run_begin, .done = begin_done, .weight = (int64_t)count, .on_loop = true };
+	job->engine = e;
+	job->handle = handle;
+	job->first = first;
+	job->count = count;
+	job->intent_count = make_intents(e, unit, first, count, job->intents);
+	writer_put(e->writer, &job->job);
+}
+
+/* The executor host died; the supervisor sees to it that nothing of its units lives on. */
+static void on_closed(void *context, const char *reason)
+{
+	struct executor_slot *slot = context;
+	struct engine *e = slot->engine;
+	struct running_unit *unit, *next;
+	char message[256];
+
+	snprintf(message, sizeof(message), "the executor host %s died: %s", e->options.executors->items[slot->position].name,
+		 reason ? reason : "its connection closed");
+	log_error("%s", message);
+	exec_link_free(slot->link);
+	slot->link = NULL;
+	slot->ready = false;
+	HASH_ITER(hh, e->units, unit, next)
+		if (unit->executor == (int)slot->position)
+			ending_put(e, unit,
+				   &(struct exec_ended){ .handle = unit->handle, .how = EXEC_KILLED, .message = message });
+}
+
+const struct exec_link_events running_events = {
+	.ready = on_ready,
+	.started = on_started,
+	.begin = on_begin,
+	.result = on_result,
+	.note = on_note,
+	.ended = on_ended,
+	.closed = on_closed,
+};
