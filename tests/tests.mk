@@ -4,14 +4,35 @@
 UNIT_TESTS   = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_PLUGINS = $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(wildcard tests/plugins/*.c))
 
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libdrover.a
+TEST_HOST    = $(B)/obj/tests/sdk/fake_host.o
+BENCHES      = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+
+$(TEST_HOST): tests/sdk/fake_host.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -MMD -MP -c -o $@ $<
+-include $(TEST_HOST:.o=.d)
+
+$(B)/tests/unit/%: tests/unit/%.c $(TEST_HOST) $(B)/libdrover.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags check $(CORE_PKGS)) \
-		-MMD -MP -MF $@.d -pie -o $@ $< $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS)) $(CORE_LIBS)
+		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS)) $(CORE_LIBS)
 -include $(UNIT_TESTS:=.d)
+
+# Each tests/bench/NAME.c is a program that measures.
+$(B)/tests/bench/%: tests/bench/%.c $(TEST_HOST)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -Itests $(shell $(PKG_CONFIG) --cflags sqlite3) \
+		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs sqlite3) $(CORE_LIBS)
+-include $(BENCHES:=.d)
 
 $(foreach p,$(wildcard tests/plugins/*.c),$(eval $(call drover_plugin,$(basename $(notdir $(p))),$(p),,$(B)/tests/plugins/,$(B)/obj/,)))
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS)
+# Runs one unit of an executor plugin by itself; tests/plugins/test_*.py drive it.
+UNIT_RUNNER_SRC = tests/sdk/unit_runner.c tests/sdk/fake_unit.c
+$(B)/tests/unit_runner: $(UNIT_RUNNER_SRC) tests/sdk/fake_unit.h $(wildcard sdk/include/drover/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -pie -o $@ $(UNIT_RUNNER_SRC) $(CORE_LIBS)
+
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner
 
 .PHONY: tests
