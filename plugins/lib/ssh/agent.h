@@ -1,0 +1,33 @@
+/*
+ * agent.h - is there an ssh agent, and does it answer?
+ *
+ * libssh talks to an agent in a way that blocks the loop for as long as the agent is silent. So it
+ * is asked once for its list of keys without blocking, under a deadline, and used only if it has
+ * answered. (An agent that asks its user to confirm each signature still blocks.)
+ */
+#ifndef LIB_SSH_AGENT_H
+#define LIB_SSH_AGENT_H
+
+#include <stdbool.h>
+
+#include <systemd/sd-event.h>
+
+enum agent_state { AGENT_NONE, AGENT_ASKED, AGENT_READY };
+
+struct agent {
+	enum agent_state state;
+	int fd;
+	unsigned keys;
+	unsigned got;
+	unsigned char answer[9];
+	const char *problem; /* why it is not used, or NULL */
+	sd_event_source *io, *timer;
+	void (*settled)(void *context);
+	void *context;
+};
+
+/* Asks the agent at $SSH_AUTH_SOCK, if any. `settled` is called once if the state is AGENT_ASKED now. */
+void agent_ask(struct agent *agent, sd_event *event, void (*settled)(void *context), void *context);
+void agent_dispose(struct agent *agent);
+
+#endif

@@ -1,0 +1,324 @@
+/*
+ * host.c - a host's states: what each waits for, for how long, and what may follow it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "ssh/internal.h"
+
+#define BIT(state) (1U << (state))
+
+static enum host_state connection_late(struct host *h);
+static enum host_state command_late(struct host *h);
+
+/*
+ * `step`: something it waits for has happened. `late`: its deadline passed. `limit`: of
+ * struct fanout_limits, how long it may last from its entry; states with the limit of the state
+ * before them share its deadline. `next`: what may follow, beside itself.
+ */
+static const struct {
+	enum fanout_phase phase;
+	const char *doing;
+	enum host_state (*step)(struct host *h);
+	enum host_state (*late)(struct host *h);
+	size_t limit; /* offset + 1; 0: none of its own */
+	unsigned next;
+} states[HOST_STATE_COUNT] = {
+#define LIMIT(field) (offsetof(struct fanout_limits, field) + 1)
+	[HOST_WAITING] = { FANOUT_WAITING, "waiting for its turn", NULL, NULL, 0, BIT(HOST_RESOLVING) | BIT(HOST_DONE) },
+	[HOST_RESOLVING] = { FANOUT_CONNECT, "looking up its address", connect_resolving, connect_late, LIMIT(connect),
+			     BIT(HOST_CONNECTING) | BIT(HOST_DONE) },
+	[HOST_CONNECTING] = { FANOUT_CONNECT, "connecting", connect_connecting, connect_late, LIMIT(connect),
+			      BIT(HOST_BANNER) | BIT(HOST_DONE) },
+	[HOST_BANNER] = { FANOUT_BANNER, "waiting for the server's greeting", connect_banner, connection_late,
+			  LIMIT(banner), BIT(HOST_KEY_EXCHANGE) | BIT(HOST_DONE) },
+	[HOST_KEY_EXCHANGE] = { FANOUT_KEY_EXCHANGE, "exchanging keys", connect_key_exchange, connection_late,
+				LIMIT(key_exchange), BIT(HOST_AUTHENTICATING) | BIT(HOST_DONE) },
+	[HOST_AUTHENTICATING] = { FANOUT_AUTHENTICATION, "logging in", auth_step, connection_late,
+				  LIMIT(authentication), BIT(HOST_OPENING) | BIT(HOST_DONE) },
+	[HOST_OPENING] = { FANOUT_EXECUTION, "opening a session", command_opening, connection_late, LIMIT(channel),
+			   BIT(HOST_STARTING) | BIT(HOST_DONE) },
+	[HOST_STARTING] = { FANOUT_EXECUTION, "waiting for the server to start the command", command_starting,
+			    command_late, LIMIT(channel), BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
+	[HOST_RUNNING] = { FANOUT_EXECUTION, "the command was running", command_running, command_late, 0,
+			   BIT(HOST_ENDING) | BIT(HOST_DONE) },
+	[HOST_ENDING] = { FANOUT_EXECUTION, "ending the command", remote_end_step, remote_end_late, 0,
+			  BIT(HOST_DONE) },
+	[HOST_DONE] = { FANOUT_EXECUTION, "done", NULL, NULL, 0, 0 },
+};
+
+void host_init(struct host *h, struct fanout *fanout, size_t number, const struct fanout_target *target)
+{
+	*h = (struct host){ .fanout = fanout,
+			    .target = target,
+			    .number = number,
+			    .fd = -1,
+			    .phase_deadline = INT64_MAX,
+			    .total_deadline = INT64_MAX };
+	capture_init(&h->out, fanout->config.output_limit);
+	capture_init(&h->err, fanout->config.output_limit);
+}
+
+void host_dispose(struct host *h)
+{
+	/* The watch goes first: libssh may have closed the descriptor, whose number others then get. */
+	h->io = sd_event_source_disable_unref(h->io);
+	h->timer = sd_event_source_disable_unref(h->timer);
+	if (h->session && h->handed && ssh_get_fd(h->session) >= 0)
+		ssh_disconnect(h->session); /* says goodbye; leaves the descriptor open */
+	else if (h->handed)
+		h->fd = -1;
+	ssh_event_free(h->poll);
+	ssh_free(h->session);
+	if (h->fd >= 0)
+		close(h->fd);
+	resolver_request_free(h->request);
+	if (h->addresses)
+		freeaddrinfo(h->addresses);
+	capture_dispose(&h->out);
+	capture_dispose(&h->err);
+	h->poll = NULL;
+	h->session = NULL;
+	h->fd = -1;
+	h->request = NULL;
+	h->addresses = NULL;
+}
+
+/* ---------------------------------------------------------------------------------------- waiting */
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	host_advance(context);
+	return 0;
+}
+
+int host_watch(struct host *h, int fd, uint32_t events)
+{
+	int code;
+
+	if (h->io && sd_event_source_get_io_fd(h->io) != fd)
+		h->io = sd_event_source_disable_unref(h->io);
+	if (!h->io)
+		code = sd_event_add_io(h->fanout->event, &h->io, fd, events, on_io, h);
+	else
+		code = h->io_events == events ? 0 : sd_event_source_set_io_events(h->io, events);
+	h->io_events = events;
+	return code;
+}
+
+/* libssh says what it waits for; to be read is always of interest. */
+static void watch_session(struct host *h)
+{
+	uint32_t events = EPOLLIN;
+
+	if (!h->session || h->state >= HOST_DONE)
+		return;
+	if (!h->handed || ssh_get_poll_flags(h->session) & SSH_WRITE_PENDING)
+		events |= EPOLLOUT;
+	(void)host_watch(h, h->fd, events);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t now, void *context);
+
+void host_set_timer(struct host *h)
+{
+	int64_t at = h->phase_deadline < h->total_deadline ? h->phase_deadline : h->total_deadline;
+
+	if (h->state == HOST_ENDING)
+		at = h->phase_deadline;
+	if (at == INT64_MAX) {
+		if (h->timer)
+			(void)sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+	} else if (h->timer) {
+		(void)sd_event_source_set_time(h->timer, (uint64_t)at * 1000);
+		(void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+	} else {
+		(void)sd_event_add_time(h->fanout->event, &h->timer, CLOCK_BOOTTIME, (uint64_t)at * 1000, 1000,
+					on_deadline, h);
+	}
+}
+
+/* ------------------------------------------------------------------------------------ transitions */
+
+static void set_deadline(struct host *h, enum host_state from)
+{
+	size_t limit = states[h->state].limit;
+
+	if (h->state == HOST_ENDING) {
+		h->phase_deadline = fanout_now() + END_LIMIT_MS;
+	} else if (!limit) {
+		h->phase_deadline = INT64_MAX;
+	} else if (limit != states[from].limit) {
+		int64_t ms = *(const int64_t *)((const char *)&h->fanout->config.limits + limit - 1);
+
+		h->phase_deadline = ms ? fanout_now() + ms : INT64_MAX;
+	}
+}
+
+static void tell(struct host *h)
+{
+	struct fanout *f = h->fanout;
+	struct fanout_result result = {
+		.outcome = h->outcome,
+		.phase = h->phase,
+		.remote = h->remote,
+		.has_rc = h->has_rc,
+		.rc = h->rc,
+		.signal = *h->signal && h->outcome == FANOUT_SIGNALLED ? h->signal : NULL,
+		.message = *h->message ? h->message : NULL,
+	};
+
+	capture_finish(&h->out);
+	capture_finish(&h->err);
+	result.out = (struct fanout_stream){ h->out.data, h->out.size, h->out.total };
+	result.err = (struct fanout_stream){ h->err.data, h->err.size, h->err.total };
+	f->config.done(f->config.context, h->number, &result);
+	host_dispose(h);
+	fanout_ended(f);
+}
+
+/* Enters `next`; false when that was the end (the host is disposed of then). */
+static bool enter(struct host *h, enum host_state next)
+{
+	enum host_state from = h->state;
+
+	assert(states[from].next & BIT(next));
+	h->state = next;
+	if (next == HOST_DONE) {
+		tell(h);
+		return false;
+	}
+	set_deadline(h, from);
+	host_set_timer(h);
+	return true;
+}
+
+void host_advance(struct host *h)
+{
+	while (h->state != HOST_DONE) {
+		enum host_state next = states[h->state].step(h);
+
+		if (next == h->state)
+			break;
+		if (!enter(h, next))
+			return;
+	}
+	if (h->state != HOST_DONE)
+		watch_session(h);
+}
+
+void host_begin(struct host *h)
+{
+	const int64_t total = h->fanout->config.limits.total;
+
+	if (total)
+		h->total_deadline = fanout_now() + total;
+	if (enter(h, HOST_RESOLVING))
+		host_advance(h);
+}
+
+enum host_state host_end(struct host *h, enum fanout_outcome outcome, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(h->message, sizeof(h->message), format, args);
+	va_end(args);
+	h->outcome = outcome;
+	h->phase = states[h->state].phase;
+	return HOST_DONE;
+}
+
+/* -------------------------------------------------------------------------------------- deadlines */
+
+/* Which limit it was that passed, in seconds for people. */
+static void late_message(struct host *h, char *text, size_t size)
+{
+	const struct fanout_limits *limits = &h->fanout->config.limits;
+	bool total = fanout_now() >= h->total_deadline;
+	int64_t ms = total ? limits->total : *(const int64_t *)((const char *)limits + states[h->state].limit - 1);
+
+	snprintf(text, size, "%s: %s %s %g s%s", h->where, states[h->state].doing, total ? "at the end of its" : "for",
+		 (double)ms / 1000, total ? "" : " without an answer");
+}
+
+static enum host_state connection_late(struct host *h)
+{
+	char text[200];
+
+	late_message(h, text, sizeof(text));
+	return host_end(h, FANOUT_TIMEOUT, "%s", text);
+}
+
+static enum host_state command_late(struct host *h)
+{
+	char text[200];
+
+	late_message(h, text, sizeof(text));
+	if (h->exited)
+		(void)host_end(h, FANOUT_TIMEOUT, "%s; the command itself has ended, but something that it left behind "
+			       "holds its output open", text);
+	else
+		(void)host_end(h, FANOUT_TIMEOUT, "%s", text);
+	return remote_end_begin(h);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t now, void *context)
+{
+	struct host *h = context;
+	enum host_state next;
+
+	(void)source;
+	(void)now;
+	next = states[h->state].late(h);
+	if (next != h->state) {
+		if (!enter(h, next))
+			return 0;
+		host_advance(h);
+	} else {
+		host_set_timer(h);
+	}
+	return 0;
+}
+
+void host_stop(struct host *h)
+{
+	enum host_state next;
+
+	if (h->state == HOST_DONE || h->state == HOST_ENDING)
+		return;
+	(void)host_end(h, FANOUT_STOPPED, "%s%s%s", h->where, *h->where ? ": " : "", states[h->state].doing);
+	next = h->state == HOST_STARTING || h->state == HOST_RUNNING ? remote_end_begin(h) : HOST_DONE;
+	if (enter(h, next))
+		host_advance(h);
+}
+
+/* ------------------------------------------------------------------------------------------ libssh */
+
+bool host_disconnected(const struct host *h)
+{
+	return !ssh_is_connected(h->session) || ssh_get_fd(h->session) < 0 ||
+	       ssh_get_status(h->session) & (SSH_CLOSED | SSH_CLOSED_ERROR);
+}
+
+const char *host_reason(struct host *h)
+{
+	static char text[256]; /* of the one thread */
+	const char *reason = ssh_get_error(h->session);
+	size_t size = 0;
+
+	if (!reason || !*reason)
+		reason = "the connection was closed";
+	for (; *reason && size < sizeof(text) - 1; reason++)
+		text[size++] = (unsigned char)*reason < ' ' || *reason == 127 ? ' ' : *reason;
+	text[size] = '\0';
+	return text;
+}

@@ -1,0 +1,36 @@
+/*
+ * local.h - the command on this machine, in the same event loop as the ssh hosts.
+ *
+ * Each command gets a session and a process group of its own, and an environment of its own: of
+ * the daemon's only the few variables that a login would set. Thread: the event loop's.
+ */
+#ifndef SHELL_LOCAL_H
+#define SHELL_LOCAL_H
+
+#include <systemd/sd-event.h>
+
+#include "payload.h"
+#include "ssh/fanout.h"
+
+struct local;
+
+struct local_config {
+	const char *shell;             /* path */
+	const struct payload *payload; /* borrowed until the end */
+	int64_t timeout;               /* ms, 0: none */
+	size_t output_limit;           /* bytes of each stream */
+	/* The command ended; once. The object is freed when this returns. */
+	void (*done)(void *context, size_t target, const struct fanout_result *result);
+	void *context;
+	size_t target;
+};
+
+/*
+ * Starts the command; `*local` is NULL and the end already told where it could not be started.
+ * SIGCHLD must be blocked.
+ */
+void local_start(struct local **local, sd_event *event, const struct local_config *config);
+/* Ends the command: TERM, after 0.7 s KILL. `done` follows within 2 s. */
+void local_stop(struct local *local);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * shell.h - the shell executor's options, and how what became of a host is told.
+ */
+#ifndef SHELL_SHELL_H
+#define SHELL_SHELL_H
+
+#include <drover/executor.h>
+
+#include "ssh/fanout.h"
+
+enum transport { TRANSPORT_AUTO = 0, TRANSPORT_LOCAL = 1, TRANSPORT_SSH = 2 };
+enum host_keys { HOST_KEYS_STRICT = 0, HOST_KEYS_ACCEPT_NEW = 1 };
+
+/* Filled by the host from the options' table. */
+struct shell {
+	int transport;
+	bool allow_localhost;
+	char *shell;
+	char *user;
+	int64_t port;
+	struct drover_list key;
+	bool agent;
+	struct drover_list known_hosts;
+	int host_keys;
+	int64_t connect_timeout, banner_timeout, kex_timeout, auth_timeout, channel_timeout;
+	int64_t fanout;
+};
+
+/* Reports target number `target` of the unit. `via`: "ssh" or "local". */
+void report_result(struct drover_unit *unit, size_t target, const char *via, const struct fanout_result *result);
+/* Reports targets that were never begun. */
+void report_never_begun(struct drover_unit *unit, size_t first);
+
+#endif
