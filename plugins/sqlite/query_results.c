@@ -22,13 +22,13 @@
  */
 static const char from_task[] = " FROM hosts h" JOINS " WHERE h.id BETWEEN ?1 AND ?2" STATUSES;
 static const char from_host[] = " FROM hosts h" JOINS " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES
-				" AND h.seq > ?6";
+				" AND h.seq >= ?6";
 static const char from_changes[] =
 	" FROM units u CROSS JOIN hosts h ON h.id BETWEEN ?9 + u.first AND ?9 + u.first + u.count - 1" JOINS
-	" WHERE u.task = ?3 AND u.seq > ?6 AND h.seq > ?6 AND h.id BETWEEN ?1 AND ?2" STATUSES;
+	" WHERE u.task = ?3 AND u.seq >= ?6 AND h.seq >= ?6 AND h.id BETWEEN ?1 AND ?2" STATUSES;
 /* Of all tasks: one host, newest first. */
 static const char from_all[] = " FROM hosts h JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
-			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq > ?6";
+			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq >= ?6";
 
 /* What comes after the host ?10 in the order; unfinished ones come last. */
 #define FINISHED "iif(h.finished_at, h.finished_at, 1 << 62)"
@@ -107,7 +107,7 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	sqlite3_bind_int64(*stmt, 3, filter->task_key);
 	sqlite3_bind_int64(*stmt, 4, filter->statuses ? filter->statuses : ~0u);
 	session_bind_text(*stmt, 5, filter->host);
-	sqlite3_bind_int64(*stmt, 6, filter->since_seq);
+	sqlite3_bind_int64(*stmt, 6, filter->since_seq ? filter->since_seq + 1 : 0);
 	sqlite3_bind_int64(*stmt, 7, filter->limit > 0 ? filter->limit : -1);
 	sqlite3_bind_int64(*stmt, 8, filter->output_limit > 0 ? filter->output_limit : INT32_MAX);
 	sqlite3_bind_int64(*stmt, 9, scope->host_base);

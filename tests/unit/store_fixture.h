@@ -1,0 +1,309 @@
+/*
+ * store_fixture.h - the embedded store in a folder of its own, for tests: one writing session, and
+ * every operation in a short form that asserts that it works.
+ */
+#ifndef TESTS_STORE_FIXTURE_H
+#define TESTS_STORE_FIXTURE_H
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <drover/sink.h>
+#include <drover/store.h>
+
+#include "sdk/fake_host.h"
+
+enum { MAX_ATTEMPTS = 3, ALL = 100000 };
+
+struct store {
+	const struct drover_sink *sink;
+	const struct drover_store_ops *ops;
+	void *self;
+	struct drover_session *w;
+	char folder[64], path[96];
+	int64_t incarnation;
+
+	/* What the last commit told. */
+	int changes;
+	struct drover_task changed; /* of the last of them; numbers only */
+	char changed_id[64];
+	enum drover_task_state old_state;
+};
+
+static struct drover_error err;
+
+#define WORKS(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
+
+static inline int store_note(void *context, const struct drover_task_change *change)
+{
+	struct store *st = context;
+
+	st->changes++;
+	st->changed = change->task;
+	st->old_state = change->old_state;
+	snprintf(st->changed_id, sizeof(st->changed_id), "%s", change->task.id);
+	return 0;
+}
+
+static inline void store_begin(struct store *st)
+{
+	WORKS(st->ops->begin(st->w, &err));
+}
+
+static inline void store_commit(struct store *st)
+{
+	st->changes = 0;
+	WORKS(st->ops->commit(st->w, store_note, st, &err));
+}
+
+static inline int64_t store_incarnate(struct store *st, const char *node)
+{
+	int64_t incarnation;
+
+	store_begin(st);
+	WORKS(st->ops->incarnate(st->w, node, "1", &incarnation, &err));
+	store_commit(st);
+	return incarnation;
+}
+
+static inline void *store_instance(struct store *st)
+{
+	const char *const options[] = { "path", st->path, "busy_timeout", "100ms", NULL };
+
+	return fake_host_new(&st->sink->info, options);
+}
+
+static inline void store_open(struct store *st)
+{
+	memset(st, 0, sizeof(*st));
+	snprintf(st->folder, sizeof(st->folder), "/tmp/test_sqlite.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(st->folder));
+	snprintf(st->path, sizeof(st->path), "%s/drover.db", st->folder);
+	st->sink = fake_host_load("sqlite")->sink;
+	st->ops = st->sink->store;
+	st->self = store_instance(st);
+	WORKS(st->sink->open(st->self, &err));
+	WORKS(st->ops->session_open(st->self, DROVER_SESSION_WRITE, &st->w, &err));
+	st->incarnation = store_incarnate(st, "n1");
+}
+
+static inline void store_close(struct store *st)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char path[128];
+
+	if (st->w)
+		st->ops->session_close(st->w);
+	fake_host_free(&st->sink->info, st->self);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s%s", st->path, ends[i]);
+		unlink(path);
+	}
+	ck_assert_int_eq(rmdir(st->folder), 0);
+}
+
+static inline struct drover_task store_task(const char *id, int64_t hosts, int64_t unit_size)
+{
+	return (struct drover_task){ .size = sizeof(struct drover_task),
+				     .id = id,
+				     .type = "sim",
+				     .executor = "sim",
+				     .pool = "default",
+				     .payload = "{\"a\":1}",
+				     .options = "{}",
+				     .priority = 50,
+				     .timeout = 100000,
+				     .unit_size = unit_size,
+				     .hosts = hosts,
+				     .units = (hosts + unit_size - 1) / unit_size,
+				     .body = "digest",
+				     .body_size = 6 };
+}
+
+/* Hosts h0, h1, …, within a transaction. */
+static inline void store_insert(struct store *st, int64_t incarnation, struct drover_task *task)
+{
+	struct drover_host_spec *hosts = calloc((size_t)task->hosts, sizeof(*hosts));
+	struct drover_unit_spec *units = calloc((size_t)task->units, sizeof(*units));
+	char(*names)[24] = calloc((size_t)task->hosts, sizeof(*names));
+
+	WORKS(st->ops->insert_task(st->w, incarnation, task, &err));
+	for (int64_t i = 0; i < task->hosts; i++) {
+		snprintf(names[i], sizeof(names[i]), "h%" PRId64, i);
+		hosts[i].name = names[i];
+	}
+	for (int64_t i = 0; i < task->units; i++) {
+		units[i].first = i * task->unit_size;
+		units[i].count = task->unit_size;
+		if (units[i].first + units[i].count > task->hosts)
+			units[i].count = task->hosts - units[i].first;
+	}
+	WORKS(st->ops->insert_hosts(st->w, task, 0, hosts, task->hosts, &err));
+	WORKS(st->ops->insert_units(st->w, task, 0, units, task->units, &err));
+	free(hosts);
+	free(units);
+	free(names);
+}
+
+/* A whole accepted task, in one transaction. */
+static inline void store_submit(struct store *st, struct drover_task *task)
+{
+	store_begin(st);
+	store_insert(st, st->incarnation, task);
+	WORKS(st->ops->accept(st->w, task->key, &err));
+	store_commit(st);
+}
+
+/* A transaction with one claim; the attempt, or 0: not claimed. */
+static inline int store_claim(struct store *st, int64_t incarnation, int64_t task, int64_t unit, int64_t window)
+{
+	struct drover_claim claim = { .task_key = task, .unit = unit, .window = window };
+
+	store_begin(st);
+	WORKS(st->ops->claim(st->w, incarnation, &claim, 1, &err));
+	store_commit(st);
+	return claim.claimed ? claim.attempt : 0;
+}
+
+static inline enum drover_outcome store_result(struct store *st, struct drover_result result)
+{
+	store_begin(st);
+	WORKS(st->ops->results(st->w, &result, 1, &err));
+	store_commit(st);
+	return result.outcome;
+}
+
+static inline struct drover_unit_end store_end(struct store *st, struct drover_unit_end end)
+{
+	end.max_attempts = MAX_ATTEMPTS;
+	store_begin(st);
+	WORKS(st->ops->end_unit(st->w, &end, &err));
+	store_commit(st);
+	return end;
+}
+
+static inline struct drover_verification store_verify(struct store *st, int64_t task)
+{
+	struct drover_verification v;
+
+	WORKS(st->ops->verify(st->w, task, &v, &err));
+	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
+		ck_assert_int_eq(v.counted[i], v.stored[i]);
+	ck_assert_int_eq(v.rows, v.hosts);
+	ck_assert_int_eq(v.distinct, v.hosts);
+	return v;
+}
+
+/* ------------------------------------------------------------------------------ rows, copied */
+
+struct host_row {
+	struct drover_result_row row; /* numbers only */
+	char task[32], host[32], message[256], late[1024], engine[32], out[64];
+};
+
+struct host_rows {
+	struct host_row *rows;
+	int room, count;
+};
+
+static inline void store_copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from ? from : "");
+}
+
+static inline int store_take_row(void *context, const struct drover_result_row *row)
+{
+	struct host_rows *rows = context;
+	struct host_row *to = &rows->rows[rows->count++];
+
+	ck_assert_int_le(rows->count, rows->room);
+	to->row = *row;
+	store_copy(to->task, sizeof(to->task), row->task);
+	store_copy(to->host, sizeof(to->host), row->host);
+	store_copy(to->message, sizeof(to->message), row->message);
+	store_copy(to->late, sizeof(to->late), row->late);
+	store_copy(to->engine, sizeof(to->engine), row->engine);
+	snprintf(to->out, sizeof(to->out), "%.*s", (int)row->out.size, row->out.data ? (const char *)row->out.data : "");
+	return 0;
+}
+
+/* Fills `rows` and returns their number. */
+static inline int store_rows(struct store *st, struct drover_session *session, struct drover_result_filter filter,
+			     struct host_row *rows, int room)
+{
+	struct host_rows context = { .rows = rows, .room = room };
+
+	filter.size = sizeof(filter);
+	WORKS(st->ops->results_query(session, &filter, store_take_row, &context, &err));
+	return context.count;
+}
+
+/* The row of one host of a task, by index. */
+static inline struct host_row store_row(struct store *st, int64_t task, int64_t index)
+{
+	char name[32];
+	struct host_row row;
+
+	snprintf(name, sizeof(name), "h%" PRId64, index);
+	ck_assert_int_eq(store_rows(st, st->w,
+				    (struct drover_result_filter){ .task_key = task, .host = name, .outputs = true },
+				    &row, 1),
+			 1);
+	return row;
+}
+
+static inline int store_take_unit(void *context, const struct drover_unit_row *row)
+{
+	*(struct drover_unit_row *)context = *row;
+	return 0;
+}
+
+static inline struct drover_unit_row store_unit(struct store *st, int64_t task, int64_t unit)
+{
+	struct drover_unit_row row = { .unit = -1 };
+
+	WORKS(st->ops->units(st->w, task, unit - 1, 1, store_take_unit, &row, &err));
+	ck_assert_int_eq(row.unit, unit);
+	return row;
+}
+
+static inline int store_take_task(void *context, const struct drover_task *task)
+{
+	*(struct drover_task *)context = *task;
+	return 0;
+}
+
+/* Numbers only. */
+static inline struct drover_task store_get(struct store *st, int64_t task)
+{
+	struct drover_task row;
+
+	WORKS(st->ops->task(st->w, NULL, task, store_take_task, &row, &err));
+	return row;
+}
+
+/* All tests of a program, each with a store of its own. */
+static inline int store_run(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 120);
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
+
+#endif
