@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,9 +55,10 @@ struct hub {
 	size_t note_count;
 	struct hub_sink *sinks;
 	size_t sink_count;
-	/* Held while subscribers are called; taken after `lock` never, before it never. */
+	/* Held while subscribers are called; never together with `lock`. */
 	pthread_mutex_t subscribers_lock;
 	struct subscriber *subscribers;
+	atomic_int subscriber_count; /* for those that must not wait for the lock */
 	int64_t told; /* subscribers have had the feed up to here; under subscribers_lock */
 };
 
@@ -246,6 +248,7 @@ int hub_subscribe(struct hub *h, const char *task, drover_subscriber_fn *fn, voi
 	pthread_mutex_lock(&h->subscribers_lock);
 	s->next = h->subscribers;
 	h->subscribers = s;
+	atomic_fetch_add(&h->subscriber_count, 1);
 	pthread_mutex_unlock(&h->subscribers_lock);
 	*subscription = s;
 	return 0;
@@ -260,6 +263,7 @@ void hub_unsubscribe(struct hub *h, void *subscription)
 		if (*at != s)
 			continue;
 		*at = s->next;
+		atomic_fetch_sub(&h->subscriber_count, 1);
 		break;
 	}
 	pthread_mutex_unlock(&h->subscribers_lock);
@@ -280,12 +284,8 @@ void hub_committed(struct hub *h, int64_t seq)
 
 void hub_unit(struct hub *h, const char *task, int64_t unit, const char *state, int attempt)
 {
-	pthread_mutex_lock(&h->subscribers_lock);
-	if (!h->subscribers) {
-		pthread_mutex_unlock(&h->subscribers_lock);
+	if (!atomic_load(&h->subscriber_count))
 		return;
-	}
-	pthread_mutex_unlock(&h->subscribers_lock);
 	pthread_mutex_lock(&h->lock);
 	if (h->note_count < UNIT_NOTES) {
 		h->notes = xrealloc(h->notes, (h->note_count + 1) * sizeof(*h->notes));

@@ -1,0 +1,98 @@
+/*
+ * core.h - the core process: one object that holds its parts. For the files of core/daemon/ only.
+ */
+#ifndef DAEMON_CORE_H
+#define DAEMON_CORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <systemd/sd-event.h>
+
+#include <drover/source.h>
+
+#include "events/hub.h"
+#include "proc/control.h"
+#include "sched/engine.h"
+#include "store/readers.h"
+#include "store/writer.h"
+#include "task/limits.h"
+#include "task/submission.h"
+
+struct core_source {
+	char *name;
+	const struct drover_source *plugin;
+	void *self;
+	bool open;
+};
+
+struct core_part {
+	char *name, *last_death;
+	struct drover_part part; /* its strings are those above */
+};
+
+/* What other threads than the loop's may see; under core.lock. */
+struct core_view {
+	struct engine_load load;
+	bool *executor_up;
+	struct core_part *parts;
+	size_t part_count;
+};
+
+struct core {
+	sd_event *event;
+	struct control *control;
+	struct json_object *slice;
+
+	/* from the configuration */
+	char *node;
+	char *state_dir;
+	char *isolation;
+	char **pools; /* NULL-terminated */
+	struct executors executors;
+	struct task_limits limits;
+	int64_t lease_renew, lease_permit; /* ms */
+	int64_t keep, idle_exit;           /* ms */
+
+	/* the store */
+	const struct drover_sink *store_plugin;
+	void *store_self;
+	const struct drover_store_ops *ops;
+	struct drover_session *session; /* the writing one */
+	struct writer *writer;
+	struct readers *readers;
+	int64_t incarnation;
+	int64_t started_at;
+
+	struct hub *hub;
+	struct engine *engine;
+	struct core_source *sources;
+	size_t source_count;
+
+	pthread_mutex_t lock;
+	struct core_view view;
+	atomic_bool draining;
+	atomic_llong last_request; /* CLOCK_BOOTTIME ms: for idle_exit */
+	atomic_llong renewed_at;   /* UTC ms */
+
+	int64_t drain_deadline; /* CLOCK_BOOTTIME ms, 0: none */
+	bool stopping_units;
+	int64_t next_pulse, next_permit, next_renew, next_expire, next_retain;
+	bool renewing, expiring, retaining;
+};
+
+/* services.c: the table that sources get. */
+extern const struct drover_source_services core_services;
+/* core_submit.c */
+int core_submit(void *core, struct drover_submission *submission, struct drover_error *err);
+/* startup.c: from the slice to a core that can run. */
+int core_configure(struct core *core, int config_fd, struct drover_error *err);
+int core_open_store(struct core *core, struct drover_error *err);
+int core_recover(struct core *core, struct drover_error *err);
+int core_open_sinks(struct core *core, struct drover_error *err);
+int core_open_sources(struct core *core, struct drover_error *err);
+void core_close(struct core *core);
+/* tick.c: all that happens by the clock. */
+void core_tick(struct core *core);
+void core_view_update(struct core *core);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * core_submit.c - from a request's body to a task that is durable and visible.
+ *
+ * A large task is inserted in chunks, each a job of its own, so that other writers get their turn
+ * between them; it is invisible until the last one. Runs on a source's thread.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define CHUNK 4000 /* host rows in one job */
+
+struct insert_job {
+	struct job job;
+	struct core *core;
+	struct submission *submission;
+	struct drover_unit_spec *units;
+	int64_t first, count; /* hosts of this chunk */
+	bool begin, finish;
+};
+
+static int run_insert(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		      struct drover_error *err)
+{
+	struct insert_job *job = (struct insert_job *)base;
+	struct submission *s = job->submission;
+	int code = 0;
+
+	if (job->begin)
+		code = ops->insert_task(session, job->core->incarnation, &s->task, err);
+	if (!code)
+		code = ops->insert_hosts(session, &s->task, job->first, s->hosts + job->first, job->count, err);
+	if (!code && job->finish)
+		code = ops->insert_units(session, &s->task, 0, job->units, s->task.units, err);
+	if (!code && job->finish)
+		code = ops->accept(session, s->task.key, err);
+	return code;
+}
+
+struct abandon_job {
+	struct job job;
+	int64_t task_key;
+};
+
+static int run_abandon(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		       struct drover_error *err)
+{
+	return ops->abandon(session, ((struct abandon_job *)base)->task_key, err);
+}
+
+static void abandon_done(struct job *base, int code, const struct drover_error *err)
+{
+	if (code)
+		log_warning("cannot remove a task that was given up (the next start does): %s", err->message);
+	free(base);
+}
+
+static void abandon(struct core *core, int64_t task_key)
+{
+	struct abandon_job *job = xcalloc(1, sizeof(*job));
+
+	job->job = (struct job){ .run = run_abandon, .done = abandon_done, .weight = 1 };
+	job->task_key = task_key;
+	writer_put(core->writer, &job->job);
+}
+
+static int insert(struct core *core, struct submission *s, struct drover_error *err)
+{
+	struct drover_unit_spec *units = xcalloc((size_t)s->task.units, sizeof(*units));
+	int64_t total = s->task.hosts;
+	int code = 0;
+
+	for (int64_t i = 0; i < s->task.units; i++)
+		units[i] = submission_unit(s, i);
+	for (int64_t first = 0; first < total && !code; first += CHUNK) {
+		int64_t count = total - first < CHUNK ? total - first : CHUNK;
+		struct insert_job job = {
+			.job = { .run = run_insert, .weight = count + (first + count == total ? s->task.units : 0),
+				 .impatient = true },
+			.core = core,
+			.submission = s,
+			.units = units,
+			.first = first,
+			.count = count,
+			.begin = first == 0,
+			.finish = first + count == total,
+		};
+
+		code = writer_wait(core->writer, &job.job, err);
+		if (code && first)
+			abandon(core, s->task.key);
+	}
+	free(units);
+	return code;
+}
+
+struct accepted_note {
+	struct job job;
+	struct core *core;
+	struct active_task *task;
+};
+
+static void tell_engine(struct job *base, int code, const struct drover_error *err)
+{
+	struct accepted_note *note = (struct accepted_note *)base;
+
+	(void)code;
+	(void)err;
+	engine_task_accepted(note->core->engine, note->task);
+	free(note);
+}
+
+static void accepted(struct core *core, const struct submission *s)
+{
+	struct accepted_note *note = xcalloc(1, sizeof(*note));
+
+	note->job.done = tell_engine;
+	note->core = core;
+	note->task = engine_task_copy(&s->task, s->executor);
+	writer_post(core->writer, &note->job);
+}
+
+struct known_task {
+	const struct submission *wanted;
+	struct drover_submission *answer;
+	bool equal;
+};
+
+static int compare_known(void *context, const struct drover_task *task)
+{
+	struct known_task *known = context;
+
+	known->equal = task->body_size == known->wanted->task.body_size &&
+		       !memcmp(task->body, known->wanted->task.body, task->body_size);
+	known->answer->state = task->state;
+	known->answer->hosts = task->hosts;
+	known->answer->units = task->units;
+	snprintf(known->answer->executor, sizeof(known->answer->executor), "%s", task->executor);
+	return 0;
+}
+
+/* 0: the very task is there already; DROVER_ENOTFOUND: the id is free; DROVER_ECONFLICT. */
+static int find_known(struct core *core, const struct submission *s, struct drover_submission *answer,
+		      struct drover_error *err)
+{
+	struct known_task known = { .wanted = s, .answer = answer };
+	int code = core_services.task(core, s->task.id, compare_known, &known, err);
+
+	if (code)
+		return code;
+	if (!known.equal)
+		return drover_error_set(err, DROVER_ECONFLICT, "another task has the id %s", s->task.id);
+	answer->repeated = true;
+	return 0;
+}
+
+static void fill_answer(struct drover_submission *answer, const struct submission *s)
+{
+	snprintf(answer->id, sizeof(answer->id), "%s", s->task.id);
+	answer->state = DROVER_TASK_QUEUED;
+	answer->hosts = s->task.hosts;
+	answer->units = s->task.units;
+	snprintf(answer->executor, sizeof(answer->executor), "%s", s->task.executor);
+}
+
+static int store_submission(struct core *core, struct drover_submission *submission, struct submission *s,
+			    struct drover_error *err)
+{
+	bool own_id = s->task.id != s->id;
+	int code;
+
+	if (own_id) {
+		code = find_known(core, s, submission, err);
+		if (code != DROVER_ENOTFOUND)
+			return code;
+	}
+	code = insert(core, s, err);
+	/* Two requests with one id at once: the slower one finds the other's task. */
+	if (code == DROVER_ECONFLICT && own_id)
+		return find_known(core, s, submission, err);
+	if (code)
+		return code;
+	accepted(core, s);
+	log_info("task %s (%s) of %lld hosts in %lld units is accepted", s->task.id, s->task.type,
+		 (long long)s->task.hosts, (long long)s->task.units);
+	return 0;
+}
+
+int core_submit(void *context, struct drover_submission *submission, struct drover_error *err)
+{
+	struct core *core = context;
+	struct submission_rules rules = { .executors = &core->executors, .limits = &core->limits, .pools = core->pools };
+	struct problems problems = { .tell = submission->problem, .context = submission->context, .room = 100 };
+	struct submission s;
+	int code;
+
+	atomic_store(&core->last_request, clock_boot_ms());
+	submission->repeated = false;
+	code = submission_read(&s, submission->json, submission->json_size, &rules, &problems, err);
+	if (!code) {
+		s.task.owner = submission->owner;
+		fill_answer(submission, &s);
+		if (!submission->dry_run && atomic_load(&core->draining))
+			code = drover_error_set(err, DROVER_ERETRY, "the daemon is stopping");
+		else if (!submission->dry_run)
+			code = store_submission(core, submission, &s, err);
+	}
+	submission_dispose(&s);
+	return code;
+}

@@ -1,0 +1,325 @@
+/* services.c - what sources may ask of the core: drover/source.h. Runs on the sources' threads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+static int lend(struct core *core, struct drover_session **session, struct drover_error *err)
+{
+	atomic_store(&core->last_request, clock_boot_ms());
+	return readers_take(core->readers, session, err);
+}
+
+/* A callback's own value ends a query early, which breaks nothing. */
+static void give_back(struct core *core, struct drover_session *session, int code)
+{
+	readers_give(core->readers, session, code == DROVER_EFAULT || code == DROVER_ERETRY);
+}
+
+static int query_task(void *context, const char *id, drover_task_fn *fn, void *fn_context, struct drover_error *err)
+{
+	struct core *core = context;
+	struct drover_session *session;
+	int code = lend(core, &session, err);
+
+	if (code)
+		return code;
+	code = core->ops->task(session, id, 0, fn, fn_context, err);
+	give_back(core, session, code);
+	return code;
+}
+
+static int query_tasks(void *context, const struct drover_task_filter *filter, drover_task_fn *fn, void *fn_context,
+		       struct drover_error *err)
+{
+	struct core *core = context;
+	struct drover_session *session;
+	int code = lend(core, &session, err);
+
+	if (code)
+		return code;
+	code = core->ops->tasks(session, filter, fn, fn_context, err);
+	give_back(core, session, code);
+	return code;
+}
+
+static int query_units(void *context, int64_t task_key, int64_t after_unit, int64_t limit, drover_unit_row_fn *fn,
+		       void *fn_context, struct drover_error *err)
+{
+	struct core *core = context;
+	struct drover_session *session;
+	int code = lend(core, &session, err);
+
+	if (code)
+		return code;
+	code = core->ops->units(session, task_key, after_unit, limit, fn, fn_context, err);
+	give_back(core, session, code);
+	return code;
+}
+
+static int query_results(void *context, const struct drover_result_filter *filter, drover_result_fn *fn,
+			 void *fn_context, struct drover_error *err)
+{
+	struct core *core = context;
+	struct drover_session *session;
+	int code = lend(core, &session, err);
+
+	if (code)
+		return code;
+	code = core->ops->results_query(session, filter, fn, fn_context, err);
+	give_back(core, session, code);
+	return code;
+}
+
+static int query_output(void *context, int64_t task_key, const char *host, int stream,
+			int (*fn)(void *fn_context, struct drover_bytes bytes, int64_t total), void *fn_context,
+			struct drover_error *err)
+{
+	struct core *core = context;
+	struct drover_session *session;
+	int code = lend(core, &session, err);
+
+	if (code)
+		return code;
+	code = core->ops->output(session, task_key, host, stream, fn, fn_context, err);
+	give_back(core, session, code);
+	return code;
+}
+
+static int query_verify(void *context, int64_t task_key, struct drover_verification *verification,
+			struct drover_error *err)
+{
+	struct core *core = context;
+	struct drover_session *session;
+	int code = lend(core, &session, err);
+
+	if (code)
+		return code;
+	code = core->ops->verify(session, task_key, verification, err);
+	give_back(core, session, code);
+	return code;
+}
+
+/* ------------------------------------------------------------------------------------ cancel */
+
+struct cancel_job {
+	struct job job;
+	int64_t task_key;
+	const char *reason;
+};
+
+static int run_cancel(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		      struct drover_error *err)
+{
+	struct cancel_job *job = (struct cancel_job *)base;
+
+	return ops->cancel(session, job->task_key, job->reason, err);
+}
+
+struct cancelled_note {
+	struct job job;
+	struct core *core;
+	int64_t task_key;
+};
+
+static void tell_engine(struct job *base, int code, const struct drover_error *err)
+{
+	struct cancelled_note *note = (struct cancelled_note *)base;
+
+	(void)code;
+	(void)err;
+	engine_task_cancelled(note->core->engine, note->task_key);
+	free(note);
+}
+
+static int take_key(void *context, const struct drover_task *task)
+{
+	*(int64_t *)context = task->key;
+	return 0;
+}
+
+static int cancel(void *context, const char *id, const char *reason, drover_task_fn *fn, void *fn_context,
+		  struct drover_error *err)
+{
+	struct core *core = context;
+	struct cancel_job job = { .job = { .run = run_cancel, .weight = 100, .impatient = true }, .reason = reason };
+	struct cancelled_note *note;
+	int code = query_task(context, id, take_key, &job.task_key, err);
+
+	if (!code)
+		code = writer_wait(core->writer, &job.job, err);
+	if (code)
+		return code;
+	log_info("task %s is cancelled", id);
+	note = xcalloc(1, sizeof(*note));
+	note->job.done = tell_engine;
+	note->core = core;
+	note->task_key = job.task_key;
+	writer_post(core->writer, &note->job);
+	return query_task(context, id, fn, fn_context, err);
+}
+
+/* -------------------------------------------------------------------------- the node's state */
+
+static char *join(char *const *words)
+{
+	struct buf b = BUF_INIT;
+
+	for (; *words; words++)
+		buf_printf(&b, "%s%s", b.size ? " " : "", *words);
+	return buf_take(&b);
+}
+
+/* A copy of the parts, so that no lock is held while the source's callback runs. */
+static struct core_part *copy_parts(struct core *core, size_t *count, struct engine_load *load)
+{
+	struct core_part *parts;
+
+	pthread_mutex_lock(&core->lock);
+	*count = core->view.part_count;
+	*load = core->view.load;
+	parts = xcalloc(*count, sizeof(*parts));
+	for (size_t i = 0; i < *count; i++) {
+		parts[i].part = core->view.parts[i].part;
+		parts[i].part.name = parts[i].name = xstrdup(core->view.parts[i].name);
+		parts[i].part.last_death = parts[i].last_death = xstrdup(core->view.parts[i].last_death);
+	}
+	pthread_mutex_unlock(&core->lock);
+	return parts;
+}
+
+static int engines(void *context, int (*fn)(void *fn_context, const struct drover_engine *engine), void *fn_context,
+		   struct drover_error *err)
+{
+	struct core *core = context;
+	struct engine_load load;
+	struct buf executors = BUF_INIT;
+	size_t count;
+	struct core_part *parts = copy_parts(core, &count, &load);
+	struct drover_part *rows = xcalloc(count, sizeof(*rows));
+	char *pools = join(core->pools);
+	int code;
+
+	(void)err;
+	atomic_store(&core->last_request, clock_boot_ms());
+	for (size_t i = 0; i < count; i++)
+		rows[i] = parts[i].part;
+	for (size_t i = 0; i < core->executors.count; i++)
+		buf_printf(&executors, "%s%s", i ? " " : "", core->executors.items[i].name);
+	code = fn(fn_context, &(struct drover_engine){
+				      .size = sizeof(struct drover_engine),
+				      .name = core->node,
+				      .version = DROVER_VERSION,
+				      .state = atomic_load(&core->draining) ? "draining" : "up",
+				      .incarnation = core->incarnation,
+				      .started_at = core->started_at,
+				      .renewed_at = atomic_load(&core->renewed_at),
+				      .pools = pools,
+				      .executors = executors.data ? executors.data : "",
+				      .isolation = core->isolation,
+				      .capacity_hosts = core->limits.capacity_hosts,
+				      .capacity_units = core->limits.capacity_units,
+				      .running_hosts = load.running_hosts,
+				      .running_units = load.running_units,
+				      .parts = rows,
+				      .part_count = count,
+			      });
+	for (size_t i = 0; i < count; i++) {
+		free(parts[i].name);
+		free(parts[i].last_death);
+	}
+	free(parts);
+	free(rows);
+	free(pools);
+	buf_dispose(&executors);
+	return code;
+}
+
+static int executors(void *context, int (*fn)(void *fn_context, const struct drover_executor_row *row),
+		     void *fn_context, struct drover_error *err)
+{
+	struct core *core = context;
+	int code = 0;
+
+	(void)err;
+	atomic_store(&core->last_request, clock_boot_ms());
+	for (size_t i = 0; i < core->executors.count && !code; i++) {
+		const struct executor_entry *e = &core->executors.items[i];
+		bool up;
+
+		pthread_mutex_lock(&core->lock);
+		up = core->view.executor_up[i];
+		pthread_mutex_unlock(&core->lock);
+		code = fn(fn_context, &(struct drover_executor_row){ .size = sizeof(struct drover_executor_row),
+								     .name = e->name,
+								     .plugin = e->plugin,
+								     .version = e->version,
+								     .types = e->types_text,
+								     .summary = e->summary,
+								     .state = up ? "up" : "down" });
+	}
+	return code;
+}
+
+static void health(void *context, struct drover_core_health *health)
+{
+	struct core *core = context;
+	bool draining = atomic_load(&core->draining), store_ok = writer_store_ok(core->writer);
+
+	pthread_mutex_lock(&core->lock);
+	*health = (struct drover_core_health){ .size = sizeof(*health),
+					       .ready = !draining && store_ok,
+					       .draining = draining,
+					       .store_ok = store_ok,
+					       .message = draining  ? "the daemon is stopping" :
+							  !store_ok ? "the store cannot be written to" :
+								      NULL,
+					       .ready_units = core->view.load.ready_units,
+					       .running_units = core->view.load.running_units,
+					       .running_hosts = core->view.load.running_hosts };
+	pthread_mutex_unlock(&core->lock);
+}
+
+static int subscribe(void *context, const char *task, drover_subscriber_fn *fn, void *fn_context, void **subscription,
+		     struct drover_error *err)
+{
+	return hub_subscribe(((struct core *)context)->hub, task, fn, fn_context, subscription, err);
+}
+
+static void unsubscribe(void *context, void *subscription)
+{
+	hub_unsubscribe(((struct core *)context)->hub, subscription);
+}
+
+static const char *node(void *context)
+{
+	return ((struct core *)context)->node;
+}
+
+static const char *version(void *context)
+{
+	(void)context;
+	return DROVER_VERSION;
+}
+
+const struct drover_source_services core_services = {
+	.size = sizeof(struct drover_source_services),
+	.submit = core_submit,
+	.cancel = cancel,
+	.task = query_task,
+	.tasks = query_tasks,
+	.units = query_units,
+	.results = query_results,
+	.output = query_output,
+	.verify = query_verify,
+	.engines = engines,
+	.executors = executors,
+	.health = health,
+	.subscribe = subscribe,
+	.unsubscribe = unsubscribe,
+	.node = node,
+	.version = version,
+};
