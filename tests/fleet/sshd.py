@@ -1,0 +1,269 @@
+"""A fleet of hosts on this machine: real sshd processes of the tests' own, on addresses of 127/8.
+
+Each address of a fleet is a host of its own to whoever connects. A fleet has its own keys, its own
+port, its own /24 of loopback addresses, and leaves nothing behind: every process that its sessions
+start carries the fleet's mark in its environment.
+"""
+import getpass
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+LISTEN_MOST = 16  # sshd's own limit of listening sockets: more addresses need more processes
+
+
+def wait_for(condition, seconds=10, what="it"):
+    """Waits until condition() is true, and returns what it gave."""
+    until = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.005)
+
+
+def keygen(path, kind="ed25519"):
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(path)], check=True)
+    return str(path)
+
+
+def public_key(path):
+    with open(f"{path}.pub", encoding="ascii") as file:
+        return " ".join(file.read().split()[:2])
+
+
+def free_network():
+    """A /24 of 127/8 and a port that nobody listens on there."""
+    while True:
+        prefix = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}"
+        with socket.socket() as probe:
+            probe.bind((f"{prefix}.1", 0))
+            port = probe.getsockname()[1]
+        with socket.socket() as probe:
+            if probe.connect_ex((f"{prefix}.200", port)):
+                return prefix, port
+
+
+class Sshd:
+    """Hosts 127.x.y.1 to 127.x.y.COUNT on one port. A context manager."""
+
+    def __init__(self, folder, count=1, config=""):
+        self.folder = os.path.join(str(folder), "sshd")
+        self.mark = f"DROVER_FLEET={self.folder}-{os.getpid()}-{random.getrandbits(48):x}"
+        self.prefix, self.port = free_network()
+        self.addresses = [f"{self.prefix}.{i + 1}" for i in range(count)]
+        self.user = getpass.getuser()
+        self.more_config = config
+        self.servers = []
+        self.stopped = set()
+        os.makedirs(os.path.join(self.folder, "home"))
+        self.host_key = keygen(os.path.join(self.folder, "host_key"))
+        self.key = keygen(os.path.join(self.folder, "key"))
+        self.authorized_keys = os.path.join(self.folder, "authorized_keys")
+        shutil.copy(f"{self.key}.pub", self.authorized_keys)
+        self.known_hosts = os.path.join(self.folder, "known_hosts")
+        self.write_known_hosts(self.host_key)
+
+    def write_known_hosts(self, host_key, more=()):
+        """Makes known_hosts say that every host (and each ADDRESS of `more`, any port) has this key."""
+        with open(self.known_hosts, "w", encoding="ascii") as file:
+            for address in self.addresses:
+                file.write(f"[{address}]:{self.port} {public_key(host_key)}\n")
+            for entry in more:
+                file.write(f"{entry} {public_key(host_key)}\n")
+
+    def __enter__(self):
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        for first in range(0, len(self.addresses), LISTEN_MOST):
+            self._start(self.addresses[first:first + LISTEN_MOST], first)
+        for address in self.addresses:
+            wait_for(lambda a=address: self._listens(a), what=f"sshd on {address}")
+        return self
+
+    def _start(self, addresses, number):
+        config = os.path.join(self.folder, f"config-{number}")
+        with open(config, "w", encoding="ascii") as file:
+            for address in addresses:
+                file.write(f"ListenAddress {address}:{self.port}\n")
+            file.write(
+                f"HostKey {self.host_key}\n"
+                f"AuthorizedKeysFile {self.authorized_keys}\n"
+                f"SetEnv {self.mark} HOME={self.folder}/home\n"
+                "PidFile none\nUsePAM no\nStrictModes no\nUseDNS no\nPasswordAuthentication no\n"
+                "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nPrintMotd no\n"
+                "MaxStartups 2000:30:4000\nPerSourceMaxStartups none\nSubsystem sftp internal-sftp\n"
+                f"{self.more_config}\n"
+            )
+        log = os.path.join(self.folder, f"log-{number}")
+        self.servers.append(
+            subprocess.Popen(  # pylint: disable=consider-using-with
+                ["/usr/sbin/sshd", "-D", "-f", config, "-E", log], stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        )
+
+    def _listens(self, address):
+        for server in self.servers:
+            if server.poll() is not None:
+                raise AssertionError("sshd ended: " + self.log())
+        with socket.socket() as probe:
+            return probe.connect_ex((address, self.port)) == 0
+
+    def log(self):
+        text = ""
+        for name in sorted(os.listdir(self.folder)):
+            if name.startswith("log-"):
+                with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as file:
+                    text += file.read()
+        return text
+
+    def __exit__(self, *_):
+        family = [pid for server in self.servers for pid in descendants(server.pid)]
+        for server in self.servers:
+            server.kill()
+            server.wait()
+        for pid in family + self.processes():
+            kill(pid)
+        wait_for(lambda: not self.processes(), what="the end of the fleet's processes")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def options(self):
+        """The shell executor's options for this fleet, as NAME=VALUE."""
+        return [
+            f"user={self.user}",
+            f"port={self.port}",
+            f"key={self.key}",
+            "agent=false",
+            f"known_hosts={self.known_hosts}",
+        ]
+
+    def processes(self, words=None):
+        """Processes that sessions of this fleet have started; only those whose command line has `words`."""
+        found = []
+        for pid in all_pids():
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if self.mark.encode() not in file.read().split(b"\0"):
+                        continue
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read().replace(b"\0", b" ").decode(errors="replace")
+                if words is None or words in line:
+                    found.append(pid)
+            except OSError:
+                continue
+        return found
+
+    def session_pids(self, address):
+        """sshd's processes that hold the connection to one of the addresses."""
+        inodes = established(address, self.port)
+        return [pid for pid in all_pids() if inodes & sockets_of(pid) and name_of(pid) == "sshd"]
+
+    def stop_session(self, address, seconds=10):
+        """Stops the session of an address as a hung machine would: waits until there is one."""
+        pids = wait_for(lambda: self.session_pids(address), seconds, f"a session on {address}")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        self.stopped.update(pids)
+        return pids
+
+
+class Peer:
+    """A listener that is no sshd. `behaviour`: "silent", "banner" (and then nothing), "close".
+
+    A context manager; listens on an address of its own, `address` and `port`.
+    """
+
+    def __init__(self, behaviour, port=0):
+        self.behaviour = behaviour
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}", port))
+        self.address, self.port = self.listener.getsockname()
+        self.child = None
+
+    def __enter__(self):
+        self.listener.listen(64)
+        if self.behaviour == "silent":
+            return self  # the kernel completes the connections, and nobody ever speaks
+        self.child = os.fork()
+        if not self.child:
+            self._serve()
+        return self
+
+    def _serve(self):
+        held = []
+        while True:
+            connection, _ = self.listener.accept()
+            if self.behaviour == "close":
+                connection.close()
+            else:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+                held.append(connection)
+
+    def __exit__(self, *_):
+        self.listener.close()
+        if self.child:
+            os.kill(self.child, signal.SIGKILL)
+            os.waitpid(self.child, 0)
+
+
+def all_pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def descendants(pid):
+    parents = {other: parent_of(other) for other in all_pids()}
+    found, front = [], [pid]
+    while front:
+        front = [other for other, parent in parents.items() if parent in front]
+        found += front
+    return found
+
+
+def established(address, port):
+    """Inodes of the established server-side sockets of an address."""
+    local = "".join(f"{int(part):02X}" for part in reversed(address.split("."))) + f":{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file]
+    return {row[9] for row in rows if row[1] == local and row[3] == "01"}
+
+
+def sockets_of(pid):
+    found = set()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+            if target.startswith("socket:["):
+                found.add(target[8:-1])
+    except OSError:
+        pass
+    return found
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
