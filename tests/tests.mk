@@ -18,6 +18,13 @@ $(B)/tests/unit/%: tests/unit/%.c $(TEST_HOST) $(B)/libdrover.a
 		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS)) $(CORE_LIBS)
 -include $(UNIT_TESTS:=.d)
 
+# A core for the tests of sources.
+$(B)/tests/fake_core: tests/sdk/fake_core.c $(TEST_HOST)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags json-c) \
+		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs json-c) $(CORE_LIBS)
+-include $(B)/tests/fake_core.d
+
 # Each tests/bench/NAME.c is a program that measures.
 $(B)/tests/bench/%: tests/bench/%.c $(TEST_HOST)
 	@mkdir -p $(@D)

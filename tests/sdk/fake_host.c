@@ -116,6 +116,14 @@ static int64_t number(const char *text, const struct scale *scale, const char *n
 	die("option %s: cannot read \"%s\"", name, text);
 }
 
+/* One item more, and the NULL behind it. */
+static void append(struct drover_list *list, const char *text)
+{
+	list->items = realloc(list->items, (list->count + 2) * sizeof(*list->items));
+	list->items[list->count++] = strdup(text);
+	list->items[list->count] = NULL;
+}
+
 static void set(const struct drover_option *option, void *self, const char *text)
 {
 	void *field = (char *)self + option->offset;
@@ -136,6 +144,9 @@ static void set(const struct drover_option *option, void *self, const char *text
 		break;
 	case DROVER_TYPE_BOOL:
 		*(bool *)field = !strcmp(text, "true");
+		break;
+	case DROVER_TYPE_LIST:
+		append(field, text);
 		break;
 	default:
 		die("option %s: this host knows no options of type %d", option->name, (int)option->type);
@@ -172,8 +183,16 @@ void *fake_host_new(const struct drover_plugin_info *info, const char *const *op
 
 void fake_host_free(const struct drover_plugin_info *info, void *self)
 {
-	for (const struct drover_option *option = info->options; option && option->type; option++)
+	for (const struct drover_option *option = info->options; option && option->type; option++) {
+		void *field = (char *)self + option->offset;
+		struct drover_list *list = field;
+
 		if (option->type == DROVER_TYPE_STRING)
-			free(*(char **)((char *)self + option->offset));
+			free(*(char **)field);
+		for (size_t i = 0; option->type == DROVER_TYPE_LIST && i < list->count; i++)
+			free(list->items[i]);
+		if (option->type == DROVER_TYPE_LIST)
+			free(list->items);
+	}
 	free(self);
 }

@@ -19,7 +19,8 @@ const struct drover_module *fake_host_load(const char *name);
 /*
  * An instance: zeroed, its defaults set, then `options`, pairs of name and value as a user would write
  * them, ended by NULL (or NULL for none); `check` has been called. Strings, whole numbers, booleans,
- * durations and sizes. Freed by fake_host_free, after the plugin's own `close`.
+ * durations and sizes; each value of a list by a pair of its own. Freed by fake_host_free, after the
+ * plugin's own `close`.
  */
 void *fake_host_new(const struct drover_plugin_info *info, const char *const *options);
 void fake_host_free(const struct drover_plugin_info *info, void *self);
