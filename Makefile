@@ -10,7 +10,7 @@ B ?= build
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
-CORE_PKGS = libsystemd json-c yaml-0.1 libsodium
+CORE_PKGS = libsystemd json-c yaml-0.1 libsodium zlib
 CLI_PKGS = libcurl smartcols
 
 DROVER_OBJ = $(B)/obj/
