@@ -72,12 +72,9 @@ static void check_limits(struct conf *c)
 	const struct conf_applied *a = &c->tables[SCHEMA_LIMITS];
 	const struct schema_limits *l = a->self;
 
-	if (l->unit_size > l->unit_size_max)
-		errors_add(c->errors, section_place(c, a, "unit_size"), "limits.unit_size",
-			   "%" PRId64 " is more than limits.unit_size_max (%" PRId64 ")", l->unit_size, l->unit_size_max);
-	if (l->output > l->output_max)
-		errors_add(c->errors, section_place(c, a, "output"), "limits.output",
-			   "%" PRId64 " is more than limits.output_max (%" PRId64 ")", l->output, l->output_max);
+	if (l->output_default > l->output)
+		errors_add(c->errors, section_place(c, a, "output_default"), "limits.output_default",
+			   "%" PRId64 " bytes are more than limits.output (%" PRId64 ")", l->output_default, l->output);
 }
 
 void crosscheck(struct conf *c)

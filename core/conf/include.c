@@ -113,6 +113,7 @@ static void read_into(struct include_state *state, const char *name, const struc
 			errors_add(state->errors, from, "include", "%s: %s", name, strerror(errno));
 		else
 			errors_add(state->errors, &itself, NULL, "cannot be read: %s", strerror(errno));
+		set->incomplete = true;
 		return;
 	}
 	if (known(state, name, &info, from, outer))
@@ -129,8 +130,10 @@ static void read_into(struct include_state *state, const char *name, const struc
 	*file = (struct include_file){ xstrdup(name), info.st_dev, info.st_ino };
 	nesting.file = file;
 	tree = reader_read(file->name, state->errors);
-	if (!tree)
+	if (!tree) {
+		set->incomplete = true;
 		return;
+	}
 	include = tree_get(tree, "include");
 	if (include)
 		HASH_DEL(tree->members, include);

@@ -24,6 +24,7 @@ struct include_file {
 struct include_set {
 	struct include_file *files; /* owned; in the order of reading */
 	size_t count;
+	bool incomplete; /* a file is missing or could not be parsed: what else is wrong cannot be told */
 };
 
 /* The whole tree (never NULL, owned by the caller: tree_free), and in `set` the files. Errors are told to `errors`. */

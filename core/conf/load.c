@@ -154,6 +154,8 @@ void conf_load(struct conf *c, const char *file, struct conf_errors *errors)
 {
 	*c = (struct conf){ .errors = errors, .secret_variables = json_object_new_array() };
 	c->tree = include_read(file, &c->files, errors);
+	if (c->files.incomplete)
+		return;
 	overrides_apply(c->tree, environ, &c->variables, errors);
 	check_sections(c);
 	find_plugins(c);

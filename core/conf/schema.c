@@ -46,19 +46,13 @@ static const struct drover_option lease[] = {
 
 static const struct drover_option limits[] = {
 	DROVER_OPT_INT(struct schema_limits, hosts, "200000", "1", "10000000", "hosts of one task"),
-	DROVER_OPT_INT(struct schema_limits, units, "200000", "1", "10000000", "units of one task"),
-	DROVER_OPT_INT(struct schema_limits, unit_size, "30", "1", "10000", "hosts of a unit where the task does not say"),
-	DROVER_OPT_INT(struct schema_limits, unit_size_max, "10000", "1", "100000", "most hosts of a unit that a task may ask for"),
+	DROVER_OPT_INT(struct schema_limits, unit_size, "10000", "1", "100000", "most hosts of a unit that a task may ask for"),
 	DROVER_OPT_SIZE(struct schema_limits, body, "64M", "1K", "1G", "a submitted task's text"),
-	DROVER_OPT_SIZE(struct schema_limits, output, "64K", "0", "1G",
-			"what is kept of each of a host's streams, head and tail, where the task does not say"),
-	DROVER_OPT_SIZE(struct schema_limits, output_max, "16M", "0", "1G", "the most of it that a task may ask for"),
-	DROVER_OPT_INT(struct schema_limits, tasks, "10000", "1", "1000000", "tasks that are not yet ended"),
+	DROVER_OPT_SIZE(struct schema_limits, output, "16M", "0", "1G",
+			"most that a task may ask to be kept of each of a host's streams, head and tail"),
+	DROVER_OPT_SIZE(struct schema_limits, output_default, "64K", "0", "1G", "what is kept where the task does not say"),
 	DROVER_OPT_INT(struct schema_limits, results, "20000", "100", "1000000",
-		       "results held in memory until the store has them; more wait in the spool"),
-	DROVER_OPT_SIZE(struct schema_limits, spool, "1G", "1M", "1T",
-			"results kept on disk while the store is behind; when it is full no unit is claimed"),
-	DROVER_OPT_INT(struct schema_limits, subscribers, "1000", "1", "100000", "clients that follow events at once"),
+		       "results that wait for the store; above it nothing more is read from the executors"),
 	DROVER_OPT_END
 };
 

@@ -72,7 +72,7 @@ struct schema_lease {
 };
 
 struct schema_limits {
-	int64_t hosts, units, unit_size, unit_size_max, body, output, output_max, tasks, results, spool, subscribers;
+	int64_t hosts, unit_size, body, output, output_default, results;
 };
 
 struct schema_log {
