@@ -1,0 +1,72 @@
+/* cmd_config.c - `drover config check|show` and `drover plugin list|describe`: the daemon's reading, without a daemon. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "conf/plan.h"
+#include "conf/show.h"
+
+struct words {
+	const char *const *verbs; /* NULL-terminated */
+	const char *verb, *word;
+	const char *path; /* --plugin-path */
+};
+
+enum { OPT_PLUGIN_PATH = 0x100 };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct words *args = state->input;
+
+	switch (key) {
+	case OPT_PLUGIN_PATH:
+		return args->path = arg, 0;
+	case ARGP_KEY_ARG:
+		if (args->verb && args->word)
+			argp_error(state, "\"%s\" is too much", arg);
+		if (args->verb)
+			return args->word = arg, 0;
+		for (size_t i = 0; args->verbs[i]; i++)
+			if (!strcmp(arg, args->verbs[i]))
+				args->verb = args->verbs[i];
+		if (!args->verb)
+			argp_error(state, "\"%s\" is not one of %s, %s", arg, args->verbs[0], args->verbs[1]);
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->verb)
+			argp_error(state, "%s or %s?", args->verbs[0], args->verbs[1]);
+		if (!strcmp(args->verb, "describe") && !args->word)
+			argp_error(state, "which plugin? `drover plugin list' shows them");
+		if (!strcmp(args->verb, "list") && args->word)
+			argp_error(state, "\"%s\" is too much", args->word);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int cmd_config(struct cli *cli, int argc, char **argv)
+{
+	static const char *const verbs[] = { "check", "show", NULL };
+	static const struct argp argp = { NULL, parse, "check|show [FILE]", "Checks a daemon's configuration, or shows it with where "
+					  "each value comes from. FILE is " CONF_DEFAULT_FILE " unless it is given.", NULL, NULL, NULL };
+	struct words args = { .verbs = verbs };
+
+	cli_parse(cli, "config", &argp, 0, argc, argv, &args);
+	return !strcmp(args.verb, "check") ? conf_check(args.word) : conf_show(args.word, cli->json, stdout);
+}
+
+int cmd_plugin(struct cli *cli, int argc, char **argv)
+{
+	static const char *const verbs[] = { "list", "describe", NULL };
+	static const struct argp_option options[] = {
+		{ "plugin-path", OPT_PLUGIN_PATH, "FOLDERS", 0, "Look here, separated by colons", 0 }, { 0 },
+	};
+	static const struct argp argp = { options, parse, "list|describe [NAME]", "Lists the plugins that are found, or describes one "
+					  "and its options (with --json: as JSON Schema).", NULL, NULL, NULL };
+	struct words args = { .verbs = verbs };
+
+	cli_parse(cli, "plugin", &argp, 0, argc, argv, &args);
+	return !strcmp(args.verb, "list") ? conf_plugin_list(args.path, cli->json, stdout) :
+					    conf_plugin_describe(args.path, args.word, cli->json, stdout);
+}

@@ -1,0 +1,60 @@
+/* cmd_run.c - `drover run`: a shell task, from its options to its exit code. */
+
+
+#include "cli/perform.h"
+#include "cli/session.h"
+#include "cli/task_args.h"
+
+struct run_args {
+	struct task_args task;
+	char **words; /* of the command */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_args *args = state->input;
+
+	(void)arg;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->task;
+		return 0;
+	case ARGP_KEY_ARG:
+		/* The command begins here; what looks like options in it is its own. */
+		args->words = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int cmd_run(struct cli *cli, int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &task_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		NULL, parse, "-H HOSTS -- COMMAND...",
+		"Executes a shell command on many hosts and says how each of them ended."
+		"\vThe words of COMMAND are joined by blanks for the remote shell, as ssh does.\n"
+		"Ctrl-C detaches and prints the task's id, twice cancels it.\n"
+		"Exit code: 0 every host ok, 1 error, 2 usage, 3 some hosts not ok, 4 aborted by a threshold, 5 cancelled, "
+		"69 no daemon, 78 bad configuration, 130 interrupted.",
+		children, NULL, NULL
+	};
+	char *none[] = { NULL };
+	struct run_args args = { .words = none };
+	struct session session;
+	int code;
+
+	task_args_init(&args.task, "run");
+	cli_parse(cli, "run", &argp, ARGP_IN_ORDER, argc, argv, &args);
+	code = task_args_finish(&args.task, args.words);
+	if (!code)
+		code = session_open(&session, cli, true);
+	if (!code) {
+		code = perform_task(&session, cli, &args.task);
+		session_close(&session);
+	}
+	task_args_dispose(&args.task);
+	return code;
+}

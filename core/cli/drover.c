@@ -1,0 +1,134 @@
+/* drover.c - the program `drover`: its commands as a table, and the way to one of them. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "conf/suggest.h"
+
+const char *argp_program_version = "drover " DROVER_VERSION;
+
+static int cmd_help(struct cli *cli, int argc, char **argv);
+
+const struct command commands[] = {
+	{ "demo", "a simulated fleet with hung hosts, in under half a minute", cmd_demo },
+	{ "run", "a shell command on many hosts", cmd_run },
+	{ "submit", "a task in JSON; prints its id", cmd_submit },
+	{ "watch", "a task's progress to its end", cmd_watch },
+	{ "show", "one task", cmd_show },
+	{ "list", "tasks, newest first", cmd_list },
+	{ "results", "a task's results, host by host", cmd_results },
+	{ "cancel", "ends a task", cmd_cancel },
+	{ "verify", "proves that every host of a task has exactly one final status", cmd_verify },
+	{ "engines", "the nodes that execute, and their processes", cmd_engines },
+	{ "hosts", "node sets: expand, fold, count", cmd_hosts },
+	{ "config", "checks or shows a daemon's configuration", cmd_config },
+	{ "plugin", "lists and describes plugins", cmd_plugin },
+	{ "help", "this, or a command's options", cmd_help },
+	{ NULL, NULL, NULL },
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (!strcmp(command->name, name))
+			return command;
+	return NULL;
+}
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: drover COMMAND [OPTION...]\n"
+	      "Drives a herd of hosts: one final, truthful status for each of them.\n\n",
+	      out);
+	for (const struct command *command = commands; command->name; command++)
+		fprintf(out, "  %-10s%s\n", command->name, command->summary);
+	fputs("\nTo begin:  drover demo\n"
+	      "           drover run -H localhost -- uptime\n"
+	      "Options of a command: drover help COMMAND\n",
+	      out);
+}
+
+static int unknown_command(const char *name)
+{
+	struct suggest suggest;
+
+	suggest_begin(&suggest, name);
+	for (const struct command *command = commands; command->name; command++)
+		suggest_consider(&suggest, command->name);
+	return cli_usage("", "there is no command \"%s\"%s%s%s", name, suggest.best ? "; did you mean `" : "",
+			 suggest.best ? suggest.best : "", suggest.best ? "'?" : "");
+}
+
+static int cmd_help(struct cli *cli, int argc, char **argv)
+{
+	const struct command *command;
+	char *words[] = { argv[0], (char *)"--help", NULL };
+
+	if (argc < 2 || argv[1][0] == '-') {
+		print_help(stdout);
+		return CLI_OK;
+	}
+	command = find_command(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	return command->run == cmd_help ? cmd_help(cli, 1, argv) : command->run(cli, 2, words);
+}
+
+/* Options before the command: the shared ones, and these. */
+static error_t parse_global(int key, char *arg, struct argp_state *state)
+{
+	int *command = state->input;
+
+	if (key == '?') {
+		print_help(stdout);
+		exit(CLI_OK);
+	}
+	if (key == 'V') {
+		puts(argp_program_version);
+		exit(CLI_OK);
+	}
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	(void)arg;
+	*command = state->next - 1;
+	state->next = state->argc;
+	return 0;
+}
+
+static const struct argp_option global_options[] = {
+	{ "help", '?', NULL, 0, "Give this help list", -1 },
+	{ "version", 'V', NULL, 0, "Print program version", -1 },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = { global_options, parse_global, "COMMAND [OPTION...]", NULL, NULL, NULL, NULL };
+	const struct command *command;
+	struct cli cli;
+	int at = 0, code;
+
+	setlocale(LC_ALL, "");
+	signal(SIGPIPE, SIG_IGN);
+	argp_err_exit_status = CLI_USAGE;
+	cli_init(&cli);
+	cli_parse(&cli, "", &argp, ARGP_IN_ORDER | ARGP_NO_HELP, argc, argv, &at);
+	if (!at) {
+		print_help(stderr);
+		return CLI_USAGE;
+	}
+	command = find_command(argv[at]);
+	if (!command)
+		return unknown_command(argv[at]);
+	code = command->run(&cli, argc - at, argv + at);
+	/* A full disk or a closed pipe must not look like success. */
+	errno = 0;
+	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
+		cli_say("cannot write to standard output: %s", errno ? strerror(errno) : "a write failed");
+		return code ? code : CLI_ERROR;
+	}
+	return code;
+}

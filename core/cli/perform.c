@@ -1,0 +1,110 @@
+/* perform.c - see perform.h. */
+#include "cli/perform.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <drover/error.h>
+
+#include "cli/field.h"
+#include "cli/follow.h"
+#include "cli/summary.h"
+
+#define ASK_ABOVE 100 /* hosts */
+
+static int submit(struct session *session, const struct task_args *args, bool dry_run, struct json_object **answer)
+{
+	struct drover_error err = { 0 };
+	int rc = client_call(&session->client, "POST", dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", args->task, answer,
+			     &err);
+
+	return rc ? client_fail(&session->client, "submit the task", &err) : CLI_OK;
+}
+
+static int dry_run(struct session *session, const struct cli *cli, const struct task_args *args)
+{
+	struct json_object *answer;
+	int code = submit(session, args, true, &answer);
+
+	if (code)
+		return code;
+	if (cli->json)
+		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		printf("would run on %" PRId64 " hosts in %" PRId64 " units by the executor %s; nothing is stored\n",
+		       field_int(answer, "hosts", 0), field_int(answer, "units", 0), field_text(answer, "executor"));
+	json_object_put(answer);
+	return CLI_OK;
+}
+
+/* On a terminal, before many hosts are touched. CLI_OK: go on. */
+static int confirm(struct session *session, const struct cli *cli, const struct task_args *args)
+{
+	struct json_object *answer;
+	char line[16] = "";
+	int64_t hosts;
+	int code;
+
+	if (args->yes || !cli->stderr_terminal || !isatty(STDIN_FILENO))
+		return CLI_OK;
+	code = submit(session, args, true, &answer);
+	if (code)
+		return code;
+	hosts = field_int(answer, "hosts", 0);
+	json_object_put(answer);
+	if (hosts <= ASK_ABOVE)
+		return CLI_OK;
+	fprintf(stderr, "Run on %" PRId64 " hosts? [y/N] ", hosts);
+	if (fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y'))
+		return CLI_OK;
+	cli_say("nothing was done (-y does not ask)");
+	return CLI_ERROR;
+}
+
+int perform_follow(struct session *session, struct cli *cli, const char *id, bool remote_code)
+{
+	struct json_object *task;
+	int64_t largest = 0;
+	int code = follow_task(session, cli, id, &task);
+
+	if (code)
+		return code;
+	code = summary_print(session, cli, task, &largest);
+	if (!code)
+		code = follow_exit_code(task);
+	/* -S speaks of what the hosts' commands said; an aborted or cancelled task is still that. */
+	if (remote_code && largest > 0 && (code == CLI_OK || code == CLI_SOME_NOT_OK))
+		code = (int)(largest & 0xff ? largest & 0xff : 1);
+	json_object_put(task);
+	return code;
+}
+
+int perform_task(struct session *session, struct cli *cli, const struct task_args *args)
+{
+	struct json_object *answer;
+	char *id;
+	int code;
+
+	if (args->dry_run)
+		return dry_run(session, cli, args);
+	code = confirm(session, cli, args);
+	if (!code)
+		code = submit(session, args, false, &answer);
+	if (code)
+		return code;
+	id = xstrdup(field_text(answer, "id"));
+	if (args->detach && cli->json)
+		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	else if (args->detach)
+		puts(id);
+	else if (cli->verbose)
+		cli_say("task %s: %" PRId64 " hosts in %" PRId64 " units", id, field_int(answer, "hosts", 0),
+			field_int(answer, "units", 0));
+	json_object_put(answer);
+	if (!args->detach)
+		code = perform_follow(session, cli, id, args->remote_code);
+	free(id);
+	return code;
+}

@@ -1,0 +1,13 @@
+/* perform.h - a task from its JSON to its end: asked about, submitted, followed, summed up. */
+#ifndef CLI_PERFORM_H
+#define CLI_PERFORM_H
+
+#include "cli/session.h"
+#include "cli/task_args.h"
+
+/* As the options in `args` say. Returns what to exit with. */
+int perform_task(struct session *session, struct cli *cli, const struct task_args *args);
+/* Follows a task that is submitted and prints how it ended; `remote_code` is -S. Returns what to exit with. */
+int perform_follow(struct session *session, struct cli *cli, const char *id, bool remote_code);
+
+#endif

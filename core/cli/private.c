@@ -1,0 +1,336 @@
+/* private.c - see private.h. */
+#include "cli/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <drover/error.h>
+
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "util/buf.h"
+#include "util/clock.h"
+
+#define READY_MS 10000
+#define STOP_MS 10000
+#define LOG_KEPT (1024 * 1024) /* a larger log is begun anew */
+#define TAIL_SIZE 2000
+
+static char *below(const char *folder, const char *name)
+{
+	struct buf path = BUF_INIT;
+
+	buf_printf(&path, "%s/%s", folder, name);
+	return buf_take(&path);
+}
+
+int private_state(char **state, struct drover_error *err)
+{
+	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (base && *base == '/')
+		*state = below(base, "drover");
+	else if (home && *home == '/')
+		*state = below(home, ".local/state/drover");
+	else
+		return drover_error_set(err, DROVER_EFAULT,
+					"a private daemon needs a folder for its state: set $HOME or $XDG_STATE_HOME");
+	return 0;
+}
+
+bool private_exists(const char *state)
+{
+	char *config = below(state, "drover.yaml");
+	bool exists = !access(config, F_OK);
+
+	free(config);
+	return exists;
+}
+
+char *private_url(const char *state)
+{
+	struct buf url = BUF_INIT;
+
+	buf_printf(&url, "unix:%s/drover.sock", state);
+	return buf_take(&url);
+}
+
+/* The folder and those above it; what is made belongs to its user alone. */
+static int make_folder(const char *path, struct drover_error *err)
+{
+	char *copy = xstrdup(path);
+	int rc = 0;
+
+	for (char *slash = copy + 1; !rc; slash++) {
+		slash = strchr(slash, '/');
+		if (slash)
+			*slash = '\0';
+		if (mkdir(copy, 0700) && errno != EEXIST)
+			rc = drover_error_set(err, DROVER_EFAULT, "cannot make the folder %s: %s", copy, strerror(errno));
+		if (!slash)
+			break;
+		*slash = '/';
+	}
+	free(copy);
+	return rc;
+}
+
+/* As a YAML double-quoted scalar: only `"`, `\` and control characters need care. */
+static void quoted(struct buf *out, const char *text)
+{
+	buf_char(out, '"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_printf(out, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20)
+			buf_printf(out, "\\x%02x", (unsigned char)*text);
+		else
+			buf_char(out, *text);
+	}
+	buf_char(out, '"');
+}
+
+static void make_config(struct buf *text, const char *state)
+{
+	char *url = private_url(state);
+
+	buf_string(text, "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
+	quoted(text, state);
+	buf_string(text, "\n  idle_exit: 5s\nsources:\n  - plugin: http\n    listen: ");
+	quoted(text, url);
+	buf_string(text, "\nexecutors:\n  - plugin: shell\n    allow_localhost: true\n  - plugin: sim\n");
+	free(url);
+}
+
+/* By another name first, so that a reader never sees half of it. */
+static int write_config(const char *path, const char *state, struct drover_error *err)
+{
+	struct buf text = BUF_INIT;
+	char *new = below(state, "drover.yaml.new");
+	FILE *file;
+	int rc = 0;
+
+	make_config(&text, state);
+	file = fopen(new, "we");
+	if (!file || fwrite(text.data, 1, text.size, file) != text.size || fflush(file) || rename(new, path))
+		rc = drover_error_set(err, DROVER_EFAULT, "cannot write %s: %s", path, strerror(errno));
+	if (file)
+		fclose(file);
+	buf_dispose(&text);
+	free(new);
+	return rc;
+}
+
+/* `droverd`: beside this program, where it is installed, or on the PATH. Owned by the caller, or NULL. */
+static char *find_daemon(void)
+{
+	static const char *const installed[] = { DROVER_PREFIX "/sbin/droverd", DROVER_PREFIX "/bin/droverd",
+						 DROVER_PREFIX "/libexec/drover/droverd" };
+	const char *path = getenv("PATH");
+	char self[PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *found;
+
+	if (size > 0) {
+		self[size] = '\0';
+		*strrchr(self, '/') = '\0';
+		found = below(self, "droverd");
+		if (!access(found, X_OK))
+			return found;
+		free(found);
+	}
+	for (size_t i = 0; i < sizeof(installed) / sizeof(*installed); i++)
+		if (!access(installed[i], X_OK))
+			return xstrdup(installed[i]);
+	while (path && *path) {
+		size_t length = strcspn(path, ":");
+		struct buf candidate = BUF_INIT;
+
+		buf_printf(&candidate, "%.*s/droverd", (int)length, path);
+		if (length && !access(candidate.data, X_OK))
+			return buf_take(&candidate);
+		buf_dispose(&candidate);
+		path += length + (path[length] == ':');
+	}
+	return NULL;
+}
+
+/* Does it answer and take tasks? */
+static bool answers(const char *url)
+{
+	struct address address = { .url = (char *)url };
+	struct json_object *answer = NULL;
+	struct client client;
+	int rc;
+
+	if (client_open(&client, &address, NULL))
+		return false;
+	rc = client_call(&client, "GET", "/-/ready", NULL, &answer, NULL);
+	json_object_put(answer);
+	client_close(&client);
+	return !rc;
+}
+
+static void show_log(const char *path)
+{
+	char tail[TAIL_SIZE + 1];
+	FILE *file = fopen(path, "re");
+	size_t size, skip = 0;
+
+	if (!file)
+		return;
+	if (!fseek(file, -TAIL_SIZE, SEEK_END))
+		skip = 1;
+	else
+		rewind(file);
+	size = fread(tail, 1, TAIL_SIZE, file);
+	tail[size] = '\0';
+	fclose(file);
+	/* The first line may be half of one. */
+	if (skip && strchr(tail, '\n'))
+		skip = (size_t)(strchr(tail, '\n') + 1 - tail);
+	else
+		skip = 0;
+	fprintf(stderr, "--- the end of %s\n%s---\n", path, tail + skip);
+}
+
+/* In the child: nothing of the terminal, of this program's descriptors and of its signal mask stays. */
+static void __attribute__((noreturn)) exec_daemon(const char *daemon, const char *config, int log)
+{
+	const char *const argv[] = { daemon, "-c", config, NULL };
+	sigset_t none;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0 ||
+	    chdir("/"))
+		_exit(127);
+	execv(daemon, (char *const *)argv);
+	_exit(127);
+}
+
+static pid_t spawn(const char *daemon, const char *config, const char *log_path, struct drover_error *err)
+{
+	struct stat st;
+	pid_t pid;
+	int log;
+
+	if (!stat(log_path, &st) && st.st_size > LOG_KEPT)
+		unlink(log_path);
+	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log < 0)
+		return drover_error_set(err, DROVER_EFAULT, "cannot open %s: %s", log_path, strerror(errno));
+	pid = fork();
+	if (!pid)
+		exec_daemon(daemon, config, log);
+	close(log);
+	if (pid < 0)
+		return drover_error_set(err, DROVER_EFAULT, "cannot start %s: %s", daemon, strerror(errno));
+	return pid;
+}
+
+/*
+ * Starts it, again where it ends before it is ready (an earlier one may still be about to go and hold the
+ * state folder), until it answers or the time is over.
+ */
+static int start(const char *state, const char *url, pid_t *pid, struct drover_error *err)
+{
+	char *config = below(state, "drover.yaml"), *log = below(state, "droverd.log"), *daemon = find_daemon();
+	int64_t deadline = clock_boot_ms() + READY_MS;
+	int rc = 0, status, wait_ms = 10;
+	pid_t child = 0;
+
+	if (!daemon)
+		rc = drover_error_set(err, DROVER_ENOTFOUND, "cannot find droverd: it is neither beside drover nor on the PATH");
+	if (!rc)
+		rc = write_config(config, state, err);
+	for (bool ready = false; !rc && !ready; wait_ms = wait_ms < 100 ? wait_ms * 2 : wait_ms) {
+		if (!child) {
+			child = spawn(daemon, config, log, err);
+			if (child < 0) {
+				rc = child;
+				break;
+			}
+		}
+		poll(NULL, 0, wait_ms);
+		ready = answers(url);
+		if (!ready && waitpid(child, &status, WNOHANG) == child) {
+			child = 0;
+			poll(NULL, 0, 200);
+		}
+		if (!ready && clock_boot_ms() > deadline) {
+			show_log(log);
+			rc = drover_error_set(err, DROVER_ETIMEOUT, "the private daemon %s; its log is %s",
+					      child ? "was not ready within 10 s" : "ended at its start", log);
+		}
+	}
+	if (rc && child > 0)
+		private_stop(child);
+	*pid = rc ? 0 : child;
+	free(daemon);
+	free(log);
+	free(config);
+	return rc;
+}
+
+int private_start(const char *state, pid_t *pid, struct drover_error *err)
+{
+	char *url = private_url(state), *lock_path = NULL;
+	pid_t child = 0;
+	int lock = -1, rc;
+
+	if (strlen(url) - 5 >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		rc = drover_error_set(err, DROVER_EINVALID,
+				      "%s is too long for a socket's path; set $XDG_STATE_HOME to a shorter folder", url + 5);
+		goto out;
+	}
+	rc = make_folder(state, err);
+	if (rc)
+		goto out;
+	lock_path = below(state, "start.lock");
+	lock = open(lock_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX)) {
+		rc = drover_error_set(err, DROVER_EFAULT, "cannot lock %s: %s", lock_path, strerror(errno));
+		goto out;
+	}
+	if (!answers(url))
+		rc = start(state, url, &child, err);
+out:
+	if (lock >= 0)
+		close(lock);
+	if (pid)
+		*pid = child;
+	free(lock_path);
+	free(url);
+	return rc;
+}
+
+void private_stop(pid_t pid)
+{
+	int64_t deadline = clock_boot_ms() + STOP_MS;
+	int status;
+
+	kill(pid, SIGTERM);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (clock_boot_ms() > deadline) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return;
+		}
+		poll(NULL, 0, 20);
+	}
+}

@@ -1,0 +1,18 @@
+/* rows.h - the results of a task, row by row, however many there are: fetched page by page. */
+#ifndef CLI_ROWS_H
+#define CLI_ROWS_H
+
+#include "cli/session.h"
+
+struct drover_error;
+
+/* Non-zero ends it, and is returned. `row` is borrowed for the call. */
+typedef int rows_fn(void *context, struct json_object *row);
+
+/* `query`: more parameters ("status=ok&host=a"), escaped, or "". 0, an error of the client, or what `fn` returned. */
+int rows_each(struct session *session, const char *id, const char *query, rows_fn *fn, void *context,
+	      struct drover_error *err);
+/* A row's `stdout` or `stderr` as its bytes: base64 is undone. Owned by the caller. */
+struct buf rows_bytes(struct json_object *row, const char *stream);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * term.h - text that others made (output of hosts, messages), shown without harm: on a terminal a
+ * control character of theirs is written as `\x1b`, elsewhere every byte is passed on as it is.
+ */
+#ifndef CLI_TERM_H
+#define CLI_TERM_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+/* Of many lines: newlines and tabs pass. Writes a newline behind text that has none. */
+void term_text(const struct cli *cli, FILE *out, const char *text, size_t size);
+/* Of one line: newlines become blanks. `text` may be NULL. */
+void term_line(const struct cli *cli, FILE *out, const char *text);
+/* The colour in which a host's status (or a task's state or outcome) is shown, or ""; and what ends it. */
+const char *term_color(const struct cli *cli, const char *status);
+const char *term_reset(const struct cli *cli);
+/* How many columns stderr has; 80 where it does not say. */
+int term_columns(void);
+
+#endif
