@@ -15,7 +15,8 @@ $(TEST_HOST): tests/sdk/fake_host.c
 $(B)/tests/unit/%: tests/unit/%.c $(TEST_HOST) $(B)/libdrover.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags check $(CORE_PKGS)) \
-		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS)) $(CORE_LIBS)
+		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS) $(TEST_PKGS)) $(CORE_LIBS)
+$(B)/tests/unit/test_sqlite_file: TEST_PKGS = sqlite3
 -include $(UNIT_TESTS:=.d)
 
 # A core for the tests of sources.
