@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/buf.h"
 
@@ -37,7 +38,51 @@ void errors_add(struct conf_errors *errors, const struct conf_place *place, cons
 		if ((unsigned char)*c < ' ' || *c == 127)
 			*c = '?';
 	errors->lines = xrealloc(errors->lines, (errors->count + 1) * sizeof(char *));
+	errors->places = xrealloc(errors->places, (errors->count + 1) * sizeof(*errors->places));
+	errors->places[errors->count] = place ? *place : (struct conf_place){ NULL, 0, 0 };
 	errors->lines[errors->count++] = buf_take(&line);
+}
+
+/* A line and what it is sorted by. */
+struct ranked {
+	char *text;
+	size_t file;
+	struct conf_place place;
+	size_t added;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	if (x->place.line != y->place.line)
+		return x->place.line < y->place.line ? -1 : 1;
+	if (x->place.column != y->place.column)
+		return x->place.column < y->place.column ? -1 : 1;
+	return x->added < y->added ? -1 : 1;
+}
+
+void errors_sort(struct conf_errors *errors, const char *const *files, size_t count)
+{
+	struct ranked *all = xcalloc(errors->count + 1, sizeof(*all));
+
+	for (size_t i = 0; i < errors->count; i++) {
+		struct ranked *r = &all[i];
+
+		*r = (struct ranked){ errors->lines[i], count, errors->places[i], i };
+		for (size_t f = 0; f < count && r->file == count; f++)
+			if (r->place.line && !strcmp(r->place.file, files[f]))
+				r->file = f;
+	}
+	qsort(all, errors->count, sizeof(*all), by_place);
+	for (size_t i = 0; i < errors->count; i++)
+		errors->lines[i] = all[i].text;
+	free(all);
+	/* They refer to file names that end with the configuration. */
+	free(errors->places);
+	errors->places = NULL;
 }
 
 void errors_dispose(struct conf_errors *errors)
@@ -45,5 +90,6 @@ void errors_dispose(struct conf_errors *errors)
 	for (size_t i = 0; i < errors->count; i++)
 		free(errors->lines[i]);
 	free(errors->lines);
+	free(errors->places);
 	*errors = (struct conf_errors)CONF_ERRORS_INIT;
 }

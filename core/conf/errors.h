@@ -20,18 +20,21 @@ struct conf_place {
 };
 
 struct conf_errors {
-	char **lines; /* owned */
+	char **lines;		   /* owned */
+	struct conf_place *places; /* owned; of each line, until errors_sort */
 	size_t count;
 	size_t more; /* that were not kept */
 };
 
-#define CONF_ERRORS_INIT { NULL, 0, 0 }
+#define CONF_ERRORS_INIT { NULL, NULL, 0, 0 }
 
 /* `place` and `path` may be NULL. Control characters in the message are shown as `?`. */
 void __attribute__((format(printf, 4, 5))) errors_add(struct conf_errors *errors, const struct conf_place *place,
 						      const char *path, const char *format, ...);
 /* Writes `file:line:column` (or `file`) to `text`; returns `text`. */
 char *errors_place(const struct conf_place *place, char *text, size_t size);
+/* Into the order of the places: by file as in `files`, line, column; what has no line comes last. */
+void errors_sort(struct conf_errors *errors, const char *const *files, size_t count);
 void errors_dispose(struct conf_errors *errors);
 
 #endif

@@ -150,13 +150,9 @@ static void name_node(struct conf *c)
 	section_derive(c, &c->tables[SCHEMA_NODE], "name", *host ? host : "localhost", "this host's name");
 }
 
-void conf_load(struct conf *c, const char *file, struct conf_errors *errors)
+static void read_all(struct conf *c)
 {
-	*c = (struct conf){ .errors = errors, .secret_variables = json_object_new_array() };
-	c->tree = include_read(file, &c->files, errors);
-	if (c->files.incomplete)
-		return;
-	overrides_apply(c->tree, environ, &c->variables, errors);
+	overrides_apply(c->tree, environ, &c->variables, c->errors);
 	check_sections(c);
 	find_plugins(c);
 	for (enum schema_id id = 0; id < SCHEMA_TABLES; id++) {
@@ -175,6 +171,26 @@ void conf_load(struct conf *c, const char *file, struct conf_errors *errors)
 	for (enum schema_id id = SCHEMA_SOURCES; id <= SCHEMA_MONITORS; id++)
 		read_list(c, id, tree_get(c->tree, schema_sections[id].name));
 	crosscheck(c);
+}
+
+static void sort_errors(struct conf *c)
+{
+	const char **names = xcalloc(c->files.count + 1, sizeof(*names));
+
+	for (size_t i = 0; i < c->files.count; i++)
+		names[i] = c->files.files[i].name;
+	errors_sort(c->errors, names, c->files.count);
+	free(names);
+}
+
+void conf_load(struct conf *c, const char *file, struct conf_errors *errors)
+{
+	*c = (struct conf){ .errors = errors, .secret_variables = json_object_new_array() };
+	c->tree = include_read(file, &c->files, errors);
+	/* What is wrong with half a configuration would only mislead. */
+	if (!c->files.incomplete)
+		read_all(c);
+	sort_errors(c);
 }
 
 void conf_dispose(struct conf *c)
