@@ -6,7 +6,7 @@
 
 #include "events/event_json.h"
 
-#define FEED_BATCH 500
+#define FEED_BATCH 4000
 
 /* One change, kept until both kinds are read and can be put in order. */
 struct change {

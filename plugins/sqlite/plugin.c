@@ -97,6 +97,7 @@ static const struct drover_store_ops store_ops = {
 	.output = query_output,
 	.verify = query_verify,
 	.incarnations = incarnations_query,
+	.last_seq = query_last_seq,
 };
 
 DROVER_SINK(.name = "sqlite", .version = "1.0", .summary = "the embedded store, in one file",

@@ -30,11 +30,18 @@ static const char from_changes[] =
 static const char from_all[] = " FROM hosts h JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
 			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq >= ?6";
 
+/* The feed: a change of a host is one of its unit and its task, too, so that no index by seq is needed on hosts. */
+static const char from_feed[] =
+	" FROM tasks t CROSS JOIN units u ON u.task = t.key"
+	" CROSS JOIN hosts h ON h.id BETWEEN t.host_base + u.first AND t.host_base + u.first + u.count - 1" JOINS
+	" WHERE t.seq >= ?6 AND t.state > 0 AND u.seq >= ?6 AND h.seq >= ?6 AND h.status >= 2" STATUSES;
+
 /* What comes after the host ?10 in the order; unfinished ones come last. */
 #define FINISHED "iif(h.finished_at, h.finished_at, 1 << 62)"
 #define AFTER(key, inner)                                                                                              \
 	" AND (?10 = 0 OR (" key ", h.id) > (SELECT " inner ", h.id FROM hosts h WHERE h.id = ?10))"
 static const char order_index[] = " ORDER BY h.id LIMIT ?7";
+static const char order_feed[] = " ORDER BY h.seq LIMIT ?7";
 static const char order_newest[] = " ORDER BY h.id DESC LIMIT ?7";
 static const char order_finished[] = AFTER(FINISHED, FINISHED) " ORDER BY " FINISHED ", h.id LIMIT ?7";
 static const char order_status[] = AFTER("h.status", "h.status") " ORDER BY h.status, h.id LIMIT ?7";
@@ -61,6 +68,8 @@ static int find_scope(struct drover_session *s, const struct drover_result_filte
 	int code;
 
 	*scope = (struct scope){ .first = 1, .last = filter->after_id ? filter->after_id - 1 : INT64_MAX };
+	if (filter->feed)
+		return 0;
 	if (!filter->task_key && !filter->host)
 		return drover_error_set(err, DROVER_EINVALID, "results of all tasks are asked for by host only");
 	if (!filter->task_key)
@@ -94,8 +103,8 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	int length, code;
 
 	if (!scope->id) {
-		from = from_all;
-		order = order_newest;
+		from = filter->feed ? from_feed : from_all;
+		order = filter->feed ? order_feed : order_newest;
 	}
 	length = snprintf(sql, sizeof(sql), "%s%s%s%s", COLUMNS, filter->outputs ? OUTPUTS : NO_OUTPUTS, from, order);
 	assert(length < (int)sizeof(sql));

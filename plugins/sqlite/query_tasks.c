@@ -30,6 +30,9 @@ static const char sql_filtered[] =
 	"  AND (?11 IS NULL OR CAST(l.value AS TEXT) = ?11)))"
 	" ORDER BY t.key DESC LIMIT ?5";
 
+static const char sql_feed[] = "SELECT " COLUMNS FROM " WHERE t.seq > ?1 AND t.state > 0 ORDER BY t.seq LIMIT ?2";
+static const char sql_last_seq[] = "SELECT seq FROM counters";
+
 /* The strings of a task in the order of the columns. */
 static const size_t text_offsets[] = {
 	offsetof(struct drover_task, id),    offsetof(struct drover_task, name),
@@ -132,10 +135,15 @@ int query_tasks(struct drover_session *s, const struct drover_task_filter *filte
 	int code = transaction_flush(s, err);
 
 	if (!code)
-		code = session_prepare_text(s, sql_filtered, &stmt, err);
+		code = session_prepare_text(s, filter->feed ? sql_feed : sql_filtered, &stmt, err);
 	if (code)
 		return code;
-	bind_filter(stmt, filter);
+	if (filter->feed) {
+		sqlite3_bind_int64(stmt, 1, filter->since_seq);
+		sqlite3_bind_int64(stmt, 2, filter->limit ? filter->limit : -1);
+	} else {
+		bind_filter(stmt, filter);
+	}
 	while ((code = session_step(s, stmt, err)) > 0) {
 		read_row(stmt, &task);
 		code = fn(context, &task);
@@ -184,4 +192,11 @@ int query_task_copy(struct drover_session *s, int64_t key, struct drover_task *t
 	}
 	sqlite3_reset(stmt);
 	return code;
+}
+
+int query_last_seq(struct drover_session *s, int64_t *seq, struct drover_error *err)
+{
+	int code = transaction_flush(s, err);
+
+	return code ? code : session_number(s, sql_last_seq, 0, seq, err);
 }

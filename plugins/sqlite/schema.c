@@ -30,6 +30,7 @@ static const char step_1[] =
 	" timed_out INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,"
 	" cancelled INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,"
 	" units_done INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX tasks_changed ON tasks (seq);"
 	"CREATE INDEX tasks_open ON tasks (state, key) WHERE state < 5;"
 	"CREATE INDEX tasks_ended ON tasks (finished_at) WHERE state >= 5;"
 

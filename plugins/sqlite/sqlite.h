@@ -228,6 +228,7 @@ int query_task(struct drover_session *s, const char *id, int64_t key, drover_tas
 	       struct drover_error *err);
 int query_tasks(struct drover_session *s, const struct drover_task_filter *filter, drover_task_fn *fn, void *context,
 		struct drover_error *err);
+int query_last_seq(struct drover_session *s, int64_t *seq, struct drover_error *err);
 /* A row by key, whatever its state; its strings are copied into s->texts. */
 int query_task_copy(struct drover_session *s, int64_t key, struct drover_task *task, struct drover_error *err);
 
