@@ -14,12 +14,6 @@
 
 const char *argp_program_version = "droverd " DROVER_VERSION;
 
-int __attribute__((weak)) sink_main(int control_fd, int config_fd, int link_fd)
-{
-	(void)control_fd, (void)config_fd, (void)link_fd;
-	return 1;
-}
-
 enum option_key {
 	KEY_CHECK = 256,
 	KEY_DAEMON,
