@@ -56,6 +56,7 @@ struct core {
 	/* the store */
 	const struct drover_sink *store_plugin;
 	void *store_self;
+	bool store_open;
 	const struct drover_store_ops *ops;
 	struct drover_session *session; /* the writing one */
 	struct writer *writer;

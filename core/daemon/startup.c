@@ -100,7 +100,10 @@ int core_open_store(struct core *core, struct drover_error *err)
 	core->ops = module->sink->store;
 	if (!core->ops)
 		return drover_error_set(err, DROVER_EINVALID, "plugin %s cannot be the store", module->sink->name);
-	code = core->ops->session_open(core->store_self, DROVER_SESSION_WRITE, &core->session, err);
+	code = module->sink->open ? module->sink->open(core->store_self, err) : 0;
+	core->store_open = !code;
+	if (!code)
+		code = core->ops->session_open(core->store_self, DROVER_SESSION_WRITE, &core->session, err);
 	if (code)
 		return code;
 	core->readers = readers_new(core->ops, core->store_self, READER_SESSIONS);
@@ -313,6 +316,8 @@ void core_close(struct core *core)
 	readers_free(core->readers);
 	if (core->session)
 		core->ops->session_close(core->session);
+	if (core->store_open && core->store_plugin->close)
+		core->store_plugin->close(core->store_self);
 	if (core->store_plugin)
 		option_free(core->store_plugin->options, core->store_self);
 	executors_dispose(&core->executors);
