@@ -47,12 +47,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int cmd_config(struct cli *cli, int argc, char **argv)
 {
-	static const char *const verbs[] = { "check", "show", NULL };
+	/* `reference` makes docs/configuration.md: for developers, so it is not in the help. */
+	static const char *const verbs[] = { "check", "show", "reference", NULL };
 	static const struct argp argp = { NULL, parse, "check|show [FILE]", "Checks a daemon's configuration, or shows it with where "
 					  "each value comes from. FILE is " CONF_DEFAULT_FILE " unless it is given.", NULL, NULL, NULL };
 	struct words args = { .verbs = verbs };
 
 	cli_parse(cli, "config", &argp, 0, argc, argv, &args);
+	if (!strcmp(args.verb, "reference"))
+		return conf_reference(args.word, stdout);
 	return !strcmp(args.verb, "check") ? conf_check(args.word) : conf_show(args.word, cli->json, stdout);
 }
 

@@ -65,7 +65,7 @@ static void plugin(const struct listed_plugin *p, FILE *out)
 
 static const char opening[] =
 	"# Configuration\n\n"
-	"<!-- Made by `drover config reference` from the option tables: change those, not this page. -->\n\n"
+	"<!-- Made from the option tables by `drover config reference`: change those, not this page. -->\n\n"
 	"One file of YAML, `/etc/drover/drover.yaml` unless `-c FILE` says otherwise. `drover config check` tells\n"
 	"everything that is wrong with it at once, `drover config show` where each value comes from.\n\n"
 	"- `include:` names files or patterns, relative to the file that has it; a pattern's files are read in the\n"

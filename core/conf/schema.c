@@ -47,7 +47,6 @@ static const struct drover_option lease[] = {
 static const struct drover_option limits[] = {
 	DROVER_OPT_INT(struct schema_limits, hosts, "200000", "1", "10000000", "hosts of one task"),
 	DROVER_OPT_INT(struct schema_limits, unit_size, "10000", "1", "100000", "most hosts of a unit that a task may ask for"),
-	DROVER_OPT_SIZE(struct schema_limits, body, "64M", "1K", "1G", "a submitted task's text"),
 	DROVER_OPT_SIZE(struct schema_limits, output, "16M", "0", "1G",
 			"most that a task may ask to be kept of each of a host's streams, head and tail"),
 	DROVER_OPT_SIZE(struct schema_limits, output_default, "64K", "0", "1G", "what is kept where the task does not say"),

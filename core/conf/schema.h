@@ -72,7 +72,7 @@ struct schema_lease {
 };
 
 struct schema_limits {
-	int64_t hosts, unit_size, body, output, output_default, results;
+	int64_t hosts, unit_size, output, output_default, results;
 };
 
 struct schema_log {

@@ -1,0 +1,100 @@
+"""Configurations from outside: each file of bad_configs gets exactly the errors that its `# expect:`
+lines say, by `drover config check` and by `droverd --check`, and the daemon does not start with it."""
+
+import glob
+import json
+import os
+import subprocess
+
+import pytest
+
+from daemon import BUILD, ROOT
+
+FOLDER = "tests/system/bad_configs"
+PLUGINS = os.path.join(BUILD, "tests/plugins")
+BAD = sorted(os.path.relpath(f, ROOT) for f in glob.glob(os.path.join(ROOT, FOLDER, "*.yaml")))
+CHECKS = [pytest.param(lambda file: ["drover", "config", "check", file], id="drover"),
+          pytest.param(lambda file: ["droverd", "-c", file, "--check"], id="droverd")]
+
+
+def run(words, plugins=PLUGINS, **variables):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DROVER_")}
+    env.update(DROVER_PLUGIN_PATH=plugins, **variables)
+    return subprocess.run([os.path.join(BUILD, words[0])] + words[1:], cwd=ROOT, env=env, timeout=60, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+
+
+def expected(file):
+    with open(os.path.join(ROOT, file), encoding="utf-8") as f:
+        lines = [line.split(": ", 1)[1] for line in f if line.startswith("# expect: ")]
+    assert lines, f"{file} expects nothing"
+    for name, value in (("{file}", file), ("{dir}", FOLDER), ("{plugins}", PLUGINS)):
+        lines = [line.replace(name, value) for line in lines]
+    return "".join(lines)
+
+
+def test_there_are_enough():
+    assert len(BAD) >= 20
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("file", BAD, ids=os.path.basename)
+def test_bad(file, check):
+    done = run(check(file))
+    assert done.stderr == expected(file)
+    assert done.returncode == 78
+    assert done.stdout == ""
+
+
+def test_daemon_does_not_start(tmp_path):
+    state = tmp_path / "state"
+    file = tmp_path / "drover.yaml"
+    file.write_text(f"node: {{state_dir: {state}, nmae: x}}\nstore: {{plugin: several}}\n")
+    done = run(["droverd", "-c", str(file)])
+    assert done.returncode == 78
+    assert "node.nmae: is not known here; did you mean `name`?" in done.stderr
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_standalone_is_right(check):
+    done = run(check("conf.d/standalone.yaml"), plugins=os.path.join(BUILD, "plugins"))
+    assert done.stderr == ""
+    assert done.stdout == "configuration OK\n"
+    assert done.returncode == 0
+
+
+def test_show_says_where_from():
+    done = run(["drover", "config", "show", "--json", "conf.d/standalone.yaml"], plugins=os.path.join(BUILD, "plugins"),
+               DROVER_NODE__NAME="from-outside")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["node.name"] == {"value": "from-outside", "origin": "environment DROVER_NODE__NAME"}
+    assert shown["store.plugin"]["origin"].startswith("from conf.d/standalone.yaml:")
+    assert shown["lease.ttl"] == {"value": "30s", "origin": "default"}
+
+
+def test_override_that_matches_nothing():
+    done = run(["drover", "config", "check", "conf.d/standalone.yaml"], plugins=os.path.join(BUILD, "plugins"),
+               DROVER_EXECUTORS__LAB__USER="root")
+    assert done.returncode == 78
+    assert done.stderr == "DROVER_EXECUTORS__LAB__USER: executors: there is no instance named LAB to override\n"
+
+
+def test_plugins_describe_themselves():
+    folder = os.path.join(BUILD, "plugins")
+    listed = json.loads(run(["drover", "plugin", "list", "--json"], plugins=folder).stdout)
+    assert {"http", "shell", "sim", "sqlite"} <= {plugin["name"] for plugin in listed}
+    for plugin in listed:
+        assert plugin["error"] is None
+        done = run(["drover", "plugin", "describe", "--json", plugin["name"]], plugins=folder)
+        assert done.returncode == 0, done.stderr
+        for kind, schema in json.loads(done.stdout).items():
+            assert kind in plugin["kinds"]
+            assert schema["properties"]["plugin"]["const"] == plugin["name"]
+
+
+def test_reference_page_is_current():
+    made = run(["drover", "config", "reference"], plugins=os.path.join(BUILD, "plugins"))
+    with open(os.path.join(ROOT, "docs/configuration.md"), encoding="utf-8") as f:
+        assert f.read() == made.stdout, "run: build/drover config reference >docs/configuration.md"
