@@ -270,6 +270,27 @@ START_TEST(cancelling_what_nobody_began_ends_it_at_once)
 }
 END_TEST
 
+START_TEST(claim_cancel_and_result_may_share_a_transaction)
+{
+	struct drover_task task = store_task("t", 3, 3);
+	struct drover_claim claim = { .window = 1 };
+	struct drover_result r;
+
+	store_submit(&st, &task);
+	claim.task_key = task.key;
+	r = result(&task, 1, 0, DROVER_OK);
+	store_begin(&st);
+	WORKS(st.ops->claim(st.w, st.incarnation, &claim, 1, &err));
+	WORKS(st.ops->cancel(st.w, task.key, NULL, &err));
+	WORKS(st.ops->results(st.w, &r, 1, &err));
+	store_commit(&st);
+	ck_assert_int_eq(r.outcome, DROVER_WRITTEN);
+	ck_assert_int_eq(store_unit(&st, task.key, 0).state, DROVER_UNIT_DONE);
+	ck_assert_int_eq(st.changed.state, DROVER_TASK_CANCELLED);
+	ck_assert_int_eq(st.changed.units_done, 1);
+}
+END_TEST
+
 START_TEST(an_expired_task_is_not_claimed_and_ends)
 {
 	struct drover_task task = store_task("t", 6, 3), lasting = store_task("u", 1, 1);
@@ -461,6 +482,7 @@ int main(void)
 		a_window_begins_hosts_step_by_step,
 		a_cancelled_task_grants_no_claim_and_no_intent,
 		cancelling_what_nobody_began_ends_it_at_once,
+		claim_cancel_and_result_may_share_a_transaction,
 		an_expired_task_is_not_claimed_and_ends,
 		a_late_result_changes_no_status_and_is_kept,
 		results_are_written_once_and_for_their_unit,

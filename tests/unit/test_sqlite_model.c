@@ -428,7 +428,7 @@ static bool step(void)
 		do_end(t, unit);
 		return true;
 	default:
-		return roll(4) || do_cancel(t);
+		return roll(2) || do_cancel(t);
 	}
 }
 
