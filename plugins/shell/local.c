@@ -124,7 +124,7 @@ static bool group_lives(const struct local *l)
 static void finish_ended(struct local *l)
 {
 	struct fanout_result result = { .outcome = l->why, .remote = FANOUT_REMOTE_UNKNOWN };
-	const char *cause = l->why == FANOUT_TIMEOUT ? "the command ran longer than its time" : "the command was stopped";
+	char cause[80] = "running the command";
 
 	if (l->reaped && !group_lives(l))
 		result.remote = FANOUT_REMOTE_DEAD;
@@ -132,7 +132,11 @@ static void finish_ended(struct local *l)
 		result.has_rc = true;
 		result.rc = l->status.si_status;
 	}
-	finish(l, &result, "%s%s", cause, result.remote == FANOUT_REMOTE_DEAD ? "" : "; it could not be seen to end");
+	if (l->why == FANOUT_TIMEOUT)
+		snprintf(cause, sizeof(cause), "still running the command after %g s (host_timeout)",
+			 (double)l->config.timeout / 1000);
+	finish(l, &result, "%s%s", cause,
+	       result.remote == FANOUT_REMOTE_DEAD ? "" : "; something of it may still be running");
 }
 
 static void finish_by_itself(struct local *l)
@@ -300,7 +304,7 @@ static void exec_command(const struct local_config *config)
 	const struct payload *p = config->payload;
 	char **env = environment(p);
 	const char *home = getenv("HOME");
-	char *interpreter, *argument;
+	char *interpreter, *argument, file[] = "/dev/fd/9";
 
 	if (!home || chdir(home) < 0)
 		(void)!chdir("/");
@@ -313,7 +317,8 @@ static void exec_command(const struct local_config *config)
 	}
 	if (payload_interpreter(p->script, &interpreter, &argument) < 0)
 		return;
-	execle(interpreter, interpreter, argument ? argument : "/dev/fd/9", argument ? "/dev/fd/9" : NULL, NULL, env);
+	execve(interpreter,
+	       (char *[]){ interpreter, argument ? argument : file, argument ? file : NULL, NULL }, env);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", interpreter, strerror(errno));
 }
 

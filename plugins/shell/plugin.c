@@ -61,7 +61,10 @@ struct work {
 	size_t *numbers;               /* of each ssh host: its number in the unit */
 	size_t ssh_count;
 	struct local **locals; /* by number in the unit; NULL: none, or ended */
-	size_t local_left;
+	size_t local_next;     /* hosts below it were begun, if they are local */
+	size_t local_running;
+	bool stopped;
+	bool beginning;
 	char **paths; /* of keys and known hosts, ended by NULL */
 };
 
@@ -72,13 +75,16 @@ static void ssh_done(void *context, size_t target, const struct fanout_result *r
 	report_result(w->unit, w->numbers[target], "ssh", result);
 }
 
+static void begin_locals(struct work *w);
+
 static void local_done(void *context, size_t target, const struct fanout_result *result)
 {
 	struct work *w = context;
 
 	w->locals[target] = NULL;
-	w->local_left--;
+	w->local_running--;
 	report_result(w->unit, target, "local", result);
+	begin_locals(w);
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -88,6 +94,8 @@ static int on_stop(sd_event_source *source, int fd, uint32_t events, void *conte
 	(void)fd;
 	(void)events;
 	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	w->stopped = true;
+	begin_locals(w);
 	for (size_t i = 0; w->locals && i < w->info->count; i++)
 		if (w->locals[i])
 			local_stop(w->locals[i]);
@@ -175,7 +183,7 @@ static void start_local(struct work *w, size_t number)
 	};
 	struct local *local;
 
-	w->local_left++;
+	w->local_running++;
 	if (!w->self->allow_localhost) {
 		local_done(w, number, &refused);
 		return;
@@ -183,6 +191,36 @@ static void start_local(struct work *w, size_t number)
 	local_start(&local, w->event, &config);
 	if (local)
 		w->locals[number] = local;
+}
+
+static size_t width(const struct work *w)
+{
+	int64_t most = w->info->fanout ? w->info->fanout : w->self->fanout;
+
+	return most && most < WIDTH_MOST ? (size_t)most : WIDTH_MOST;
+}
+
+/* As many as may run at once; after a stop the others are only told. */
+static void begin_locals(struct work *w)
+{
+	static const struct fanout_result stopped = { .outcome = FANOUT_STOPPED,
+						      .phase = FANOUT_WAITING,
+						      .message = "waiting for its turn" };
+
+	if (w->beginning)
+		return;
+	w->beginning = true;
+	while (w->local_next < w->info->count && (w->stopped || w->local_running < width(w))) {
+		size_t number = w->local_next++;
+
+		if (!is_local(w, &w->info->targets[number]))
+			continue;
+		if (w->stopped)
+			report_result(w->unit, number, "local", &stopped);
+		else
+			start_local(w, number);
+	}
+	w->beginning = false;
 }
 
 static int make_fanout(struct work *w, struct drover_error *err)
@@ -218,9 +256,7 @@ static int make_fanout(struct work *w, struct drover_error *err)
 		return drover_error_set(err, DROVER_ENOMEM, "no memory for the paths of keys");
 	config.keys = (const char *const *)w->paths;
 	config.known_hosts = config.keys + config.key_count;
-	config.width = (size_t)(info->fanout ? info->fanout : self->fanout ? self->fanout : WIDTH_MOST);
-	if (config.width > WIDTH_MOST)
-		config.width = WIDTH_MOST;
+	config.width = width(w);
 	code = fanout_new(&w->fanout, w->event, &config, w->targets, w->ssh_count);
 	if (code < 0)
 		return drover_error_set(err, DROVER_EFAULT, "cannot prepare the ssh connections: %s", strerror(-code));
@@ -287,12 +323,10 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 		report_never_begun(unit, 0);
 		goto out;
 	}
-	for (size_t i = 0; i < w.info->count; i++)
-		if (is_local(&w, &w.info->targets[i]))
-			start_local(&w, i);
+	begin_locals(&w);
 	if (w.fanout)
 		fanout_start(w.fanout);
-	while (w.local_left || (w.fanout && fanout_left(w.fanout))) {
+	while (w.local_running || (w.fanout && fanout_left(w.fanout))) {
 		int code = sd_event_run(w.event, UINT64_MAX);
 
 		if (code < 0) {

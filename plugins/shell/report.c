@@ -71,7 +71,7 @@ void report_result(struct drover_unit *unit, size_t target, const char *via, con
 	const char *message = result->message;
 
 	if (result->outcome == FANOUT_STOPPED && message)
-		message = drover_format("%s: %s", status == DROVER_TIMEOUT ? "the unit's deadline came" : "cancelled",
+		message = drover_format("%s while %s", status == DROVER_TIMEOUT ? "the unit's deadline came" : "cancelled",
 					message);
 	drover_report(unit, info->targets[target].name, status, .out = out->size ? out->data : NULL,
 		      .out_size = out->size, .err = err->size ? err->data : NULL, .err_size = err->size,
@@ -86,7 +86,7 @@ void report_never_begun(struct drover_unit *unit, size_t first)
 	const struct drover_unit_info *info = drover_unit_info(unit);
 	const struct fanout_result result = { .outcome = FANOUT_STOPPED,
 					      .phase = FANOUT_WAITING,
-					      .message = "the host was never begun" };
+					      .message = "waiting for its turn" };
 
 	for (size_t i = first; i < info->count; i++)
 		report_result(unit, i, NULL, &result);

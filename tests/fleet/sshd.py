@@ -11,8 +11,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
+ORDINARY_USER, ORDINARY_UID = "drover-test", 64999
 LISTEN_MOST = 16  # sshd's own limit of listening sockets: more addresses need more processes
 
 
@@ -53,18 +55,21 @@ def free_network():
 class Sshd:
     """Hosts 127.x.y.1 to 127.x.y.COUNT on one port. A context manager."""
 
-    def __init__(self, folder, count=1, config=""):
-        self.folder = os.path.join(str(folder), "sshd")
+    def __init__(self, count=1, config="", ordinary=False):
+        """`ordinary` (as root only): the user is one without rights, whom only this sshd knows."""
+        self.folder = tempfile.mkdtemp(prefix="fleet-")
+        os.chmod(self.folder, 0o755)  # the ordinary user reads authorized_keys
         self.mark = f"DROVER_FLEET={self.folder}-{os.getpid()}-{random.getrandbits(48):x}"
         self.prefix, self.port = free_network()
         self.addresses = [f"{self.prefix}.{i + 1}" for i in range(count)]
-        self.user = getpass.getuser()
+        self.user = ORDINARY_USER if ordinary else getpass.getuser()
         self.more_config = config
         self.servers = []
         self.stopped = set()
-        os.makedirs(os.path.join(self.folder, "home"))
+        os.mkdir(os.path.join(self.folder, "home"))
         self.host_key = keygen(os.path.join(self.folder, "host_key"))
         self.key = keygen(os.path.join(self.folder, "key"))
+        self.passwd = self._write_passwd() if ordinary else None
         self.authorized_keys = os.path.join(self.folder, "authorized_keys")
         shutil.copy(f"{self.key}.pub", self.authorized_keys)
         self.known_hosts = os.path.join(self.folder, "known_hosts")
@@ -87,6 +92,14 @@ class Sshd:
             wait_for(lambda a=address: self._listens(a), what=f"sshd on {address}")
         return self
 
+    def _write_passwd(self):
+        """An /etc/passwd with one user more, to be seen by this sshd alone."""
+        path = os.path.join(self.folder, "passwd")
+        shutil.copy("/etc/passwd", path)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{ORDINARY_USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/:/bin/sh\n")
+        return path
+
     def _start(self, addresses, number):
         config = os.path.join(self.folder, f"config-{number}")
         with open(config, "w", encoding="ascii") as file:
@@ -101,10 +114,13 @@ class Sshd:
                 "MaxStartups 2000:30:4000\nPerSourceMaxStartups none\nSubsystem sftp internal-sftp\n"
                 f"{self.more_config}\n"
             )
-        log = os.path.join(self.folder, f"log-{number}")
+        command = ["/usr/sbin/sshd", "-D", "-f", config, "-E", os.path.join(self.folder, f"log-{number}")]
+        if self.passwd:
+            bind = f'mount --bind {self.passwd} /etc/passwd && exec "$@"'
+            command = ["unshare", "--mount", "/bin/sh", "-c", bind, "sh"] + command
         self.servers.append(
             subprocess.Popen(  # pylint: disable=consider-using-with
-                ["/usr/sbin/sshd", "-D", "-f", config, "-E", log], stdin=subprocess.DEVNULL, start_new_session=True
+                command, stdin=subprocess.DEVNULL, start_new_session=True
             )
         )
 
@@ -144,7 +160,7 @@ class Sshd:
         ]
 
     def processes(self, words=None):
-        """Processes that sessions of this fleet have started; only those whose command line has `words`."""
+        """Processes that sessions of this fleet have started; only those whose command line is `words`."""
         found = []
         for pid in all_pids():
             try:
@@ -153,7 +169,7 @@ class Sshd:
                         continue
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     line = file.read().replace(b"\0", b" ").decode(errors="replace")
-                if words is None or words in line:
+                if words is None or words == line.strip():
                     found.append(pid)
             except OSError:
                 continue

@@ -4,7 +4,7 @@
  * about the process. For tests of executors against their real counterparts.
  *
  *	unit_runner PLUGIN.so [--OPTION VALUE]… HOST[=ADDRESS[:PORT]]…
- *	  --payload JSON      --type T             --option NAME=VALUE   (an executor's option; lists: repeat)
+ *	  --payload JSON|@FILE --type T            --option NAME=VALUE   (an executor's option; lists: repeat)
  *	  --timeout MS        the unit's deadline  --stop-after MS       (as a cancel does)
  *	  --host-timeout MS   --connect-timeout MS --output-limit N      --fanout N
  *
@@ -70,6 +70,20 @@ static void add_host(struct fake_unit *unit, char *text)
 	unit->info.targets = targets;
 }
 
+static char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+
+	if (!file || getdelim(&text, &room, '\0', file) < 0) {
+		fprintf(stderr, "cannot read %s\n", path);
+		exit(2);
+	}
+	fclose(file);
+	return text;
+}
+
 enum { PAYLOAD = 1, TYPE, OPTION, TIMEOUT, STOP_AFTER, HOST_TIMEOUT, CONNECT_TIMEOUT, OUTPUT_LIMIT, FANOUT };
 
 static const struct option arguments[] = {
@@ -92,7 +106,7 @@ static void parse(struct fake_unit *unit, const struct drover_executor *executor
 	while ((found = getopt_long(argc, argv, "", arguments, NULL)) != -1) {
 		switch (found) {
 		case PAYLOAD:
-			unit->info.payload = optarg;
+			unit->info.payload = *optarg == '@' ? read_file(optarg + 1) : optarg;
 			break;
 		case TYPE:
 			unit->info.type = optarg;

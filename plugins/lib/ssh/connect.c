@@ -157,24 +157,27 @@ static enum host_state begin_session(struct host *h)
 
 enum host_state connect_connecting(struct host *h)
 {
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(int), peer_size = sizeof(peer);
 	int error = 0;
-	socklen_t size = sizeof(error);
 
 	if (getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
 		error = errno;
 	if (error)
 		return next_address(h, error);
+	if (getpeername(h->fd, (struct sockaddr *)&peer, &peer_size) < 0)
+		return HOST_CONNECTING; /* no error yet, and no connection either */
 	return begin_session(h);
 }
 
 enum host_state connect_late(struct host *h)
 {
 	if (h->state == HOST_RESOLVING)
-		return host_end(h, FANOUT_UNREACHABLE, "no answer to the question for the address of %s in time",
-				address_of(h));
+		return host_end(h, FANOUT_UNREACHABLE, "the address of %s was not known after %s", address_of(h),
+				host_limit(h));
 	if (h->address->ai_next && fanout_now() < h->total_deadline)
 		return next_address(h, ETIMEDOUT);
-	return host_end(h, FANOUT_UNREACHABLE, "no answer from %s in time", h->where);
+	return host_end(h, FANOUT_UNREACHABLE, "no answer from %s within %s", h->where, host_limit(h));
 }
 
 enum host_state connect_banner(struct host *h)

@@ -21,35 +21,39 @@ static enum host_state command_late(struct host *h);
  * struct fanout_limits, how long it may last from its entry; states with the limit of the state
  * before them share its deadline. `next`: what may follow, beside itself.
  */
+#define LIMIT(field, option) offsetof(struct fanout_limits, field) + 1, option
+
 static const struct {
 	enum fanout_phase phase;
 	const char *doing;
 	enum host_state (*step)(struct host *h);
 	enum host_state (*late)(struct host *h);
-	size_t limit; /* offset + 1; 0: none of its own */
+	size_t limit;       /* offset + 1; 0: none of its own */
+	const char *option; /* that sets it, for messages */
 	unsigned next;
 } states[HOST_STATE_COUNT] = {
-#define LIMIT(field) (offsetof(struct fanout_limits, field) + 1)
-	[HOST_WAITING] = { FANOUT_WAITING, "waiting for its turn", NULL, NULL, 0, BIT(HOST_RESOLVING) | BIT(HOST_DONE) },
-	[HOST_RESOLVING] = { FANOUT_CONNECT, "looking up its address", connect_resolving, connect_late, LIMIT(connect),
-			     BIT(HOST_CONNECTING) | BIT(HOST_DONE) },
-	[HOST_CONNECTING] = { FANOUT_CONNECT, "connecting", connect_connecting, connect_late, LIMIT(connect),
-			      BIT(HOST_BANNER) | BIT(HOST_DONE) },
+	[HOST_WAITING] = { FANOUT_WAITING, "waiting for its turn", NULL, NULL, 0, NULL,
+			   BIT(HOST_RESOLVING) | BIT(HOST_DONE) },
+	[HOST_RESOLVING] = { FANOUT_CONNECT, "looking up its address", connect_resolving, connect_late,
+			     LIMIT(connect, "connect_timeout"), BIT(HOST_CONNECTING) | BIT(HOST_DONE) },
+	[HOST_CONNECTING] = { FANOUT_CONNECT, "connecting", connect_connecting, connect_late,
+			      LIMIT(connect, "connect_timeout"), BIT(HOST_BANNER) | BIT(HOST_DONE) },
 	[HOST_BANNER] = { FANOUT_BANNER, "waiting for the server's greeting", connect_banner, connection_late,
-			  LIMIT(banner), BIT(HOST_KEY_EXCHANGE) | BIT(HOST_DONE) },
+			  LIMIT(banner, "banner_timeout"), BIT(HOST_KEY_EXCHANGE) | BIT(HOST_DONE) },
 	[HOST_KEY_EXCHANGE] = { FANOUT_KEY_EXCHANGE, "exchanging keys", connect_key_exchange, connection_late,
-				LIMIT(key_exchange), BIT(HOST_AUTHENTICATING) | BIT(HOST_DONE) },
+				LIMIT(key_exchange, "kex_timeout"), BIT(HOST_AUTHENTICATING) | BIT(HOST_DONE) },
 	[HOST_AUTHENTICATING] = { FANOUT_AUTHENTICATION, "logging in", auth_step, connection_late,
-				  LIMIT(authentication), BIT(HOST_OPENING) | BIT(HOST_DONE) },
-	[HOST_OPENING] = { FANOUT_EXECUTION, "opening a session", command_opening, connection_late, LIMIT(channel),
-			   BIT(HOST_STARTING) | BIT(HOST_DONE) },
-	[HOST_STARTING] = { FANOUT_EXECUTION, "waiting for the server to start the command", command_starting,
-			    command_late, LIMIT(channel), BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
-	[HOST_RUNNING] = { FANOUT_EXECUTION, "the command was running", command_running, command_late, 0,
+				  LIMIT(authentication, "auth_timeout"), BIT(HOST_OPENING) | BIT(HOST_DONE) },
+	[HOST_OPENING] = { FANOUT_EXECUTION, "opening a session", command_opening, connection_late,
+			   LIMIT(channel, "channel_timeout"), BIT(HOST_STARTING) | BIT(HOST_DONE) },
+	[HOST_STARTING] = { FANOUT_EXECUTION, "waiting for the command to be started", command_starting, command_late,
+			    LIMIT(channel, "channel_timeout"),
+			    BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
+	[HOST_RUNNING] = { FANOUT_EXECUTION, "running the command", command_running, command_late, 0, NULL,
 			   BIT(HOST_ENDING) | BIT(HOST_DONE) },
-	[HOST_ENDING] = { FANOUT_EXECUTION, "ending the command", remote_end_step, remote_end_late, 0,
+	[HOST_ENDING] = { FANOUT_EXECUTION, "ending the command", remote_end_step, remote_end_late, 0, NULL,
 			  BIT(HOST_DONE) },
-	[HOST_DONE] = { FANOUT_EXECUTION, "done", NULL, NULL, 0, 0 },
+	[HOST_DONE] = { FANOUT_EXECUTION, "done", NULL, NULL, 0, NULL, 0 },
 };
 
 void host_init(struct host *h, struct fanout *fanout, size_t number, const struct fanout_target *target)
@@ -176,6 +180,9 @@ static void tell(struct host *h)
 		.message = *h->message ? h->message : NULL,
 	};
 
+	if (h->remote == FANOUT_REMOTE_UNKNOWN && h->outcome != FANOUT_LOST)
+		snprintf(h->message + strlen(h->message), sizeof(h->message) - strlen(h->message),
+			 "; something of it may still be running there");
 	capture_finish(&h->out);
 	capture_finish(&h->err);
 	result.out = (struct fanout_stream){ h->out.data, h->out.size, h->out.total };
@@ -239,35 +246,32 @@ enum host_state host_end(struct host *h, enum fanout_outcome outcome, const char
 
 /* -------------------------------------------------------------------------------------- deadlines */
 
-/* Which limit it was that passed, in seconds for people. */
-static void late_message(struct host *h, char *text, size_t size)
+/* How long it took, and which option says so: "10 s (auth_timeout)". */
+const char *host_limit(const struct host *h)
 {
+	static char text[64]; /* of the one thread */
 	const struct fanout_limits *limits = &h->fanout->config.limits;
 	bool total = fanout_now() >= h->total_deadline;
 	int64_t ms = total ? limits->total : *(const int64_t *)((const char *)limits + states[h->state].limit - 1);
 
-	snprintf(text, size, "%s: %s %s %g s%s", h->where, states[h->state].doing, total ? "at the end of its" : "for",
-		 (double)ms / 1000, total ? "" : " without an answer");
+	snprintf(text, sizeof(text), "%g s (%s)", (double)ms / 1000, total ? "host_timeout" : states[h->state].option);
+	return text;
 }
 
 static enum host_state connection_late(struct host *h)
 {
-	char text[200];
-
-	late_message(h, text, sizeof(text));
-	return host_end(h, FANOUT_TIMEOUT, "%s", text);
+	return host_end(h, FANOUT_TIMEOUT, "%s: still %s after %s", h->where, states[h->state].doing, host_limit(h));
 }
 
 static enum host_state command_late(struct host *h)
 {
-	char text[200];
-
-	late_message(h, text, sizeof(text));
 	if (h->exited)
-		(void)host_end(h, FANOUT_TIMEOUT, "%s; the command itself has ended, but something that it left behind "
-			       "holds its output open", text);
+		(void)host_end(h, FANOUT_TIMEOUT,
+			       "%s: the command has ended, but something that it left behind still held its output open "
+			       "after %s",
+			       h->where, host_limit(h));
 	else
-		(void)host_end(h, FANOUT_TIMEOUT, "%s", text);
+		(void)connection_late(h);
 	return remote_end_begin(h);
 }
 
@@ -295,7 +299,7 @@ void host_stop(struct host *h)
 
 	if (h->state == HOST_DONE || h->state == HOST_ENDING)
 		return;
-	(void)host_end(h, FANOUT_STOPPED, "%s%s%s", h->where, *h->where ? ": " : "", states[h->state].doing);
+	(void)host_end(h, FANOUT_STOPPED, *h->where ? "%s (%s)" : "%s", states[h->state].doing, h->where);
 	next = h->state == HOST_STARTING || h->state == HOST_RUNNING ? remote_end_begin(h) : HOST_DONE;
 	if (enter(h, next))
 		host_advance(h);

@@ -103,6 +103,8 @@ void host_set_timer(struct host *h);
 /* Sets what will be told and returns HOST_DONE, so that a step can `return host_end(…)`. */
 enum host_state __attribute__((format(printf, 3, 4)))
 host_end(struct host *h, enum fanout_outcome outcome, const char *format, ...);
+/* The limit that has just passed, for a message. */
+const char *host_limit(const struct host *h);
 /* libssh's reason, as one line of printable text, or "the connection was closed". */
 const char *host_reason(struct host *h);
 /* True when the connection is gone. */

@@ -2,9 +2,9 @@
 
 #include "ssh/hostkey.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +119,22 @@ static const char *host_entry(const char *name, int port, char *text)
 	return text;
 }
 
+/* Patterns of known_hosts have `*` and `?` only; brackets, which fnmatch(3) knows, are part of names. */
+static bool wildcard(const char *pattern, const char *text)
+{
+	for (; *pattern && *pattern != '*'; pattern++, text++)
+		if (!*text || (*pattern != '?' && tolower((unsigned char)*pattern) != tolower((unsigned char)*text)))
+			return false;
+	if (!*pattern)
+		return !*text;
+	pattern += strspn(pattern, "*");
+	do {
+		if (wildcard(pattern, text))
+			return true;
+	} while (*text++);
+	return false;
+}
+
 /* `!pattern` in a line: libssh passes over it. */
 static bool negated(const char *text, const char *entry)
 {
@@ -127,7 +143,7 @@ static bool negated(const char *text, const char *entry)
 	bool found = false;
 
 	while (!found && (pattern = strsep(&rest, ",")))
-		found = *pattern == '!' && !fnmatch(pattern + 1, entry, FNM_CASEFOLD);
+		found = *pattern == '!' && wildcard(pattern + 1, entry);
 	free(hosts);
 	return found;
 }

@@ -104,7 +104,7 @@ int resolver_start(struct resolver *resolver, const char *name, int port, struct
 	r->resolver = resolver;
 	r->name = strdup(name);
 	snprintf(r->service, sizeof(r->service), "%d", port);
-	prepare_hints(&r->hints, AI_NUMERICSERV | AI_ADDRCONFIG);
+	prepare_hints(&r->hints, AI_NUMERICSERV);
 	r->gai = (struct gaicb){ .ar_name = r->name, .ar_service = r->service, .ar_request = &r->hints };
 	when.sigev_value.sival_int = resolver->wake;
 	list[0] = &r->gai;

@@ -1,0 +1,38 @@
+"""Runs one unit of an executor plugin by itself, with build/tests/unit_runner."""
+import json
+import subprocess
+
+
+class Unit:
+    """A running unit. `wait()` gives the reports by host, and `end` is then the process's last line."""
+
+    def __init__(self, build, plugin, payload, hosts, options=(), env=None, **limits):
+        command = [str(build / "tests/unit_runner"), str(build / f"plugins/{plugin}.so")]
+        command += ["--payload", payload if isinstance(payload, str) else json.dumps(payload)]
+        for name, value in limits.items():
+            command += [f"--{name.replace('_', '-')}", str(value)]
+        for option in options:
+            command += ["--option", option]
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+            command + list(hosts), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env
+        )
+        self.end = None
+
+    def wait(self, seconds=60):
+        out, _ = self.process.communicate(timeout=seconds)
+        lines = [json.loads(line) for line in out.decode("ascii").splitlines()]
+        assert lines and "end" in lines[-1], f"the unit process died: {lines[-1:]}"
+        self.end = lines.pop()
+        reports = {}
+        for report in lines:
+            assert report["host"] not in reports, "reported twice"
+            report["out"] = report["out"].encode("latin-1")
+            report["err"] = report["err"].encode("latin-1")
+            reports[report["host"]] = report
+        assert self.end["refused"] == 0
+        assert self.end["leaked"] == 0, "descriptors were left open"
+        return reports
+
+
+def run_unit(*args, **kwargs):
+    return Unit(*args, **kwargs).wait()
