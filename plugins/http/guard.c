@@ -13,14 +13,23 @@
 
 struct framing {
 	int hosts, lengths, encodings;
-	bool odd_encoding;
+	bool odd_encoding, odd_name;
 };
+
+/* RFC 9110, 5.6.2. Blanks before the colon, above all, hide a header from some programs and not from others. */
+static bool is_token(const char *name)
+{
+	static const char characters[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *name && !name[strspn(name, characters)];
+}
 
 static enum MHD_Result count(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct framing *f = context;
 
 	(void)kind;
+	f->odd_name |= !is_token(name);
 	if (!strcasecmp(name, "Host")) {
 		f->hosts++;
 	} else if (!strcasecmp(name, "Content-Length")) {
@@ -37,6 +46,8 @@ void guard_framing(struct request *r, const char *version)
 	struct framing f = { 0 };
 
 	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count, &f);
+	if (f.odd_name)
+		problem_set(&r->problem, PROBLEM_REQUEST, "a header's name is malformed");
 	if (f.hosts > 1)
 		problem_set(&r->problem, PROBLEM_REQUEST, "the header Host is there %d times", f.hosts);
 	else if (!f.hosts && strcmp(version, "HTTP/1.0"))

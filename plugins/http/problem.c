@@ -17,7 +17,6 @@ static const struct {
 	[PROBLEM_FORBIDDEN] = { 403, "forbidden", "Forbidden" },
 	[PROBLEM_NOT_FOUND] = { 404, "not-found", "Not found" },
 	[PROBLEM_METHOD] = { 405, "method-not-allowed", "Method not allowed" },
-	[PROBLEM_SLOW] = { 408, "too-slow", "The request took too long" },
 	[PROBLEM_CONFLICT] = { 409, "conflict", "Conflict" },
 	[PROBLEM_TOO_LARGE] = { 413, "too-large", "The body is too large" },
 	[PROBLEM_MEDIA_TYPE] = { 415, "unsupported-media-type", "Unsupported media type" },

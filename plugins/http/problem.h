@@ -17,7 +17,6 @@ enum problem_kind {
 	PROBLEM_FORBIDDEN,     /* 403 */
 	PROBLEM_NOT_FOUND,     /* 404 */
 	PROBLEM_METHOD,        /* 405 */
-	PROBLEM_SLOW,          /* 408 */
 	PROBLEM_CONFLICT,      /* 409 */
 	PROBLEM_TOO_LARGE,     /* 413 */
 	PROBLEM_MEDIA_TYPE,    /* 415 */

@@ -113,23 +113,26 @@ static bool reserve_body(struct request *r, size_t size)
 	return true;
 }
 
-void request_collect(struct request *r, const void *data, size_t size)
+bool request_collect(struct request *r, const void *data, size_t size)
 {
 	if (workers_now() > r->body_deadline)
-		problem_set(&r->problem, PROBLEM_SLOW, "the body took longer than %d times connection_timeout", SLOW_BODY);
-	if (r->problem.kind == PROBLEM_SLOW || (!r->discard && !reserve_body(r, size)))
-		r->discard = r->hang_up = true;
-	if (r->discard)
-		return;
+		return false;
+	if (!r->discard && !reserve_body(r, size))
+		r->discard = true;
+	if (r->discard) {
+		r->discarded += size;
+		return r->discarded <= REQUEST_DISCARD_LIMIT;
+	}
 	memcpy(r->body + r->body_size, data, size);
 	r->body_size += size;
+	return true;
 }
 
 bool request_handle(struct request *r)
 {
 	int status;
 
-	if (!r->problem.kind) {
+	if (!r->problem.kind || (r->problem.kind == PROBLEM_PARAMETERS && *r->route->parameters)) {
 		status = r->route->handler(r);
 		if (status == ROUTE_LATER)
 			return false;

@@ -19,6 +19,7 @@
 
 #define REQUEST_PARAMETERS 16
 #define REQUEST_HEADERS 6
+#define REQUEST_DISCARD_LIMIT (1 << 20) /* bodies that are refused are read up to here, so that the answer arrives */
 
 struct request_parameter {
 	char *name; /* owned, decoded */
@@ -46,6 +47,7 @@ struct request {
 	size_t body_size, body_room;
 	int64_t body_deadline; /* workers_now() */
 	bool discard;          /* the body is read and thrown away */
+	size_t discarded;
 	bool hang_up;          /* the rest of it is not even read */
 
 	/* what a handler keeps over ROUTE_LATER */
@@ -66,8 +68,11 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
 			    const char *url, const char *version);
 void request_free(struct request *r);
 
-/* A part of the body. */
-void request_collect(struct request *r, const void *data, size_t size);
+/*
+ * A part of the body. False: the connection is to be dropped, since it is slow, or a refused body goes on and
+ * on; the library cannot answer in the middle of one.
+ */
+bool request_collect(struct request *r, const void *data, size_t size);
 
 /* Calls the handler. False: it answers later. */
 bool request_handle(struct request *r);

@@ -32,7 +32,8 @@ enum route_handled {
 
 /*
  * Fills the request's response and returns its HTTP status, says what is wrong in its problem and returns
- * whatever, or returns ROUTE_LATER.
+ * whatever, or returns ROUTE_LATER. A handler whose route has parameters is called for a wrong query too, so
+ * that all its errors are found: it looks for a problem when it has read them, before it does anything.
  */
 typedef int route_handler(struct request *request);
 

@@ -12,7 +12,6 @@
 #include "request.h"
 
 #define LIBRARY_THREADS 2
-#define DISCARD_LIMIT (1 << 20) /* bodies of refused requests up to here are read, so that the answer arrives */
 #define FAREWELL 2              /* seconds that answers get to leave when the server closes */
 
 /* ------------------------------------------------------------------------------------ parking */
@@ -98,7 +97,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 		return MHD_YES;
 	length = request_header(r, "Content-Length");
 	if (request_header(r, "Transfer-Encoding") || request_header(r, "Expect") ||
-	    (length && strtoull(length, NULL, 10) > DISCARD_LIMIT)) {
+	    (length && strtoull(length, NULL, 10) > REQUEST_DISCARD_LIMIT)) {
 		problem_set(&r->problem, PROBLEM_TOO_LARGE, "a request of this kind has no body");
 		r->hang_up = true;
 	}
@@ -113,9 +112,10 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 	if (!r)
 		return begin(context, connection, url, method, version, state);
 	if (*size) {
-		request_collect(r, data, *size);
+		bool go_on = request_collect(r, data, *size);
+
 		*size = 0;
-		return r->hang_up ? MHD_NO : MHD_YES;
+		return go_on ? MHD_YES : MHD_NO;
 	}
 	if (r->response)
 		return answer(r);
@@ -181,7 +181,7 @@ static int start_library(struct server *server, struct drover_error *err)
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)LIBRARY_THREADS, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)options->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((options->connection_timeout + 999) / 1000), MHD_OPTION_NOTIFY_COMPLETED, complete, server,
-		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!server->daemon)
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the HTTP server on %s", server->listener.text);

@@ -12,6 +12,7 @@
  *	flood ID COUNT BYTES    events of a host that are in no row
  *	store away|back         services answer DROVER_ERETRY meanwhile
  *	slow MS                 each service takes so long
+ *	busy                    how many services are under way
  *	subscribers             how many there are
  *	drain, close            as a core does; after `close` only the input's end is left
  */
@@ -67,6 +68,7 @@ static struct {
 	struct subscription *subscriptions;
 	bool away;
 	int slow;
+	int busy;
 } core = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Begins a service: true when the store is there; the lock is held then. */
@@ -80,12 +82,14 @@ static bool enter(void)
 	away = core.away;
 	if (!slow && !away)
 		return true;
+	core.busy++;
 	pthread_mutex_unlock(&core.lock);
 	usleep((useconds_t)slow * 1000);
-	if (away)
-		return false;
 	pthread_mutex_lock(&core.lock);
-	return true;
+	core.busy--;
+	if (away)
+		pthread_mutex_unlock(&core.lock);
+	return !away;
 }
 
 static int leave(int code)
@@ -607,6 +611,8 @@ static void obey(char *line, const struct drover_source *source, void *self)
 		core.slow = atoi(w[1]);
 	if (!strcmp(w[0], "subscribers"))
 		printf("%d\n", subscribers());
+	else if (!strcmp(w[0], "busy"))
+		printf("%d\n", core.busy);
 	else
 		puts("ok");
 	pthread_mutex_unlock(&core.lock);
