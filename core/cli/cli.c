@@ -82,6 +82,13 @@ static const struct argp_option builtin_options[] = {
 	{ "help", '?', NULL, 0, NULL, 0 }, { "usage", 0, NULL, 0, NULL, 0 }, { "version", 'V', NULL, 0, NULL, 0 }, { 0 },
 };
 
+/* All tables that a command's options are in: its own, those of its argp's children, the shared ones. */
+#define TABLES 5
+
+struct tables {
+	const struct argp_option *all[TABLES];
+};
+
 static bool is_end(const struct argp_option *option)
 {
 	return !option->name && !option->key && !option->doc;
@@ -102,30 +109,30 @@ static const struct argp_option *find_long(const struct argp_option *table, cons
 	return NULL;
 }
 
-static const struct argp_option *find_option(const struct argp_option *const tables[3], const char *name, size_t size)
+static const struct argp_option *find_option(const struct tables *tables, const char *name, size_t size)
 {
 	const struct argp_option *prefix = NULL, *exact;
 	int begin = 0;
 
-	for (int i = 0; i < 3; i++) {
-		exact = find_long(tables[i], name, size, &prefix, &begin);
+	for (int i = 0; i < TABLES; i++) {
+		exact = find_long(tables->all[i], name, size, &prefix, &begin);
 		if (exact)
 			return exact;
 	}
 	return begin ? prefix : NULL;
 }
 
-static const struct argp_option *find_short(const struct argp_option *const tables[3], char key)
+static const struct argp_option *find_short(const struct tables *tables, char key)
 {
-	for (int i = 0; i < 3; i++)
-		for (const struct argp_option *o = tables[i]; o && !is_end(o); o++)
+	for (int i = 0; i < TABLES; i++)
+		for (const struct argp_option *o = tables->all[i]; o && !is_end(o); o++)
 			if (o->key == key)
 				return o;
 	return NULL;
 }
 
 /* Does a short cluster such as `-vH` take the next word as its value? */
-static bool takes_next(const struct argp_option *const tables[3], const char *cluster)
+static bool takes_next(const struct tables *tables, const char *cluster)
 {
 	for (const char *p = cluster; *p; p++) {
 		const struct argp_option *o = find_short(tables, *p);
@@ -140,15 +147,15 @@ static bool takes_next(const struct argp_option *const tables[3], const char *cl
 	return false;
 }
 
-static void unknown_option(const struct argp_option *const tables[3], const char *command, const char *word, size_t size)
+static void unknown_option(const struct tables *tables, const char *command, const char *word, size_t size)
 {
 	char name[64], hint[128];
 	struct suggest suggest;
 
 	snprintf(name, sizeof(name), "%.*s", (int)size, word);
 	suggest_begin(&suggest, name);
-	for (int i = 0; i < 3; i++)
-		for (const struct argp_option *o = tables[i]; o && !is_end(o); o++)
+	for (int i = 0; i < TABLES; i++)
+		for (const struct argp_option *o = tables->all[i]; o && !is_end(o); o++)
 			if (o->name && !(o->flags & OPTION_HIDDEN))
 				suggest_consider(&suggest, o->name);
 	if (suggest.best)
@@ -161,7 +168,10 @@ static void unknown_option(const struct argp_option *const tables[3], const char
 /* getopt says "unrecognized option"; this says which one was probably meant. */
 static void check_options(const char *command, const struct argp *argp, bool in_order, int argc, char **argv)
 {
-	const struct argp_option *const tables[3] = { argp->options, shared_options, builtin_options };
+	struct tables known = { { shared_options, builtin_options, argp->options } }, *tables = &known;
+
+	for (int i = 3; i < TABLES && argp->children && argp->children[i - 3].argp; i++)
+		known.all[i] = argp->children[i - 3].argp->options;
 
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];

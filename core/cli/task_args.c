@@ -173,6 +173,7 @@ static error_t parse_other(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'H':
+	case 'w':
 		hosts_arg_add(&args->hosts, arg);
 		return 0;
 	case 'x':
