@@ -39,7 +39,7 @@ def submit_in_background(daemon, task, locks, on_lost):
         try:
             answer["accepted"] = daemon.post("/v1/tasks", {
                 "id": task, "type": "sim", "hosts": f"{task}-[0001-{HOSTS}]", "on_lost": on_lost, "timeout": 60,
-                "payload": {"latency": "0-50ms", "lock_dir": locks}})
+                "payload": {"latency": "0-400ms", "lock_dir": locks}})
         except (OSError, http.client.HTTPException, Problem) as error:
             answer["error"] = error
 
