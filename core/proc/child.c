@@ -116,7 +116,9 @@ static void clean(struct child *c)
 
 void child_exited(struct child *c, int status)
 {
-	bool expected = c->expected && !c->cause[0];
+	bool linked = c->role == CHILD_EXECUTOR || c->role == CHILD_SINK;
+	/* Who has a link ends well when that closes, and may be reaped before the core is. */
+	bool expected = !c->cause[0] && (c->expected || (linked && !status));
 
 	sd_event_source_set_enabled(c->call, SD_EVENT_OFF);
 	c->control_source = sd_event_source_disable_unref(c->control_source);

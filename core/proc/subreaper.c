@@ -136,24 +136,34 @@ static void add_descendants(pid_t pid, struct pids *found)
 	}
 }
 
-int subreaper_sweep(subreaper_filter *filter, void *context)
+/*
+ * First everything in question is stopped, at once: processes that fork and exit have no time to be
+ * looked at. Only then it is asked whose they are.
+ */
+int subreaper_sweep(const struct subreaper_filter *filter, void *context)
 {
 	struct pids children = { 0 }, found = { 0 };
 	struct subreaper_process process;
-	int alive = 0;
 
 	add_children(getpid(), &children);
 	for (size_t i = 0; i < children.count; i++) {
-		if (!subreaper_look(children.list[i], &process) || process.state == 'Z' || process.state == 'X' ||
-		    !filter(context, &process))
+		if (filter->spare(context, children.list[i]))
+			children.list[i] = 0;
+		else
+			kill(children.list[i], SIGSTOP);
+	}
+	for (size_t i = 0; i < children.count; i++) {
+		if (!children.list[i] || !subreaper_look(children.list[i], &process) || process.state == 'Z' ||
+		    process.state == 'X')
 			continue;
-		add_descendants(process.pid, &found);
+		if (filter->kill(context, &process))
+			add_descendants(process.pid, &found);
+		else
+			kill(process.pid, SIGCONT);
 	}
-	for (size_t i = 0; i < found.count; i++) {
+	for (size_t i = 0; i < found.count; i++)
 		kill(found.list[i], SIGKILL);
-		alive++;
-	}
 	free(children.list);
 	free(found.list);
-	return alive;
+	return (int)found.count;
 }

@@ -27,13 +27,18 @@ bool subreaper_look(pid_t pid, struct subreaper_process *process);
 /* The value of NAME in the environment that `pid` was started with. False: not there, or not readable. */
 bool subreaper_variable(pid_t pid, const char *name, char *value, size_t room);
 
-/* Is this child, or orphan, to be killed? */
-typedef bool subreaper_filter(void *context, const struct subreaper_process *child);
+/* Which children, or orphans that have become some, are to be killed. */
+struct subreaper_filter {
+	bool (*spare)(void *context, pid_t pid); /* these are never touched; quick */
+	/* Asked of each other one, while it is stopped; it goes on if the answer is no. */
+	bool (*kill)(void *context, const struct subreaper_process *child);
+};
+
 /*
- * One pass: stops, then kills those children of this process that `filter` says yes to, with all
+ * One pass: stops, then kills those children of this process that the filter says so of, with all
  * of their descendants. Returns how many were alive; 0: nothing is left. Call again until it is:
  * what was forked during the pass is found by the next one.
  */
-int subreaper_sweep(subreaper_filter *filter, void *context);
+int subreaper_sweep(const struct subreaper_filter *filter, void *context);
 
 #endif

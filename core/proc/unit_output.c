@@ -13,9 +13,8 @@
 #define LINE_SIZE 500
 #define READ_SIZE 16384
 
-static void log_line(struct unit_output *o, const char *label)
+static void log_line(struct unit_output *o, const char *label, int64_t second)
 {
-	int64_t second = clock_boot_ms() / 1000;
 	const char *text = o->line.data;
 	enum log_level level = LOG_LEVEL_INFO;
 
@@ -38,6 +37,8 @@ static void log_line(struct unit_output *o, const char *label)
 
 static void add_lines(struct unit_output *o, const char *data, size_t size, const char *label)
 {
+	int64_t second = clock_boot_ms() / 1000;
+
 	while (size) {
 		const char *end = memchr(data, '\n', size);
 		size_t length = end ? (size_t)(end - data) : size;
@@ -45,7 +46,7 @@ static void add_lines(struct unit_output *o, const char *data, size_t size, cons
 
 		buf_append(&o->line, data, length < room ? length : room);
 		if (end) {
-			log_line(o, label);
+			log_line(o, label, second);
 			o->line.size = 0;
 			length++;
 		}
@@ -86,7 +87,7 @@ const char *unit_output_text(struct unit_output *o)
 void unit_output_end(struct unit_output *o, const char *label)
 {
 	if (o->line.size)
-		log_line(o, label);
+		log_line(o, label, clock_boot_ms() / 1000);
 	if (o->dropped)
 		log_warning("%s: %" PRId64 " more lines of its output were dropped", label, o->dropped);
 	if (o->fd >= 0)

@@ -43,6 +43,8 @@
 #define DRAIN_MS 1000
 /* A killed process that does not go away is stuck in the kernel; it will never run again. */
 #define STUCK_MS 10000
+/* Over /proc without a rest: what forks and exits all the time must not win. */
+#define PASSES 5
 
 enum unit_state { UNIT_RUNNING = 0, UNIT_STOPPING = 1, UNIT_KILLING = 2, UNIT_DRAINING = 3 };
 
@@ -137,6 +139,21 @@ static void finish(struct unit *unit)
 	executor_host_unit_gone(host);
 }
 
+static struct unit *find_leader(struct executor_host *host, pid_t pid)
+{
+	struct unit *unit;
+
+	HASH_FIND(pid_hh, host->by_pid, &pid, sizeof(pid), unit);
+	return unit;
+}
+
+static bool is_other_leader(void *context, pid_t pid)
+{
+	struct unit *unit = context, *leader = find_leader(unit->host, pid);
+
+	return leader && leader != unit;
+}
+
 /*
  * Whose is it? By session, where it has not left its leader's; by its mark, which forks and execs
  * inherit; else by the time. The weak spot: a process that has left its session, has exec'd with an
@@ -146,20 +163,12 @@ static void finish(struct unit *unit)
  */
 static bool is_of_unit(void *context, const struct subreaper_process *child)
 {
-	struct unit *unit = context, *other;
-	pid_t key = child->pid;
+	struct unit *unit = context;
 	uint64_t handle;
 
-	if (child->pid == unit->pid)
+	if (child->pid == unit->pid || child->session == unit->pid)
 		return true;
-	HASH_FIND(pid_hh, unit->host->by_pid, &key, sizeof(key), other);
-	if (other)
-		return false; /* the leader of another unit */
-	if (child->session == unit->pid)
-		return true;
-	key = child->session;
-	HASH_FIND(pid_hh, unit->host->by_pid, &key, sizeof(key), other);
-	if (other)
+	if (find_leader(unit->host, child->session))
 		return false;
 	if (marker_get_unit(child->pid, &handle)) {
 		if (handle == unit->handle)
@@ -173,13 +182,18 @@ static bool is_of_unit(void *context, const struct subreaper_process *child)
 /* Kills what is left. True: nothing is. */
 static bool clear(struct unit *unit)
 {
+	static const struct subreaper_filter filter = { is_other_leader, is_of_unit };
+
 	if (unit->folder)
 		return cgroup_clear(unit->folder);
 	if (!unit->reaped) {
 		kill(-unit->pid, SIGKILL); /* the whole group at once: no fork escapes this one */
 		kill(unit->pid, SIGKILL);
 	}
-	return !subreaper_sweep(is_of_unit, unit);
+	for (int pass = 0; pass < PASSES; pass++)
+		if (!subreaper_sweep(&filter, unit))
+			return true;
+	return false;
 }
 
 static void go_on_killing(struct unit *unit)

@@ -1,0 +1,343 @@
+/*
+ * host_fixture.h - a real executor host process with a fake core and a fake supervisor in the test.
+ *
+ * The three ways to run: with cgroups as root, the subreaper way as root, the subreaper way as an
+ * ordinary user (nobody).
+ */
+#ifndef TESTS_HOST_FIXTURE_H
+#define TESTS_HOST_FIXTURE_H
+
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <systemd/sd-event.h>
+
+#include "proc/cgroup.h"
+#include "proc/control_io.h"
+#include "proc/exec_link.h"
+#include "proc/marker.h"
+#include "util/buf.h"
+#include "util/clock.h"
+
+#define NOBODY 65534
+#define WAIT_MS 30000
+
+enum way { WAY_SUBREAPER = 0, WAY_NOBODY = 1, WAY_CGROUP = 2, WAYS = 3 };
+
+struct fake_core {
+	sd_event *event;
+	struct exec_link *link;
+	int control; /* the supervisor's end */
+	pid_t host;
+	char *cgroup;
+	bool ready, closed, grant;
+	size_t begun; /* so many hosts' intents come with the unit; 0: all */
+	int results, ends, begins;
+	int statuses[16];       /* of the first hosts */
+	char out[64];           /* begin of the last output */
+	char out_tail[16];      /* its end */
+	size_t out_size;
+	uint64_t out_total;
+	struct buf notes;
+	struct exec_ended ended; /* the last */
+	char message[512], tail[8192];
+	int64_t ended_at;
+	int exit_status; /* of the host */
+};
+
+/* ---------------------------------------------------------------------------------- the fake core */
+
+static void on_ready(void *context, const char *version)
+{
+	struct fake_core *core = context;
+
+	(void)version;
+	core->ready = true;
+}
+
+static void on_started(void *context, uint64_t handle, int pid)
+{
+	(void)context;
+	ck_assert_int_gt(pid, 0);
+	ck_assert_uint_gt(handle, 0);
+}
+
+static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
+{
+	struct fake_core *core = context;
+
+	core->begins++;
+	exec_link_grant(core->link, handle, first, count, core->grant);
+}
+
+static void on_result(void *context, uint64_t handle, size_t position, enum drover_status status,
+		      const struct drover_report *report)
+{
+	struct fake_core *core = context;
+	size_t tail = report->out_size < 8 ? report->out_size : 8;
+
+	(void)handle;
+	core->results++;
+	if (position < 16)
+		core->statuses[position] = (int)status;
+	snprintf(core->out, sizeof(core->out), "%.*s", (int)report->out_size, (const char *)report->out);
+	snprintf(core->out_tail, sizeof(core->out_tail), "%.*s", (int)tail,
+		 report->out ? (const char *)report->out + report->out_size - tail : "");
+	core->out_size = report->out_size;
+	core->out_total = report->out_total;
+}
+
+static void on_note(void *context, uint64_t handle, const char *text)
+{
+	struct fake_core *core = context;
+
+	(void)handle;
+	buf_printf(&core->notes, "%s\n", text);
+}
+
+static void on_ended(void *context, const struct exec_ended *ended)
+{
+	struct fake_core *core = context;
+
+	core->ends++;
+	core->ended = *ended;
+	core->ended_at = clock_boot_ms();
+	snprintf(core->message, sizeof(core->message), "%s", ended->message ? ended->message : "");
+	snprintf(core->tail, sizeof(core->tail), "%s", ended->tail ? ended->tail : "");
+}
+
+static void on_closed(void *context, const char *reason)
+{
+	struct fake_core *core = context;
+
+	(void)reason;
+	core->closed = true;
+}
+
+static const struct exec_link_events core_events = { .ready = on_ready,
+						     .started = on_started,
+						     .begin = on_begin,
+						     .result = on_result,
+						     .note = on_note,
+						     .ended = on_ended,
+						     .closed = on_closed };
+
+/* Turns the loop until `*flag` is at least `least`; the test fails after 30 s. */
+static void wait_for(struct fake_core *core, const int *flag, int least)
+{
+	int64_t until = clock_boot_ms() + WAIT_MS;
+
+	while (*flag < least) {
+		ck_assert_msg(clock_boot_ms() < until, "it did not happen within 30 s");
+		ck_assert(!core->closed || flag == &core->exit_status);
+		sd_event_run(core->event, 50000);
+	}
+}
+
+static void wait_for_true(struct fake_core *core, const bool *flag)
+{
+	int64_t until = clock_boot_ms() + WAIT_MS;
+
+	while (!*flag) {
+		ck_assert_msg(clock_boot_ms() < until, "it did not happen within 30 s");
+		sd_event_run(core->event, 50000);
+	}
+}
+
+/* ---------------------------------------------------------------------------------- the real host */
+
+/* A file beside the test's program: "../../droverd". Static. */
+static const char *built(const char *name)
+{
+	static char path[2][4096];
+	static int turn;
+	char self[3000];
+	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	ck_assert_int_gt(size, 0);
+	self[size] = '\0';
+	*strrchr(self, '/') = '\0';
+	turn = !turn;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", self, name);
+	return path[turn];
+}
+
+static char *make_slice(const char *plugin, const char *options, int permit_lost)
+{
+	struct buf text = BUF_INIT;
+	char file[256];
+
+	snprintf(file, sizeof(file), "../plugins/%s.so", plugin);
+	buf_printf(&text,
+		   "{\"node\":{\"name\":\"test\"},\"log\":{\"level\":\"%s\",\"format\":\"text\"},"
+		   "\"lease\":{\"permit_lost\":%d},\"name\":\"%s\",\"plugin\":\"%s\",\"path\":\"%s\",\"options\":%s}",
+		   getenv("TEST_LOG") ? getenv("TEST_LOG") : "error", permit_lost, plugin, plugin, built(file), options);
+	return buf_take(&text);
+}
+
+static void __attribute__((noreturn)) run_host(enum way way, const char *cgroup, int control, int link, int slice)
+{
+	char fds[3][32], folder[4200], *argv[7] = { (char *)"droverd", (char *)"--role=executor", fds[0], fds[1], fds[2] };
+
+	snprintf(fds[0], sizeof(fds[0]), "--control=%d", control);
+	snprintf(fds[1], sizeof(fds[1]), "--link=%d", link);
+	snprintf(fds[2], sizeof(fds[2]), "--config=%d", slice);
+	snprintf(folder, sizeof(folder), "--cgroup=%s", cgroup ? cgroup : "");
+	if (cgroup)
+		argv[5] = folder;
+	fcntl(control, F_SETFD, 0);
+	fcntl(link, F_SETFD, 0);
+	fcntl(slice, F_SETFD, 0);
+	setenv(MARKER_UNIT, MARKER_NO_UNIT, 1);
+	if (way == WAY_NOBODY && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
+		_exit(126);
+	execv(built("../../droverd"), argv);
+	_exit(127);
+}
+
+static void start_host_with(struct fake_core *core, enum way way, const char *plugin, const char *options, int permit_lost)
+{
+	int control[2], link[2], slice;
+	char *text = make_slice(plugin, options, permit_lost);
+
+	memset(core, 0, sizeof(*core));
+	core->grant = true;
+	ck_assert_int_ge(sd_event_new(&core->event), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link), 0);
+	slice = control_io_memfd("slice", text);
+	free(text);
+	if (way == WAY_CGROUP) {
+		char *own = cgroup_own();
+
+		ck_assert_int_gt(asprintf(&core->cgroup, "%s/drover-test-%d", own, (int)getpid()), 0);
+		free(own);
+		ck_assert_int_eq(cgroup_make(core->cgroup, (uid_t)-1, NULL), 0);
+	}
+	core->host = core->cgroup ? cgroup_fork(core->cgroup) : fork();
+	if (!core->host)
+		run_host(way, core->cgroup, control[1], link[1], slice);
+	ck_assert_int_gt(core->host, 0);
+	close(control[1]);
+	close(link[1]);
+	close(slice);
+	core->control = control[0];
+	ck_assert_int_eq(exec_link_new(core->event, link[0], &core_events, core, &core->link, NULL), 0);
+	wait_for_true(core, &core->ready);
+}
+
+static void start_host(struct fake_core *core, enum way way, const char *plugin)
+{
+	start_host_with(core, way, plugin, "{}", 20000);
+}
+
+static bool is_below(pid_t pid, pid_t ancestor)
+{
+	while (pid > 1) {
+		char path[64], line[512];
+		const char *rest;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+		f = fopen(path, "re");
+		if (!f)
+			return false;
+		rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+		fclose(f);
+		if (!rest || rest[2] == 'Z')
+			return false;
+		pid = (pid_t)atoi(rest + 4);
+		if (pid == ancestor)
+			return true;
+	}
+	return false;
+}
+
+/* How many living processes the host has below it: all that its units have left. */
+static int count_left(const struct fake_core *core)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int count = 0;
+
+	while ((entry = readdir(proc)))
+		if (atoi(entry->d_name) > 1 && is_below((pid_t)atoi(entry->d_name), core->host))
+			count++;
+	closedir(proc);
+	return count;
+}
+
+/* Closes the link: the host must end by itself and take everything along. */
+static void stop_host(struct fake_core *core)
+{
+	int64_t until = clock_boot_ms() + 5000;
+	pid_t gone;
+
+	exec_link_free(core->link);
+	core->link = NULL;
+	while (!(gone = waitpid(core->host, &core->exit_status, WNOHANG))) {
+		ck_assert_msg(clock_boot_ms() < until, "the executor host did not end with its link");
+		usleep(1000);
+	}
+	ck_assert(WIFEXITED(core->exit_status));
+	ck_assert_int_eq(WEXITSTATUS(core->exit_status), 0);
+	/* Its own folder is empty but for itself: nothing was left for anybody else to kill. */
+	if (core->cgroup)
+		ck_assert_int_eq(rmdir(core->cgroup), 0);
+	free(core->cgroup);
+	close(core->control);
+	buf_dispose(&core->notes);
+	sd_event_unref(core->event);
+}
+
+/* A unit of hosts h0, h1, …; nothing in it is kept. */
+static void execute(struct fake_core *core, uint64_t handle, size_t hosts, int64_t deadline, const char *payload)
+{
+	struct drover_target *targets = xcalloc(hosts, sizeof(*targets));
+	char (*names)[16] = xcalloc(hosts, sizeof(*names));
+	struct exec_unit unit = { .handle = handle,
+				  .begun = core->begun && core->begun < hosts ? core->begun : hosts,
+				  .info = { .size = sizeof(unit.info),
+					    .task = "01TEST",
+					    .attempt = 1,
+					    .type = "test",
+					    .payload = payload,
+					    .deadline = clock_boot_ms() + deadline,
+					    .output_limit = 65536,
+					    .count = hosts,
+					    .targets = targets } };
+
+	for (size_t i = 0; i < hosts; i++) {
+		snprintf(names[i], sizeof(names[i]), "h%zu", i);
+		targets[i] = (struct drover_target){ .size = sizeof(targets[i]), .name = names[i] };
+	}
+	exec_link_execute(core->link, &unit);
+	free(targets);
+	free(names);
+}
+
+/* The ways that can be tried as the user who runs the test, on this machine. */
+static bool way_exists(enum way way)
+{
+	char *own = way == WAY_CGROUP ? cgroup_own() : NULL;
+	bool exists = way == WAY_SUBREAPER || (way == WAY_NOBODY && !geteuid()) || (own && cgroup_usable(own));
+
+	free(own);
+	if (!exists)
+		fprintf(stderr, "test_exec_host: the way by %s does not exist here\n",
+			way == WAY_CGROUP ? "cgroups (no cgroup2 that may be written)" : "another user (not root)");
+	return exists;
+}
+
+#endif

@@ -1,0 +1,330 @@
+/*
+ * test_exec_host.c - executors that crash, hang, lie, multiply: the host tells how each unit ended, and
+ * nothing is left of it; with cgroups, and the subreaper way, as root and as an ordinary user.
+ */
+#define _GNU_SOURCE
+#include "host_fixture.h"
+
+/* What is expected of a plugin's unit of five hosts. */
+struct expectation {
+	const char *plugin;
+	int64_t deadline;    /* ms from the start */
+	int64_t least, most; /* when it ends, ms from the start */
+	enum exec_end how;
+	int code;
+	int results;
+	int status;
+	const char *message, *note, *tail; /* parts of the texts, or NULL */
+	int notes;                         /* exactly so many lines */
+};
+
+#define LONG 20000
+
+static const struct expectation expectations[] = {
+	{ "greet", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, NULL, 0 },
+	{ "fail_run", LONG, 0, 5000, EXEC_ERROR, DROVER_EFAULT, 0, 0, "the tool is not installed", NULL, NULL, 0 },
+	{ "evil_segv", LONG, 0, 5000, EXEC_KILLED, SIGSEGV, 1, DROVER_OK, NULL, NULL, NULL, 0 },
+	{ "evil_exit", LONG, 0, 5000, EXEC_EXITED, 3, 1, DROVER_OK, NULL, NULL, "giving up here", 0 },
+	{ "evil_twice", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, "reported h4 twice; the first report stands",
+	  NULL, 5 },
+	{ "evil_foreign", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL,
+	  "reported not-mine, which is not in this unit", NULL, 1 },
+	{ "evil_silent", LONG, 0, 5000, EXEC_RETURNED, 0, 0, 0, NULL, NULL, NULL, 0 },
+	{ "evil_report", LONG, 0, LONG, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, NULL, 0 },
+	{ "evil_stdout", LONG, 0, LONG, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, "the very end\n", 0 },
+	{ "evil_daemon", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, NULL, 0 },
+	{ "evil_garbage", LONG, 0, 5000, EXEC_GARBAGE, 0, 1, DROVER_OK, "a frame", NULL, NULL, 0 },
+	/* Told to stop at its deadline, it ends well within the 2 s of grace. */
+	{ "slow_stop", 300, 300, 2000, EXEC_DEADLINE, 0, 5, DROVER_TIMEOUT, NULL, NULL, "waiting", 0 },
+	/* Killed 2 s after the deadline; nothing is left 3 s after it. */
+	{ "evil_loop", 300, 2300, 3300, EXEC_DEADLINE, 0, 0, 0, NULL, NULL, NULL, 0 },
+	{ "evil_bomb", 300, 2300, 3300, EXEC_DEADLINE, 0, 0, 0, NULL, NULL, NULL, 0 },
+};
+
+#define EXPECTATIONS ((int)(sizeof(expectations) / sizeof(expectations[0])))
+
+/* The test's number is the plugin's, times the ways. */
+START_TEST(plugins)
+{
+	const struct expectation *e = &expectations[_i / WAYS];
+	enum way way = (enum way)(_i % WAYS);
+	struct fake_core core;
+	int64_t start, took;
+	int lines = 0;
+
+	if (!way_exists(way))
+		return;
+	start_host(&core, way, e->plugin);
+	start = clock_boot_ms();
+	execute(&core, 7, 5, e->deadline, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_msg(!count_left(&core), "%s: %d processes are left", e->plugin, count_left(&core));
+	took = core.ended_at - start;
+	ck_assert_msg(took >= e->least && took <= e->most, "%s: ended after %lld ms", e->plugin, (long long)took);
+	ck_assert_uint_eq(core.ended.handle, 7);
+	ck_assert_msg(core.ended.how == e->how, "%s: ended as %d: %s", e->plugin, core.ended.how, core.message);
+	ck_assert_int_eq(core.ended.code, e->how == EXEC_ERROR ? 0 : e->code);
+	ck_assert_msg(core.results == e->results, "%s: %d results", e->plugin, core.results);
+	for (int i = 0; i < e->results && i < 5; i++)
+		ck_assert_int_eq(core.statuses[i], e->status);
+	if (e->message)
+		ck_assert_msg(strstr(core.message, e->message) != NULL, "%s: message: %s", e->plugin, core.message);
+	if (e->note)
+		ck_assert_msg(strstr(core.notes.data, e->note) != NULL, "%s: notes: %s", e->plugin, core.notes.data);
+	if (e->tail)
+		ck_assert_msg(strstr(core.tail, e->tail) != NULL, "%s: tail: %s", e->plugin, core.tail);
+	for (size_t i = 0; i < core.notes.size; i++)
+		lines += core.notes.data[i] == '\n';
+	ck_assert_int_eq(lines, e->notes);
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(greeting)
+{
+	struct fake_core core;
+
+	start_host_with(&core, WAY_SUBREAPER, "greet", "{\"word\":\"good morning\"}", 20000);
+	core.begun = 2;
+	execute(&core, 1, 5, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_str_eq(core.out, "good morning, h4");
+	/* A window of two, the first two were begun with the claim: two steps more. */
+	ck_assert_int_eq(core.begins, 2);
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(not_granted)
+{
+	struct fake_core core;
+
+	start_host(&core, WAY_SUBREAPER, "greet");
+	core.grant = false;
+	core.begun = 2;
+	execute(&core, 1, 5, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.results, 2); /* those that were begun before it was asked */
+	ck_assert_int_eq(core.ended.how, EXEC_RETURNED);
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(output_is_cut)
+{
+	struct fake_core core;
+
+	start_host(&core, WAY_SUBREAPER, "evil_report");
+	execute(&core, 1, 1, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_uint_eq(core.out_size, 65536);
+	ck_assert_uint_eq(core.out_total, (uint64_t)1 << 30);
+	ck_assert_int_eq(strncmp(core.out, "headxxx", 7), 0);
+	ck_assert_str_eq(core.out_tail, "xxxxtail");
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(stopped_by_the_core)
+{
+	struct fake_core core;
+	int64_t start;
+
+	if (!way_exists((enum way)_i))
+		return;
+	start_host(&core, (enum way)_i, "slow_stop");
+	execute(&core, 1, 3, LONG, "{}");
+	execute(&core, 2, 3, LONG, "{}");
+	start = clock_boot_ms();
+	exec_link_stop(core.link, 2, "cancelled by ann");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_lt(core.ended_at - start, 2000);
+	ck_assert_uint_eq(core.ended.handle, 2);
+	ck_assert_int_eq(core.ended.how, EXEC_STOPPED);
+	ck_assert_str_eq(core.message, "cancelled by ann");
+	ck_assert_int_eq(core.results, 3);
+	ck_assert_int_eq(count_left(&core), 1); /* the other one is not disturbed */
+	stop_host(&core);
+}
+END_TEST
+
+/* One unit's end does not touch what another one has running, hidden as it may be. */
+START_TEST(neighbours)
+{
+	enum way way = (enum way)_i;
+	struct fake_core core;
+
+	if (!way_exists(way))
+		return;
+	start_host(&core, way, "evil_daemon");
+	execute(&core, 1, 1, LONG, "{\"stay\":true}");
+	wait_for(&core, &core.results, 1);
+	ck_assert_int_eq(count_left(&core), 3);
+	execute(&core, 2, 1, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_uint_eq(core.ended.handle, 2);
+	/* The subreaper way cannot tell whose an orphan without session and environment is. */
+	ck_assert_int_eq(count_left(&core), way == WAY_CGROUP ? 3 : 2);
+	exec_link_stop(core.link, 1, "enough");
+	wait_for(&core, &core.ends, 2);
+	ck_assert_int_eq(count_left(&core), 0);
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(link_closes)
+{
+	struct fake_core core;
+
+	if (!way_exists((enum way)_i))
+		return;
+	start_host(&core, (enum way)_i, "evil_bomb");
+	execute(&core, 1, 3, LONG, "{}");
+	execute(&core, 2, 3, LONG, "{}");
+	while (count_left(&core) < 10)
+		sd_event_run(core.event, 1000);
+	stop_host(&core); /* asserts that it ends soon, and that its cgroup is empty */
+}
+END_TEST
+
+START_TEST(supervisor_gone)
+{
+	struct fake_core core;
+
+	start_host(&core, WAY_SUBREAPER, "evil_loop");
+	execute(&core, 1, 3, LONG, "{}");
+	shutdown(core.control, SHUT_RDWR);
+	wait_for_true(&core, &core.closed);
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(permits)
+{
+	struct fake_core core;
+	int64_t start = clock_boot_ms();
+
+	start_host_with(&core, WAY_SUBREAPER, "evil_loop", "{}", 800);
+	execute(&core, 1, 3, LONG, "{}");
+	while (clock_boot_ms() - start < 2000) {
+		exec_link_permit(core.link);
+		sd_event_run(core.event, 100000);
+	}
+	ck_assert_int_eq(core.ends, 0);
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.ended.how, EXEC_NO_PERMIT);
+	ck_assert_int_eq(count_left(&core), 0);
+	stop_host(&core);
+}
+END_TEST
+
+static long resident_kb(pid_t pid)
+{
+	char path[64], line[256];
+	long kb = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+			break;
+	fclose(f);
+	return kb;
+}
+
+/* A core that is behind: the pressure reaches the units, the host stays small, nothing is lost. */
+START_TEST(back_pressure)
+{
+	struct fake_core core;
+	int64_t until;
+	long before;
+
+	start_host_with(&core, WAY_SUBREAPER, "flood", "{\"size\":\"60K\"}", 20000);
+	before = resident_kb(core.host);
+	exec_link_pause(core.link, true);
+	execute(&core, 1, 2000, LONG, "{}");
+	until = clock_boot_ms() + 1000;
+	while (clock_boot_ms() < until)
+		sd_event_run(core.event, 50000);
+	ck_assert_int_eq(core.results, 0);
+	ck_assert_int_lt(resident_kb(core.host) - before, 40000); /* of 120 MB */
+	exec_link_pause(core.link, false);
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.results, 2000);
+	stop_host(&core);
+}
+END_TEST
+
+/* A unit that dies at its deadline while the core is behind: what it had reported still wins. */
+START_TEST(results_before_the_deadline)
+{
+	struct fake_core core;
+	int64_t until;
+
+	start_host_with(&core, WAY_SUBREAPER, "flood", "{\"size\":\"60K\"}", 20000);
+	exec_link_pause(core.link, true);
+	execute(&core, 1, 2000, 300, "{}");
+	until = clock_boot_ms() + 4000; /* deadline, grace, the bound of reading: all are over */
+	while (clock_boot_ms() < until)
+		sd_event_run(core.event, 50000);
+	exec_link_pause(core.link, false);
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.ended.how, EXEC_DEADLINE);
+	ck_assert_int_gt(core.results, 50); /* the queue of the host, and what was in the sockets */
+	stop_host(&core);
+}
+END_TEST
+
+START_TEST(many_units)
+{
+	struct fake_core core;
+	int64_t start;
+
+	if (!way_exists((enum way)_i))
+		return;
+	start_host(&core, (enum way)_i, "flood");
+	start = clock_boot_ms();
+	for (uint64_t i = 1; i <= 60; i++)
+		execute(&core, i, 1000, LONG, "{}");
+	wait_for(&core, &core.ends, 60);
+	ck_assert_int_eq(core.results, 60000);
+	fprintf(stderr, "test_exec_host: way %d: 60 units of 1,000 results: %lld ms\n", _i,
+		(long long)(clock_boot_ms() - start));
+	start = clock_boot_ms();
+	for (uint64_t i = 1; i <= 300; i++)
+		execute(&core, 100 + i, 1, LONG, "{}");
+	wait_for(&core, &core.ends, 360);
+	fprintf(stderr, "test_exec_host: way %d: 300 units of one result: %lld ms\n", _i,
+		(long long)(clock_boot_ms() - start));
+	stop_host(&core);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("exec_host");
+	TCase *tcase = tcase_create("exec_host");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(tcase, plugins, 0, EXPECTATIONS * WAYS);
+	tcase_add_test(tcase, greeting);
+	tcase_add_test(tcase, not_granted);
+	tcase_add_test(tcase, output_is_cut);
+	tcase_add_loop_test(tcase, stopped_by_the_core, 0, WAYS);
+	tcase_add_loop_test(tcase, neighbours, 0, WAYS);
+	tcase_add_loop_test(tcase, link_closes, 0, WAYS);
+	tcase_add_test(tcase, supervisor_gone);
+	tcase_add_test(tcase, permits);
+	tcase_add_test(tcase, back_pressure);
+	tcase_add_test(tcase, results_before_the_deadline);
+	tcase_add_loop_test(tcase, many_units, 0, WAYS);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
