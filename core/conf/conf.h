@@ -17,23 +17,23 @@ struct json_object;
 struct conf_applied {
 	char *path; /* owned: "executors[0]" */
 	const struct drover_option *table;
-	void *self;		     /* owned, of the table */
+	void *self;                   /* owned, of the table */
 	const struct tree_node *node; /* NULL: nothing is written */
-	struct json_object *given;   /* owned: the values that are not defaults, secrets resolved */
-	struct json_object *derived; /* owned: where values come from that no file has: name → text */
+	struct json_object *given;    /* owned: the values that are not defaults, secrets resolved */
+	struct json_object *derived;  /* owned: where values come from that no file has: name → text */
 };
 
 struct conf_instance {
 	enum plugin_kind kind;
-	char *path;			       /* owned: "executors[0]" */
-	const char *name;		       /* never NULL; borrowed */
-	const struct tree_node *node;	       /* or NULL: a default instance */
-	struct loaded_plugin plugin;	       /* module is NULL where it could not be loaded */
+	char *path;                            /* owned: "executors[0]" */
+	const char *name;                      /* never NULL; borrowed */
+	const struct tree_node *node;          /* or NULL: a default instance */
+	struct loaded_plugin plugin;           /* module is NULL where it could not be loaded */
 	const struct drover_plugin_info *info; /* of this kind, or NULL */
-	struct conf_applied named;	       /* struct schema_named_instance */
-	struct conf_applied common;	       /* the kind's: struct schema_executor, … */
+	struct conf_applied named;             /* struct schema_named_instance */
+	struct conf_applied common;            /* the kind's: struct schema_executor, … */
 	struct conf_applied match, capacity;   /* of executors, where they are written */
-	struct conf_applied options;	       /* the plugin's own */
+	struct conf_applied options;           /* the plugin's own */
 };
 
 struct conf_instances {
@@ -42,7 +42,7 @@ struct conf_instances {
 };
 
 struct conf_credential {
-	const char *name; /* borrowed from the tree */
+	const char *name;           /* borrowed from the tree */
 	struct conf_applied values; /* struct schema_credential */
 };
 

@@ -15,7 +15,8 @@ static void check_account(struct conf *c, const struct conf_applied *a, const ch
 	if (!account || getpwnam(account))
 		return;
 	snprintf(path, sizeof(path), "%s.%s", a->path, option);
-	errors_add(c->errors, section_place(c, a, option), path, "there is no account `%.80s` on this machine", account);
+	errors_add(c->errors, section_place(c, a, option), path, "there is no account `%.80s` on this machine",
+		   account);
 }
 
 static void check_node(struct conf *c)

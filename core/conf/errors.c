@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/buf.h"
+#include "util/log.h"
 
 char *errors_place(const struct conf_place *place, char *text, size_t size)
 {
@@ -34,6 +35,7 @@ void errors_add(struct conf_errors *errors, const struct conf_place *place, cons
 	va_start(args, format);
 	buf_vprintf(&line, format, args);
 	va_end(args);
+	log_redact(line.data);
 	for (char *c = line.data; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 127)
 			*c = '?';
@@ -77,12 +79,12 @@ void errors_sort(struct conf_errors *errors, const char *const *files, size_t co
 				r->file = f;
 	}
 	qsort(all, errors->count, sizeof(*all), by_place);
-	for (size_t i = 0; i < errors->count; i++)
+	for (size_t i = 0; i < errors->count; i++) {
 		errors->lines[i] = all[i].text;
+		/* It refers to a file's name, which ends with the configuration. */
+		errors->places[i] = (struct conf_place){ NULL, 0, 0 };
+	}
 	free(all);
-	/* They refer to file names that end with the configuration. */
-	free(errors->places);
-	errors->places = NULL;
 }
 
 void errors_dispose(struct conf_errors *errors)

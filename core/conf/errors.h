@@ -12,25 +12,28 @@
 /* Beyond so many, errors are only counted: nobody reads on. */
 #define CONF_ERRORS_MAX 200
 
-/* Where something was written. `file` is borrowed from the configuration; a line of 0: `file` is all there is to tell. */
+/*
+ * Where something was written. `file` is borrowed from the configuration; a line of 0: `file` is all there
+ * is to tell.
+ */
 struct conf_place {
 	const char *file; /* NULL: nowhere */
-	int line;	  /* from 1 */
-	int column;	  /* from 1 */
+	int line;         /* from 1 */
+	int column;       /* from 1 */
 };
 
 struct conf_errors {
-	char **lines;		   /* owned */
-	struct conf_place *places; /* owned; of each line, until errors_sort */
+	char **lines;              /* owned */
+	struct conf_place *places; /* owned; of each line; forgotten by errors_sort */
 	size_t count;
 	size_t more; /* that were not kept */
 };
 
 #define CONF_ERRORS_INIT { NULL, NULL, 0, 0 }
 
-/* `place` and `path` may be NULL. Control characters in the message are shown as `?`. */
-void __attribute__((format(printf, 4, 5))) errors_add(struct conf_errors *errors, const struct conf_place *place,
-						      const char *path, const char *format, ...);
+/* `place` and `path` may be NULL. Control characters are shown as `?`, secrets as `***`. */
+void __attribute__((format(printf, 4, 5)))
+errors_add(struct conf_errors *errors, const struct conf_place *place, const char *path, const char *format, ...);
 /* Writes `file:line:column` (or `file`) to `text`; returns `text`. */
 char *errors_place(const struct conf_place *place, char *text, size_t size);
 /* Into the order of the places: by file as in `files`, line, column; what has no line comes last. */

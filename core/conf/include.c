@@ -66,7 +66,8 @@ static void include_pattern(struct include_state *state, const struct tree_node 
 static void include_entry(struct include_state *state, const struct tree_node *entry, const struct nesting *nesting)
 {
 	if (entry->kind != TREE_SCALAR || !*entry->text)
-		errors_add(state->errors, &entry->place, "include", "must be a file or a pattern such as `conf.d/*.yaml`");
+		errors_add(state->errors, &entry->place, "include",
+			   "must be a file or a pattern such as `conf.d/*.yaml`");
 	else
 		include_pattern(state, entry, nesting);
 }
@@ -82,8 +83,8 @@ static void include_member(struct include_state *state, struct tree_node *includ
 }
 
 /* Has it been read, or is it being read? Then this is an error. */
-static bool known(struct include_state *state, const char *name, const struct stat *info,
-		  const struct conf_place *from, const struct nesting *outer)
+static bool known(struct include_state *state, const char *name, const struct stat *info, const struct conf_place *from,
+		  const struct nesting *outer)
 {
 	for (const struct nesting *n = outer; n; n = n->outer)
 		if (n->file->device == info->st_dev && n->file->inode == info->st_ino) {
@@ -92,7 +93,8 @@ static bool known(struct include_state *state, const char *name, const struct st
 		}
 	for (size_t i = 0; i < state->set->count; i++)
 		if (state->set->files[i].device == info->st_dev && state->set->files[i].inode == info->st_ino) {
-			errors_add(state->errors, from, "include", "%s is included a second time: remove one of them", name);
+			errors_add(state->errors, from, "include", "%s is included a second time: remove one of them",
+				   name);
 			return true;
 		}
 	return false;

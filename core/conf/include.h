@@ -27,10 +27,16 @@ struct include_set {
 	bool incomplete; /* a file is missing or could not be parsed: what else is wrong cannot be told */
 };
 
-/* The whole tree (never NULL, owned by the caller: tree_free), and in `set` the files. Errors are told to `errors`. */
+/*
+ * The whole tree (never NULL, owned by the caller: tree_free), and in `set` the files. Errors are told to
+ * `errors`.
+ */
 struct tree_node *include_read(const char *file, struct include_set *set, struct conf_errors *errors);
 void include_dispose(struct include_set *set);
-/* `path`, which was written in `file`: as it is where it is absolute, else below that file's folder. Owned by the caller. */
+/*
+ * `path`, which was written in `file`: as it is where it is absolute, else below that file's folder. Owned
+ * by the caller.
+ */
 char *include_relative(const char *file, const char *path);
 
 #endif

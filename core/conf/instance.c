@@ -69,8 +69,8 @@ static void load_plugin(struct conf *c, struct conf_instance *i)
 	}
 	i->info = loader_info(i->plugin.module, i->kind);
 	if (!i->info)
-		errors_add(c->errors, section_place(c, &i->named, "plugin"), path, "the plugin %s is no %s", named(i)->plugin,
-			   loader_kind_name(i->kind));
+		errors_add(c->errors, section_place(c, &i->named, "plugin"), path, "the plugin %s is no %s",
+			   named(i)->plugin, loader_kind_name(i->kind));
 }
 
 /* The two mappings that an executor's instance may have. */
@@ -100,8 +100,8 @@ static const struct conf_credential *credential_of(struct conf *c, struct conf_i
 		suggest_consider(&near, c->credentials[n].name);
 	}
 	snprintf(path, sizeof(path), "%s.credential", i->path);
-	errors_add(c->errors, section_place(c, &i->common, "credential"), path, "there is no credential `%.80s`%s", name,
-		   suggest_text(&near, text, sizeof(text)));
+	errors_add(c->errors, section_place(c, &i->common, "credential"), path, "there is no credential `%.80s`%s",
+		   name, suggest_text(&near, text, sizeof(text)));
 	return NULL;
 }
 
@@ -125,7 +125,8 @@ static void fill_one(struct conf *c, struct conf_instance *i, const struct conf_
 		section_derive(c, &i->options, name, file, origin);
 	else
 		errors_add(c->errors, section_place(c, &i->common, "credential"), i->path,
-			   "the plugin %s takes the path of the %s, so the credential must name a file", i->info->name, name);
+			   "the plugin %s takes the path of the %s, so the credential must name a file", i->info->name,
+			   name);
 	free(file);
 }
 
@@ -154,7 +155,8 @@ static void check_use(struct conf *c, struct conf_instance *i)
 	if (!use || tree_get(connections, use))
 		return;
 	suggest_begin(&near, use);
-	tree_foreach(connections, member) suggest_consider(&near, member->key);
+	tree_foreach (connections, member)
+		suggest_consider(&near, member->key);
 	snprintf(path, sizeof(path), "%s.use", i->path);
 	errors_add(c->errors, section_place(c, &i->named, "use"), path, "there is no connection `%.80s`%s", use,
 		   suggest_text(&near, text, sizeof(text)));
@@ -166,8 +168,8 @@ static void check_reserved(struct conf *c, struct conf_instance *i)
 	for (const struct drover_option *o = i->info->options; o && o->type != DROVER_TYPE_END; o++)
 		if (option_find(schema_instance, o->name) || option_find(i->common.table, o->name))
 			errors_add(c->errors, section_place(c, &i->named, "plugin"), i->path,
-				   "the plugin %s cannot be used: its option `%s` is one of every %s's own", i->info->name,
-				   o->name, loader_kind_name(i->kind));
+				   "the plugin %s cannot be used: its option `%s` is one of every %s's own",
+				   i->info->name, o->name, loader_kind_name(i->kind));
 }
 
 /* Where the embedded database lies, unless it is said. */
@@ -207,7 +209,9 @@ void instance_read(struct conf *c, struct conf_instance *i, enum schema_id secti
 {
 	const struct schema_section *schema = &schema_sections[section];
 
-	*i = (struct conf_instance){ .kind = schema->kind, .path = xstrdup(path), .node = section_mapping(c, node, path) };
+	*i = (struct conf_instance){ .kind = schema->kind,
+				     .path = xstrdup(path),
+				     .node = section_mapping(c, node, path) };
 	section_read(c, &i->named, i->node, path, schema_instance, sizeof(struct schema_named_instance));
 	if (section == SCHEMA_STORE && !section_given(&i->named, "plugin"))
 		section_derive(c, &i->named, "plugin", STORE_DEFAULT, "default");
@@ -226,6 +230,9 @@ void instance_read(struct conf *c, struct conf_instance *i, enum schema_id secti
 		read_options(c, i, section);
 	else if (section == SCHEMA_EXECUTORS)
 		fill_credential(c, i);
+	if (section == SCHEMA_SINKS && i->info && !i->plugin.module->sink->write)
+		errors_add(c->errors, section_place(c, &i->named, "plugin"), i->path,
+			   "the plugin %s takes no events, it can only be the store", i->info->name);
 	if (section == SCHEMA_STORE && i->info && !i->plugin.module->sink->store)
 		errors_add(c->errors, section_place(c, &i->named, "plugin"), i->path,
 			   "the plugin %s is a sink, but cannot be the store", i->info->name);

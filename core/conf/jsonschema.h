@@ -8,7 +8,10 @@
 
 struct json_object;
 
-/* Of an instance's whole mapping: the plugin's options and those that every instance of the kind has. Owned by the caller. */
+/*
+ * Of an instance's whole mapping: the plugin's options and those that every instance of the kind has. Owned
+ * by the caller.
+ */
 struct json_object *jsonschema_of(const struct drover_plugin_info *info, enum plugin_kind kind);
 
 #endif

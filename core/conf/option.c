@@ -180,7 +180,7 @@ static void assign_map(const struct drover_option *option, void *self, struct js
 	struct drover_map map = { 0 };
 
 	map.pairs = xcalloc((size_t)json_object_object_length(value) + 1, sizeof(struct drover_pair));
-	json_object_object_foreach(value, key, member)
+	json_object_object_foreach (value, key, member)
 		map.pairs[map.count++] = (struct drover_pair){ xstrdup(key), xstrdup(json_object_get_string(member)) };
 	clear(option, self);
 	*(struct drover_map *)field(option, self) = map;
@@ -194,8 +194,7 @@ static bool all_strings(struct json_object *value)
 			if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_string))
 				return false;
 	} else if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, key, member)
-		{
+		json_object_object_foreach (value, key, member) {
 			(void)key;
 			if (!json_object_is_type(member, json_type_string))
 				return false;
@@ -239,7 +238,8 @@ int option_assign(const struct drover_option *option, void *self, struct json_ob
 	if (option->type == DROVER_TYPE_MAP)
 		return drover_error_set(err, DROVER_EINVALID, "is a mapping: write `{key: value}`");
 	if (!scalar)
-		return drover_error_set(err, DROVER_EINVALID, "takes one plain value (%s)", option_type_name(option->type));
+		return drover_error_set(err, DROVER_EINVALID, "takes one plain value (%s)",
+					option_type_name(option->type));
 	return assign_scalar(option, self, json_object_get_string(value), err);
 }
 

@@ -16,7 +16,7 @@
 
 struct override {
 	struct conf_place place; /* the variable's name */
-	char *parts[PARTS_MAX];	 /* into a copy of the name */
+	char *parts[PARTS_MAX];  /* into a copy of the name */
 	size_t count;
 	const char *value;
 	struct conf_errors *errors;
@@ -33,7 +33,7 @@ static bool written_as(const char *name, const char *part)
 
 static struct tree_node *member_of(struct tree_node *mapping, const char *part)
 {
-	tree_foreach(mapping, member)
+	tree_foreach (mapping, member)
 		if (written_as(member->key, part))
 			return member;
 	return NULL;
@@ -57,7 +57,8 @@ static struct tree_node *descend(struct override *o, struct tree_node *mapping, 
 	}
 	if (member->kind == TREE_MAPPING)
 		return member;
-	errors_add(o->errors, &o->place, member->key, "is %s in the file, so nothing in it can be set", tree_kind_name(member));
+	errors_add(o->errors, &o->place, member->key, "is %s in the file, so nothing in it can be set",
+		   tree_kind_name(member));
 	return NULL;
 }
 
@@ -96,8 +97,8 @@ static struct tree_node *instance(struct override *o, struct tree_node *list, co
 	if (matches == 1)
 		return found;
 	if (matches)
-		errors_add(o->errors, &o->place, section, "%d instances are named like %s: which one is meant?", matches,
-			   o->parts[1]);
+		errors_add(o->errors, &o->place, section, "%d instances are named like %s: which one is meant?",
+			   matches, o->parts[1]);
 	else
 		errors_add(o->errors, &o->place, section, "there is no instance named %s to override", o->parts[1]);
 	return NULL;
@@ -163,6 +164,25 @@ static bool split(struct override *o, char *name)
 	return false;
 }
 
+/* DROVER_NODE_NAME: was DROVER_NODE__NAME meant? */
+static void check_slip(const char *name, struct conf_errors *errors)
+{
+	const struct conf_place place = { name, 0, 0 };
+
+	for (const struct schema_section *s = schema_sections; s->name; s++) {
+		size_t size = strlen(s->name);
+		const char *rest = name + strlen(PREFIX);
+		char section[32];
+
+		if (strlen(rest) <= size || rest[size] != '_')
+			continue;
+		snprintf(section, sizeof(section), "%.*s", (int)size, rest);
+		if (written_as(s->name, section))
+			errors_add(errors, &place, NULL, "overrides nothing: write DROVER_%s__%s", section,
+				   rest + size + 1);
+	}
+}
+
 void overrides_apply(struct tree_node *root, char **environment, char ***names, struct conf_errors *errors)
 {
 	size_t kept = 0;
@@ -177,6 +197,8 @@ void overrides_apply(struct tree_node *root, char **environment, char ***names, 
 			continue;
 		name = strndup(*entry, (size_t)(equals - *entry));
 		if (!name || !strstr(name, "__")) {
+			if (name)
+				check_slip(name, errors);
 			free(name);
 			continue;
 		}

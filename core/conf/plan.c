@@ -23,7 +23,7 @@ static void put_number(struct json_object *to, const char *name, int64_t number)
 	put(to, name, json_object_new_int64(number));
 }
 
-/* A table's fields as they are: numbers as numbers, words as words. */
+/* A table's fields as they are: numbers as numbers, words as words. No section of the daemon's own has mappings. */
 static struct json_object *fields(const struct conf_applied *a)
 {
 	struct json_object *all = json_object_new_object();
@@ -36,6 +36,9 @@ static struct json_object *fields(const struct conf_applied *a)
 		case DROVER_TYPE_DURATION:
 		case DROVER_TYPE_SIZE:
 			put_number(all, o->name, *(const int64_t *)field);
+			break;
+		case DROVER_TYPE_BOOL:
+			put(all, o->name, json_object_new_boolean(*(const bool *)field));
 			break;
 		case DROVER_TYPE_CHOICE:
 			put_text(all, o->name, o->choices[*(const int *)field]);

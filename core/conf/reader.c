@@ -85,7 +85,8 @@ static struct tree_node *place_node(struct reader *r, struct tree_node *node)
 
 		there = tree_get(parent, *key);
 		if (there) {
-			errors_add(r->errors, at, NULL, "the key `%.80s` is given twice, first at %s: remove one of them", *key,
+			errors_add(r->errors, at, NULL,
+				   "the key `%.80s` is given twice, first at %s: remove one of them", *key,
 				   errors_place(&there->key_place, first, sizeof(first)));
 			tree_drop(parent, there);
 		}
@@ -105,7 +106,8 @@ static bool key_expected(const struct reader *r)
 static void refuse_anchor(struct reader *r, const struct conf_place *at, const void *anchor, const void *tag)
 {
 	if (anchor)
-		errors_add(r->errors, at, NULL, "the anchor `&%.80s` is not allowed: write the value out", (const char *)anchor);
+		errors_add(r->errors, at, NULL, "the anchor `&%.80s` is not allowed: write the value out",
+			   (const char *)anchor);
 	if (tag)
 		errors_add(r->errors, at, NULL, "the tag `%.80s` is not allowed: remove it", (const char *)tag);
 }
@@ -201,8 +203,9 @@ static int parse(struct reader *r)
 			/* What is wrong with the bytes themselves has an offset only. */
 			if (r->parser.error == YAML_READER_ERROR)
 				at.line = 0;
-			errors_add(r->errors, &at, NULL, "is not YAML: %s%s%s", r->parser.problem ? r->parser.problem : "?",
-				   r->parser.context ? ", " : "", r->parser.context ? r->parser.context : "");
+			errors_add(r->errors, &at, NULL, "is not YAML: %s%s%s",
+				   r->parser.problem ? r->parser.problem : "?", r->parser.context ? ", " : "",
+				   r->parser.context ? r->parser.context : "");
 			return -1;
 		}
 		code = on_event(r, &event);

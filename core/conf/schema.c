@@ -6,14 +6,16 @@ const char *const schema_levels[] = { "error", "warning", "info", "debug", NULL 
 const char *const schema_formats[] = { "text", "json", NULL };
 
 const struct drover_option schema_top[] = {
-	DROVER_OPT_LIST(struct schema_paths, include, "files or patterns, relative to this file, that are read with it"),
+	DROVER_OPT_LIST(struct schema_paths, include,
+			"files or patterns, relative to this file, that are read with it"),
 	DROVER_OPT_LIST(struct schema_paths, plugin_path,
 			"folders with plugins; without it $DROVER_PLUGIN_PATH, else the installed ones"),
 	DROVER_OPT_END
 };
 
 static const struct drover_option node[] = {
-	DROVER_OPT_STRING(struct schema_node, name, NULL, "this node's name, unique among nodes; without it the host's name"),
+	DROVER_OPT_STRING(struct schema_node, name, NULL,
+			  "this node's name, unique among nodes; without it the host's name"),
 	DROVER_OPT_STRING(struct schema_node, state_dir, "/var/lib/drover",
 			  "folder of what must survive a restart: the embedded database, spools, the lock"),
 	DROVER_OPT_LIST(struct schema_node, pools, "sets of engines that this node belongs to", .initial = "default"),
@@ -33,7 +35,8 @@ static const struct drover_option capacity[] = {
 };
 
 static const struct drover_option lease[] = {
-	DROVER_OPT_DURATION(struct schema_lease, ttl, "30s", "1s", "1h", "how long a core's lease lasts without renewal"),
+	DROVER_OPT_DURATION(struct schema_lease, ttl, "30s", "1s", "1h",
+			    "how long a core's lease lasts without renewal"),
 	DROVER_OPT_DURATION(struct schema_lease, renew, "5s", "100ms", "10m", "how often the core renews its lease"),
 	DROVER_OPT_DURATION(struct schema_lease, sweep, "45s", "1s", "2h",
 			    "how long a lease must be seen unchanged before its units are taken over"),
@@ -46,10 +49,12 @@ static const struct drover_option lease[] = {
 
 static const struct drover_option limits[] = {
 	DROVER_OPT_INT(struct schema_limits, hosts, "200000", "1", "10000000", "hosts of one task"),
-	DROVER_OPT_INT(struct schema_limits, unit_size, "10000", "1", "100000", "most hosts of a unit that a task may ask for"),
+	DROVER_OPT_INT(struct schema_limits, unit_size, "10000", "1", "100000",
+		       "most hosts of a unit that a task may ask for"),
 	DROVER_OPT_SIZE(struct schema_limits, output, "16M", "0", "1G",
 			"most that a task may ask to be kept of each of a host's streams, head and tail"),
-	DROVER_OPT_SIZE(struct schema_limits, output_default, "64K", "0", "1G", "what is kept where the task does not say"),
+	DROVER_OPT_SIZE(struct schema_limits, output_default, "64K", "0", "1G",
+			"what is kept where the task does not say"),
 	DROVER_OPT_INT(struct schema_limits, results, "20000", "100", "1000000",
 		       "results that wait for the store; above it nothing more is read from the executors"),
 	DROVER_OPT_END
@@ -64,20 +69,19 @@ static const struct drover_option log_[] = {
 };
 
 const struct drover_option schema_instance[] = {
-	DROVER_OPT_STRING(struct schema_named_instance, plugin, NULL, "the plugin's name; `drover plugin list` tells them",
-			  .flags = DROVER_REQUIRED),
+	DROVER_OPT_STRING(struct schema_named_instance, plugin, NULL,
+			  "the plugin's name; `drover plugin list` tells them", .flags = DROVER_REQUIRED),
 	DROVER_OPT_STRING(struct schema_named_instance, name, NULL, "this instance's name; without it the plugin's"),
-	DROVER_OPT_STRING(struct schema_named_instance, use, NULL, "a name under `connections`"),
-	DROVER_OPT_END
+	DROVER_OPT_STRING(struct schema_named_instance, use, NULL, "a name under `connections`"), DROVER_OPT_END
 };
 
-static const struct drover_option store[] = {
-	DROVER_OPT_DURATION(struct schema_store, keep, "30d", "1m", "3650d", "how long ended tasks are kept"),
-	DROVER_OPT_END
-};
+static const struct drover_option store[] = { DROVER_OPT_DURATION(struct schema_store, keep, "30d", "1m", "3650d",
+								  "how long ended tasks are kept"),
+					      DROVER_OPT_END };
 
 static const struct drover_option executor[] = {
-	DROVER_OPT_MAP(struct schema_executor, match, "which tasks it takes: `{hosts: NODESET}`; without it all of its types"),
+	DROVER_OPT_MAP(struct schema_executor, match,
+		       "which tasks it takes: `{hosts: NODESET}`; without it all of its types"),
 	DROVER_OPT_MAP(struct schema_executor, capacity, "what of it runs at once: `{hosts: N, units: N}`"),
 	DROVER_OPT_STRING(struct schema_executor, run_as, NULL,
 			  "account that its processes run as, where the daemon is started by root"),
@@ -86,15 +90,14 @@ static const struct drover_option executor[] = {
 	DROVER_OPT_END
 };
 
-const struct drover_option schema_match[] = {
-	DROVER_OPT_NODESET(struct schema_matching, hosts, NULL, "every host of the task is in it", .flags = DROVER_REQUIRED),
-	DROVER_OPT_END
-};
+const struct drover_option schema_match[] = { DROVER_OPT_NODESET(struct schema_matching, hosts, NULL,
+								 "every host of the task is in it",
+								 .flags = DROVER_REQUIRED),
+					      DROVER_OPT_END };
 
 const struct drover_option schema_capacity_own[] = {
 	DROVER_OPT_INT(struct schema_capacity, hosts, NULL, "1", "1000000", "hosts that it runs at once"),
-	DROVER_OPT_INT(struct schema_capacity, units, NULL, "1", "100000", "units that it runs at once"),
-	DROVER_OPT_END
+	DROVER_OPT_INT(struct schema_capacity, units, NULL, "1", "100000", "units that it runs at once"), DROVER_OPT_END
 };
 
 static const struct drover_option sink[] = {
@@ -105,7 +108,8 @@ static const struct drover_option sink[] = {
 };
 
 static const struct drover_option monitor[] = {
-	DROVER_OPT_DURATION(struct schema_monitor, interval, "10s", "100ms", "1h", "how often it tells how the node is"),
+	DROVER_OPT_DURATION(struct schema_monitor, interval, "10s", "100ms", "1h",
+			    "how often it tells how the node is"),
 	DROVER_OPT_DURATION(struct schema_monitor, call_timeout, "30s", "100ms", "1h",
 			    "a call that takes longer ends its process, which is started again"),
 	DROVER_OPT_END
@@ -121,14 +125,17 @@ static const struct drover_option credential[] = {
 };
 
 #define TABLE(id, type, text)                                                                                          \
-	{ .name = #id, .shape = SCHEMA_TABLE, .table = (id), .self_size = sizeof(type), .help = (text) }
+	{                                                                                                              \
+		.name = #id, .shape = SCHEMA_TABLE, .table = (id), .self_size = sizeof(type), .help = (text)           \
+	}
 
 const struct schema_section schema_sections[] = {
 	[SCHEMA_NODE] = TABLE(node, struct schema_node, "this node"),
 	[SCHEMA_CAPACITY] = TABLE(capacity, struct schema_capacity, "how much this node executes at once"),
 	[SCHEMA_LEASE] = TABLE(lease, struct schema_lease, "how soon a dead node's units are taken over"),
 	[SCHEMA_LIMITS] = TABLE(limits, struct schema_limits, "bounds, so that nothing grows without end"),
-	[SCHEMA_LOG] = { "log", SCHEMA_TABLE, log_, sizeof(struct schema_log), 0, "the daemon's own log, on standard error" },
+	[SCHEMA_LOG] = { "log", SCHEMA_TABLE, log_, sizeof(struct schema_log), 0,
+			 "the daemon's own log, on standard error" },
 	[SCHEMA_STORE] = { "store", SCHEMA_INSTANCE, store, sizeof(struct schema_store), PLUGIN_SINK,
 			   "where tasks and results are kept; without it the embedded database" },
 	[SCHEMA_DISPATCHER] = { "dispatcher", SCHEMA_INSTANCE, NULL, 0, PLUGIN_DISPATCHER,

@@ -10,11 +10,11 @@
 #include "loader/loader.h"
 
 enum schema_shape {
-	SCHEMA_TABLE,	 /* a mapping of options */
+	SCHEMA_TABLE,    /* a mapping of options */
 	SCHEMA_INSTANCE, /* one plugin's instance */
-	SCHEMA_LIST,	 /* a list of instances */
-	SCHEMA_NAMED,	 /* a mapping from names to mappings of options */
-	SCHEMA_FREE	 /* a mapping that is checked elsewhere */
+	SCHEMA_LIST,     /* a list of instances */
+	SCHEMA_NAMED,    /* a mapping from names to mappings of options */
+	SCHEMA_FREE      /* a mapping that is checked elsewhere */
 };
 
 enum schema_id {
@@ -39,7 +39,8 @@ enum schema_id {
 struct schema_section {
 	const char *name;
 	enum schema_shape shape;
-	const struct drover_option *table; /* SCHEMA_TABLE, SCHEMA_NAMED; of instances: what the kind has beside the plugin's own */
+	const struct drover_option
+		*table; /* SCHEMA_TABLE, SCHEMA_NAMED; of instances: what the kind has beside the plugin's own */
 	size_t self_size;
 	enum plugin_kind kind; /* of instances */
 	const char *help;

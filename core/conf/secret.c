@@ -111,7 +111,8 @@ static char *from_variable(const struct tree_node *node, const char *path, struc
 		return NULL;
 	}
 	if (!value_utf8(value)) {
-		errors_add(errors, &member->place, path, "the variable %s holds bytes that are no UTF-8 text", member->text);
+		errors_add(errors, &member->place, path, "the variable %s holds bytes that are no UTF-8 text",
+			   member->text);
 		return NULL;
 	}
 	json_object_array_add(variables, json_object_new_string(member->text));
@@ -131,7 +132,8 @@ char *secret_resolve(const struct tree_node *node, const char *path, struct json
 		return NULL;
 	}
 	if (tree_get(node, "encrypted")) {
-		errors_add(errors, &node->place, path, "encrypted secrets are not supported yet by this version: use `{file: PATH}`");
+		errors_add(errors, &node->place, path,
+			   "encrypted secrets are not supported yet by this version: use `{file: PATH}`");
 		return NULL;
 	}
 	if (node->kind == TREE_MAPPING && HASH_COUNT(node->members) == 1 && tree_get(node, "file"))

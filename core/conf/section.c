@@ -8,6 +8,7 @@
 #include "conf/secret.h"
 #include "conf/suggest.h"
 #include "util/buf.h"
+#include "util/log.h"
 
 static char *member_path(const char *path, const char *name)
 {
@@ -63,8 +64,7 @@ static struct json_object *map_value(struct conf *c, const struct tree_node *nod
 	struct json_object *map = json_object_new_object();
 	bool sound = true;
 
-	tree_foreach(node, member)
-	{
+	tree_foreach (node, member) {
 		char *name = member_path(path, member->key);
 		struct json_object *value = inner_text(c, member, name);
 
@@ -103,6 +103,8 @@ static struct json_object *written(struct conf *c, const struct drover_option *o
 
 	if (option->type == DROVER_TYPE_SECRET) {
 		secret = secret_resolve(node, path, c->secret_variables, c->errors);
+		/* A plugin's check may quote it. */
+		log_secret(secret);
 		value = secret ? json_object_new_string(secret) : NULL;
 		secret_free(secret);
 		return value;
@@ -145,7 +147,8 @@ void section_read(struct conf *c, struct conf_applied *a, const struct tree_node
 		const struct tree_node *member = tree_get(node, table->name);
 
 		/* Of a list or a mapping nothing may be left when its lines are commented out. */
-		if (tree_empty(member) && (!member || table->type == DROVER_TYPE_LIST || table->type == DROVER_TYPE_MAP))
+		if (tree_empty(member) &&
+		    (!member || table->type == DROVER_TYPE_LIST || table->type == DROVER_TYPE_MAP))
 			continue;
 		read_member(c, a, table, member);
 	}
@@ -161,8 +164,7 @@ static void suggest_from(struct suggest *near, const struct drover_option *table
 void section_unknown(struct conf *c, const struct tree_node *node, const char *path,
 		     const struct drover_option *const *tables, size_t count)
 {
-	tree_foreach(node, member)
-	{
+	tree_foreach (node, member) {
 		const struct drover_option *known = NULL;
 		struct suggest near;
 		char text[128], *name;
@@ -175,7 +177,8 @@ void section_unknown(struct conf *c, const struct tree_node *node, const char *p
 		for (size_t i = 0; i < count; i++)
 			suggest_from(&near, tables[i]);
 		name = member_path(path, member->key);
-		errors_add(c->errors, &member->key_place, name, "is not known here%s", suggest_text(&near, text, sizeof(text)));
+		errors_add(c->errors, &member->key_place, name, "is not known here%s",
+			   suggest_text(&near, text, sizeof(text)));
 		free(name);
 	}
 }
@@ -199,7 +202,8 @@ void section_derive(struct conf *c, struct conf_applied *a, const char *name, co
 	struct drover_error err = { 0 };
 
 	if (option_set(a->table, a->self, name, text, &err))
-		errors_add(c->errors, section_place(c, a, NULL), a->path, "%s (from %s): %s", name, origin, err.message);
+		errors_add(c->errors, section_place(c, a, NULL), a->path, "%s (from %s): %s", name, origin,
+			   err.message);
 	json_object_object_add(a->given, name, text);
 	json_object_object_add(a->derived, name, json_object_new_string(origin));
 }

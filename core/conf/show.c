@@ -51,7 +51,8 @@ static void put_scalar(struct buf *line, const char *text)
 	}
 	/* A JSON string is a YAML string. */
 	quoted = json_object_new_string(text);
-	buf_string(line, json_object_to_json_string_ext(quoted, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	buf_string(line,
+		   json_object_to_json_string_ext(quoted, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(quoted);
 }
 
@@ -68,8 +69,7 @@ static void put_value(struct buf *line, struct json_object *value)
 		buf_char(line, ']');
 	} else if (json_object_is_type(value, json_type_object)) {
 		buf_char(line, '{');
-		json_object_object_foreach(value, key, member)
-		{
+		json_object_object_foreach (value, key, member) {
 			buf_string(line, separator);
 			put_scalar(line, key);
 			buf_string(line, ": ");
@@ -183,7 +183,8 @@ int conf_show(const char *file, bool json, FILE *out)
 		show_all(&s);
 		if (json)
 			fprintf(out, "%s\n",
-				json_object_to_json_string_ext(s.json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+				json_object_to_json_string_ext(s.json, JSON_C_TO_STRING_PRETTY |
+									       JSON_C_TO_STRING_SPACED |
 									       JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 	json_object_put(s.json);

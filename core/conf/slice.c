@@ -19,8 +19,7 @@ int slice_options(struct json_object *options, const struct drover_option *table
 		return drover_error_set(err, DROVER_EINVALID, "the options are no object");
 	}
 	if (options) {
-		json_object_object_foreach(options, name, value)
-		{
+		json_object_object_foreach (options, name, value) {
 			const struct drover_option *option = option_find(table, name);
 			int code = option_set(table, made, name, value, &why);
 

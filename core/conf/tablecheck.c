@@ -39,8 +39,8 @@ static int check_values(const struct drover_option *option, size_t self_size, st
 		json_object_put(value);
 		option_free(alone, self);
 		if (code)
-			drover_error_set(err, DROVER_EINVALID, "its option %s has a bad %s: %.300s", option->name, words[i],
-					 why.message);
+			drover_error_set(err, DROVER_EINVALID, "its option %s has a bad %s: %.300s", option->name,
+					 words[i], why.message);
 	}
 	return code ? DROVER_EINVALID : 0;
 }
@@ -50,14 +50,16 @@ static int check_option(const struct drover_option *option, size_t self_size, st
 	size_t size = option_field_size(option->type);
 
 	if (!option->name || !name_sound(option->name))
-		return drover_error_set(err, DROVER_EINVALID, "its option \"%.64s\" is not named by lower case, digits and _",
+		return drover_error_set(err, DROVER_EINVALID,
+					"its option \"%.64s\" is not named by lower case, digits and _",
 					option->name ? option->name : "(none)");
 	if (!size)
 		return drover_error_set(err, DROVER_EINVALID, "its option %s has the unknown type %d", option->name,
 					(int)option->type);
 	if (option->offset > self_size || size > self_size - option->offset)
-		return drover_error_set(err, DROVER_EINVALID, "its option %s lies outside of the instance (self_size %zu)",
-					option->name, self_size);
+		return drover_error_set(err, DROVER_EINVALID,
+					"its option %s lies outside of the instance (self_size %zu)", option->name,
+					self_size);
 	if (!option->help)
 		return drover_error_set(err, DROVER_EINVALID, "its option %s has no help text", option->name);
 	if (option->type == DROVER_TYPE_CHOICE && (!option->choices || !option->choices[0]))
@@ -65,7 +67,8 @@ static int check_option(const struct drover_option *option, size_t self_size, st
 	if (option->initial && (option->type == DROVER_TYPE_SECRET || option->type == DROVER_TYPE_MAP))
 		return drover_error_set(err, DROVER_EINVALID, "its option %s cannot have a default", option->name);
 	if (option->initial && (option->flags & DROVER_REQUIRED))
-		return drover_error_set(err, DROVER_EINVALID, "its option %s is required and has a default", option->name);
+		return drover_error_set(err, DROVER_EINVALID, "its option %s is required and has a default",
+					option->name);
 	return check_values(option, self_size, err);
 }
 

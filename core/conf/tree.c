@@ -23,8 +23,7 @@ void tree_free(struct tree_node *node)
 
 	if (!node)
 		return;
-	HASH_ITER(hh, node->members, member, next)
-	{
+	HASH_ITER (hh, node->members, member, next) {
 		HASH_DEL(node->members, member);
 		tree_free(member);
 	}
@@ -115,8 +114,7 @@ void tree_merge(struct tree_node *into, struct tree_node *from, const char *path
 {
 	struct tree_node *member, *next;
 
-	HASH_ITER(hh, from->members, member, next)
-	{
+	HASH_ITER (hh, from->members, member, next) {
 		struct tree_node *there = tree_get(into, member->key);
 		struct buf name = BUF_INIT;
 

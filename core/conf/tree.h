@@ -20,14 +20,14 @@ enum tree_kind { TREE_SCALAR, TREE_SEQUENCE, TREE_MAPPING };
 struct tree_node {
 	enum tree_kind kind;
 	struct conf_place place;
-	char *text;		     /* owned; of a scalar */
-	bool absent;		     /* a plain scalar without text: `key:` and then nothing */
-	bool environment;	     /* set by an override; place.file is the variable */
-	char *key;		     /* owned; in a mapping */
+	char *text;                  /* owned; of a scalar */
+	bool absent;                 /* a plain scalar without text: `key:` and then nothing */
+	bool environment;            /* set by an override; place.file is the variable */
+	char *key;                   /* owned; in a mapping */
 	struct conf_place key_place; /* of the key in the mapping */
 	struct tree_node *members;   /* owned; of a mapping, by key */
 	struct tree_node **items;    /* owned; of a sequence */
-	size_t count, room;	     /* of the sequence */
+	size_t count, room;          /* of the sequence */
 	UT_hash_handle hh;
 };
 

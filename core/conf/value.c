@@ -18,8 +18,7 @@ struct suffix {
 };
 
 static const struct suffix durations[] = {
-	{ "ms", 1 },	    { "s", 1000 },	  { "", 1000 },	     { "m", 60000 },
-	{ "h", 3600000 },   { "d", 86400000 },	  { NULL, 0 },
+	{ "ms", 1 }, { "s", 1000 }, { "", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
 };
 
 static const struct suffix sizes[] = {
@@ -34,7 +33,9 @@ static const struct suffix sizes[] = {
 static const struct {
 	const char *word;
 	bool truth;
-} truths[] = { { "true", true }, { "yes", true }, { "on", true }, { "false", false }, { "no", false }, { "off", false } };
+} truths[] = {
+	{ "true", true }, { "yes", true }, { "on", true }, { "false", false }, { "no", false }, { "off", false }
+};
 
 /* Digits with an optional sign, and where they end; strtoll alone would skip blanks. -1: not that, or too large. */
 static int digits(const char *text, int64_t *number, const char **end)
@@ -86,9 +87,9 @@ static int scaled(const char *text, const struct suffix *suffixes, int64_t *out)
 int value_duration(const char *text, int64_t *ms, struct drover_error *err)
 {
 	if (scaled(text, durations, ms))
-		return drover_error_set(err, DROVER_EINVALID,
-					SHOWN " is not a duration: write a whole number and ms, s, m, h or d, as in `90s`",
-					text);
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			SHOWN " is not a duration: write a whole number and ms, s, m, h or d, as in `90s`", text);
 	return 0;
 }
 
@@ -96,7 +97,8 @@ int value_size(const char *text, int64_t *bytes, struct drover_error *err)
 {
 	if (scaled(text, sizes, bytes))
 		return drover_error_set(err, DROVER_EINVALID,
-					SHOWN " is not a size: write a whole number and K, M, G or T, as in `64K`", text);
+					SHOWN " is not a size: write a whole number and K, M, G or T, as in `64K`",
+					text);
 	return 0;
 }
 

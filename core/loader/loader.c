@@ -65,7 +65,8 @@ static int check_writable(const char *path, struct drover_error *err)
 		return drover_error_set(err, DROVER_EFAULT, "cannot look at it: %s", strerror(errno));
 	if (!geteuid() && (info.st_mode & S_IWOTH))
 		return drover_error_set(err, DROVER_EDENIED,
-					"%.200s may be written by everybody, so it is not loaded as root: chmod o-w it", path);
+					"%.200s may be written by everybody, so it is not loaded as root: chmod o-w it",
+					path);
 	return 0;
 }
 
@@ -80,8 +81,8 @@ static int check_permissions(const char *path, struct drover_error *err)
 	return code;
 }
 
-static int load(const char *path, const char *name, const struct drover_host *host,
-		const struct drover_module **module, struct drover_error *err)
+static int load(const char *path, const char *name, const struct drover_host *host, const struct drover_module **module,
+		struct drover_error *err)
 {
 	int code = check_permissions(path, err);
 	drover_module_fn *declare;
@@ -125,7 +126,8 @@ int loader_open_file(const char *path, const struct drover_host *host, struct lo
 
 	*plugin = (struct loaded_plugin){ 0 };
 	if (!slash || size <= 3 || size - 3 > NAME_MAX_LENGTH || strcmp(base + size - 3, ".so"))
-		return drover_error_set(err, DROVER_EINVALID, "%.300s is not the path of a plugin: FOLDER/NAME.so", path);
+		return drover_error_set(err, DROVER_EINVALID, "%.300s is not the path of a plugin: FOLDER/NAME.so",
+					path);
 	snprintf(name, sizeof(name), "%.*s", (int)(size - 3), base);
 	code = load(path, name, host, &plugin->module, &why);
 	if (code) {

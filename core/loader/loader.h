@@ -28,16 +28,16 @@ enum plugin_kind {
 };
 
 struct loaded_plugin {
-	char *path;			    /* owned, absolute */
+	char *path;                         /* owned, absolute */
 	const struct drover_module *module; /* the plugin's, for ever; its entries have been checked */
 };
 
 /* A plugin's name, as loader_list found it. */
 struct listed_plugin {
-	char *name;		     /* owned */
-	char *path;		     /* owned */
+	char *name;                  /* owned */
+	char *path;                  /* owned */
 	struct loaded_plugin plugin; /* module is NULL where `error` says something */
-	char *error;		     /* owned, or NULL */
+	char *error;                 /* owned, or NULL */
 };
 
 struct plugin_listing {

@@ -49,8 +49,8 @@ static int check_info(const struct drover_plugin_info *info, enum plugin_kind ki
 		return drover_error_set(err, DROVER_EINVALID, "its %s has %zu bytes, at least %zu are needed", what,
 					info->size, smallest[kind]);
 	if (!info->name || strcmp(info->name, name))
-		return drover_error_set(err, DROVER_EINVALID, "its %s calls itself \"%.64s\", its file says \"%s\"", what,
-					info->name ? info->name : "(none)", name);
+		return drover_error_set(err, DROVER_EINVALID, "its %s calls itself \"%.64s\", its file says \"%s\"",
+					what, info->name ? info->name : "(none)", name);
 	if (!info->version || !info->summary)
 		return drover_error_set(err, DROVER_EINVALID, "its %s has no %s", what,
 					info->version ? "summary" : "version");
@@ -103,7 +103,8 @@ int verify_module(const struct drover_module *module, const char *name, struct d
 		kinds += info != NULL;
 	}
 	if (!kinds)
-		return drover_error_set(err, DROVER_EINVALID,
-					"is no plugin of any kind: it declares no source, dispatcher, executor, sink or monitor");
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			"is no plugin of any kind: it declares no source, dispatcher, executor, sink or monitor");
 	return check_required(module, err);
 }

@@ -5,10 +5,8 @@ struct bad {
 	int64_t number;
 };
 
-static const struct drover_option options[] = {
-	DROVER_OPT_INT(struct bad, number, "11", "1", "10", "a number"),
-	DROVER_OPT_END
-};
+static const struct drover_option options[] = { DROVER_OPT_INT(struct bad, number, "11", "1", "10", "a number"),
+						DROVER_OPT_END };
 
 static int tick(void *self, const struct drover_health *health, struct drover_error *err)
 {

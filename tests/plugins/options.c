@@ -42,6 +42,8 @@ static int check(const void *self, struct drover_error *err)
 
 	if (o->number == 66 && o->flag)
 		return drover_error_set(err, DROVER_EINVALID, "number 66 and flag exclude each other: leave one out");
+	if (o->number == 67 && o->password)
+		return drover_error_set(err, DROVER_EINVALID, "the password %s is not liked", o->password);
 	return 0;
 }
 
@@ -56,10 +58,9 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 }
 
 static const struct drover_payload_field payload[] = {
-	{ "word", DROVER_JSON_STRING, 0, DROVER_REQUIRED, "what to say" },
-	DROVER_PAYLOAD_END
+	{ "word", DROVER_JSON_STRING, 0, DROVER_REQUIRED, "what to say" }, DROVER_PAYLOAD_END
 };
 
-DROVER_EXECUTOR(.name = "options", .version = "1.2.3", .summary = "has one option of each type", .types = "options other",
-		.self_size = sizeof(struct options), .options = options, .check = check, .payload = payload, .window = 7,
-		.run = run);
+DROVER_EXECUTOR(.name = "options", .version = "1.2.3", .summary = "has one option of each type",
+		.types = "options other", .self_size = sizeof(struct options), .options = options, .check = check,
+		.payload = payload, .window = 7, .run = run);

@@ -10,12 +10,10 @@ struct several {
 	char *password;
 };
 
-static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct several, path, NULL, "a file"),
-	DROVER_OPT_STRING(struct several, listen, "127.0.0.1:1", "an address"),
-	DROVER_OPT_SECRET(struct several, password, "a secret"),
-	DROVER_OPT_END
-};
+static const struct drover_option options[] = { DROVER_OPT_STRING(struct several, path, NULL, "a file"),
+						DROVER_OPT_STRING(struct several, listen, "127.0.0.1:1", "an address"),
+						DROVER_OPT_SECRET(struct several, password, "a secret"),
+						DROVER_OPT_END };
 
 static int open_source(void *self, const struct drover_source_services *services, void *core, struct drover_error *err)
 {

@@ -22,7 +22,7 @@
 #define BAD "tests/system/bad_configs"
 
 static char plugins[PATH_MAX + 32]; /* folder of the test plugins */
-static char folder[64];		    /* of one test's files */
+static char folder[64];             /* of one test's files */
 
 static void find_plugins(void)
 {
@@ -125,7 +125,8 @@ static const char *at(struct json_object *json, const char *path)
 			return "(absent)";
 		path += size + (path[size] == '.');
 	}
-	return json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : "null";
+	return json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+		    : "null";
 }
 
 #define IS(plan, path, text) ck_assert_str_eq(at(plan, path), text)
@@ -235,7 +236,8 @@ START_TEST(includes)
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	write_file("parts/20.yaml", "executors: [{plugin: options, name: second, needed: a}]\n", 0600);
 	write_file("parts/10.yaml", "executors: [{plugin: options, name: first, needed: {}}]\n", 0600);
-	write_file("parts/10.yaml", "executors: [{plugin: options, name: first, needed: a}]\nnode: {isolation: cgroup}\n", 0600);
+	write_file("parts/10.yaml",
+		   "executors: [{plugin: options, name: first, needed: a}]\nnode: {isolation: cgroup}\n", 0600);
 	plan = plan_of("include: parts/*.yaml\nnode: {name: here}\nstore: {plugin: several}\n"
 		       "executors: [{plugin: options, name: own, needed: a}]\n");
 	IS(plan, "node.name", "\"here\"");
@@ -272,7 +274,8 @@ START_TEST(environment)
 	unsetenv("DROVER_EXECUTORS__LAB_1__USER");
 	setenv("DROVER_EXECUTORS__OPTIONS__NUMBER", "many", 1);
 	errors = errors_of("store: {plugin: several}\nexecutors:\n- {plugin: options, needed: a}\n");
-	ck_assert_str_eq(errors, "DROVER_EXECUTORS__OPTIONS__NUMBER: executors[0].number: \"many\" is not a whole number\n");
+	ck_assert_str_eq(errors,
+			 "DROVER_EXECUTORS__OPTIONS__NUMBER: executors[0].number: \"many\" is not a whole number\n");
 	free(errors);
 }
 END_TEST
@@ -281,10 +284,12 @@ START_TEST(environment_matches_nothing)
 {
 	static const char *const cases[][2] = {
 		{ "DROVER_NODE__NMAE", "DROVER_NODE__NMAE: node.nmae: is not known here; did you mean `name`?\n" },
-		{ "DROVER_NOED__NAME", "DROVER_NOED__NAME: overrides nothing: there is no section `noed`; did you mean `node`?\n" },
+		{ "DROVER_NOED__NAME",
+		  "DROVER_NOED__NAME: overrides nothing: there is no section `noed`; did you mean `node`?\n" },
 		{ "DROVER_EXECUTORS__LAB__USER",
 		  "DROVER_EXECUTORS__LAB__USER: executors: there is no instance named LAB to override\n" },
 		{ "DROVER_EXECUTORS__LAB", "DROVER_EXECUTORS__LAB: executors: write DROVER_EXECUTORS__NAME__OPTION\n" },
+		{ "DROVER_NODE_NAME", "DROVER_NODE_NAME: overrides nothing: write DROVER_NODE__NAME\n" },
 		{ "DROVER_NODE__", "DROVER_NODE__: overrides nothing: write DROVER_SECTION__OPTION\n" },
 	};
 
@@ -317,6 +322,19 @@ START_TEST(secret_files)
 	write_file("secret", "gr\xfcn", 0600);
 	errors = errors_of(text);
 	ck_assert_ptr_nonnull(strstr(errors, "no UTF-8"));
+	free(errors);
+}
+END_TEST
+
+/* A plugin that tells its secret: it is not repeated. */
+START_TEST(secrets_in_messages)
+{
+	char *errors;
+
+	write_file("secret", "hunter2hunter2\n", 0600);
+	errors = errors_of("store: {plugin: several}\n"
+			   "executors: [{plugin: options, needed: a, number: 67, password: {file: secret}}]\n");
+	ck_assert_ptr_nonnull(strstr(errors, ":2:13: executors[0]: the password *** is not liked\n"));
 	free(errors);
 }
 END_TEST
@@ -590,6 +608,7 @@ int main(void)
 	tcase_add_test(tests, environment);
 	tcase_add_test(tests, environment_matches_nothing);
 	tcase_add_test(tests, secret_files);
+	tcase_add_test(tests, secrets_in_messages);
 	tcase_add_test(tests, secret_file_modes);
 	tcase_add_test(tests, hostile_files);
 	tcase_add_test(tests, many_errors);

@@ -30,19 +30,17 @@ struct thing {
 	char *hosts;
 };
 
-static const struct drover_option table[] = {
-	DROVER_OPT_STRING(struct thing, text, "hello", "text"),
-	DROVER_OPT_INT(struct thing, number, "5", "-2", "9", "number"),
-	DROVER_OPT_DURATION(struct thing, pause, "5m", "1s", NULL, "duration"),
-	DROVER_OPT_SIZE(struct thing, room, "64K", NULL, "1M", "size"),
-	DROVER_OPT_BOOL(struct thing, flag, "yes", "flag"),
-	DROVER_OPT_CHOICE(struct thing, colour, words, "green", "choice"),
-	DROVER_OPT_LIST(struct thing, list, "list", .initial = "one"),
-	DROVER_OPT_MAP(struct thing, map, "map"),
-	DROVER_OPT_SECRET(struct thing, secret, "secret"),
-	DROVER_OPT_NODESET(struct thing, hosts, "a[1-3]", "hosts"),
-	DROVER_OPT_END
-};
+static const struct drover_option table[] = { DROVER_OPT_STRING(struct thing, text, "hello", "text"),
+					      DROVER_OPT_INT(struct thing, number, "5", "-2", "9", "number"),
+					      DROVER_OPT_DURATION(struct thing, pause, "5m", "1s", NULL, "duration"),
+					      DROVER_OPT_SIZE(struct thing, room, "64K", NULL, "1M", "size"),
+					      DROVER_OPT_BOOL(struct thing, flag, "yes", "flag"),
+					      DROVER_OPT_CHOICE(struct thing, colour, words, "green", "choice"),
+					      DROVER_OPT_LIST(struct thing, list, "list", .initial = "one"),
+					      DROVER_OPT_MAP(struct thing, map, "map"),
+					      DROVER_OPT_SECRET(struct thing, secret, "secret"),
+					      DROVER_OPT_NODESET(struct thing, hosts, "a[1-3]", "hosts"),
+					      DROVER_OPT_END };
 
 /* Folder of the test plugins: beside this program's. */
 static char *plugin_folder(void)
@@ -64,7 +62,9 @@ START_TEST(durations)
 		int64_t ms;
 	} good[] = { { "90s", 90000 }, { "5m", 300000 },      { "250ms", 250 }, { "2h", 7200000 },
 		     { "0", 0 },       { "30d", 2592000000 }, { "7", 7000 } };
-	static const char *const bad[] = { "", " 5s", "5 s", "s", "-1s", "1.5s", "5S", "9223372036854775807d", "5x", "+" };
+	static const char *const bad[] = {
+		"", " 5s", "5 s", "s", "-1s", "1.5s", "5S", "9223372036854775807d", "5x", "+"
+	};
 	struct drover_error err;
 	int64_t ms;
 
