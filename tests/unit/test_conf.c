@@ -331,7 +331,7 @@ START_TEST(secrets_in_messages)
 {
 	char *errors;
 
-	write_file("secret", "hunter2hunter2\n", 0600);
+	write_file("secret", "correct-horse\n", 0600);
 	errors = errors_of("store: {plugin: several}\n"
 			   "executors: [{plugin: options, needed: a, number: 67, password: {file: secret}}]\n");
 	ck_assert_ptr_nonnull(strstr(errors, ":2:13: executors[0]: the password *** is not liked\n"));
