@@ -108,7 +108,7 @@ static int fill(struct stream *s)
 		return 0;
 	}
 	if (!n) {
-		set_closed(s, s->in.size ? "half a frame" : NULL);
+		set_closed(s, NULL); /* half a frame may be there: of somebody who was killed in the middle */
 		return 0;
 	}
 	s->in.size += (size_t)n;
