@@ -6,6 +6,7 @@ import socket
 import stat
 import threading
 import time
+from random import Random
 
 import pytest
 
@@ -387,6 +388,27 @@ def test_results(core):
     assert rows[0]["remote_process"] == "none" and rows[0]["truncated"] is False
 
 
+def test_text_is_told_from_bytes(core):
+    """As Python's decoder does it, for bytes around all borders of UTF-8."""
+    random = Random(1)
+    edges = [0x01, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
+             0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff]
+    outputs = [bytes(random.choice(edges) for _ in range(random.randint(1, 5))) for _ in range(900)]
+    outputs += [chr(c).encode() for c in (0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff)]
+    core.tell("add t1 1000")
+    for i, output in enumerate(outputs):
+        core.tell(f"host t1 h{i} ok hex:{output.hex()}")
+    rows = core.get("/v1/tasks/t1/results?limit=1000")["items"]
+    kinds = set()
+    for output, row in zip(outputs, rows):
+        kinds.add(row["stdout_encoding"])
+        try:
+            assert (row["stdout"], row["stdout_encoding"]) == (output.decode(), "utf-8")
+        except UnicodeDecodeError:
+            assert (base64.b64decode(row["stdout"]), row["stdout_encoding"]) == (output, "base64")
+    assert kinds == {"utf-8", "base64"}
+
+
 def test_bad_utf8_becomes_replacement(core):
     core.tell("add t1 1")
     core.tell("host t1 h0 failed badmsg")
@@ -663,11 +685,13 @@ def test_close_with_clients(core):
 
 
 def test_close_while_services_are_slow(core):
-    core.tell("slow 500")
+    core.tell("slow 1000")
     calls = []
     for _ in range(12):
         calls.append(core.connection())
         calls[-1].request("GET", "/v1/engines")
+    while core.tell("busy") != "4":
+        pass
     core.close()
     statuses = set()
     for c in calls:

@@ -7,7 +7,8 @@
  * Commands come on standard input, one a line; each is answered by one line on standard output.
  *
  *	add ID HOSTS            a running task with the hosts h0, h1, …
- *	host ID HOST STATUS [text|binary|nul|badmsg|big:BYTES]     a host's end, with its event
+ *	host ID HOST STATUS [text|binary|nul|badmsg|big:BYTES|hex:XX…]
+ *	                        a host's end, with its event
  *	end ID                  the task's end, with its event
  *	flood ID COUNT BYTES    events of a host that are in no row
  *	store away|back         services answer DROVER_ERETRY meanwhile
@@ -511,6 +512,11 @@ static void set_output(struct row *row, const char *kind)
 		row->out_size = strtoul(kind + 4, NULL, 10);
 		row->out = malloc(row->out_size);
 		memset(row->out, 'x', row->out_size);
+	} else if (!strncmp(kind, "hex:", 4)) {
+		row->out_size = strlen(kind + 4) / 2;
+		row->out = malloc(row->out_size);
+		for (size_t i = 0; i < row->out_size; i++)
+			sscanf(kind + 4 + 2 * i, "%2hhx", (unsigned char *)&row->out[i]);
 	} else {
 		row->out = malloc(row->out_size);
 		memcpy(row->out, !strcmp(kind, "binary") ? binary : !strcmp(kind, "nul") ? nul : text, row->out_size);

@@ -183,7 +183,7 @@ static int watch(pid_t pid, int64_t until)
 
 int main(int argc, char **argv)
 {
-	struct fake_unit unit = { .info = { .size = sizeof(unit.info),
+	static struct fake_unit unit = { .info = { .size = sizeof(unit.info),
 					    .task = "task",
 					    .attempt = 1,
 					    .type = "shell",
