@@ -109,6 +109,7 @@ void unit_process_run(const struct unit_start *start)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a backup: the supervisor kills what an executor host leaves */
 	if (getppid() != start->parent)
 		_exit(1);
+	prctl(PR_SET_NAME, "drover-unit");
 	marker_set_unit(unit.handle);
 	set_descriptors(start);
 	set_limits(start);
