@@ -1,6 +1,7 @@
 """The executor `shell` against real sshd processes, and against peers that are none."""
 import json
 import os
+import random
 import re
 import shlex
 import signal
@@ -117,7 +118,7 @@ def test_100_mb_cost_no_memory(build, fleet):
     r = unit.wait()[fleet.addresses[0]]
     assert (r["status"], r["out_total"], len(r["out"])) == ("ok", 100000003, 65536)
     assert r["out"].endswith(b"\0end")
-    assert unit.end["peak_kb"] < (20000 if "asan" not in str(build) else 500000)
+    assert unit.end["peak_kb"] < (20000 if "san" not in build.name else 500000)
 
 
 # ------------------------------------------------------------------------------------- what is sent
@@ -249,6 +250,34 @@ def test_nobody_there(build, fleet):
         r = reports[name]
         assert (r["status"], r["phase"], r["remote"]) == ("unreachable", "connect", "none")
         assert word in r["message"]
+
+
+def test_a_silent_name_server_holds_nobody_up(build, fleet, tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((f"127.53.{os.getpid() % 250}.{random.randint(1, 250)}", 53))
+        (tmp_path / "resolv.conf").write_text(f"nameserver {server.getsockname()[0]}\noptions timeout:30\n")
+        (tmp_path / "nsswitch.conf").write_text("hosts: files dns\n")
+        files = {"/etc/resolv.conf": tmp_path / "resolv.conf", "/etc/nsswitch.conf": tmp_path / "nsswitch.conf"}
+        hosts = ["a.example", "b.example", fleet.addresses[0]]
+        unit = Unit(build, "shell", {"command": "true"}, hosts, fleet.options(), files=files, timeout=20000,
+                    connect_timeout=400)
+        r = unit.wait(abandons=True)  # glibc's threads go on asking
+    assert r[fleet.addresses[0]]["status"] == "ok"
+    for name in hosts[:2]:
+        assert (r[name]["status"], r[name]["phase"]) == ("unreachable", "connect")
+        assert "0.4 s (connect_timeout)" in r[name]["message"] and r[name]["at"] < 1.5
+
+
+def test_each_address_of_a_name_is_tried(build, fleet, tmp_path):
+    with Peer("silent", fleet.port) as dead:
+        pass
+    (tmp_path / "hosts").write_text(f"{dead.address} many\n{fleet.addresses[0]} many\n")
+    (tmp_path / "host.conf").write_text("multi on\n")
+    options = fleet.options() + [f"known_hosts={tmp_path}/known", "host_keys=accept-new"]
+    options.remove(f"known_hosts={fleet.known_hosts}")
+    files = {"/etc/hosts": tmp_path / "hosts", "/etc/host.conf": tmp_path / "host.conf"}
+    r = run_unit(build, "shell", {"command": "true"}, ["many"], options, files=files, timeout=20000)["many"]
+    assert r["status"] == "ok", r
 
 
 def test_a_full_backlog_is_unreachable(build, fleet):
@@ -442,12 +471,18 @@ def test_the_agents_keys_are_used(build, fleet, agent, tmp_path):
     assert {x["status"] for x in r.values()} == {"ok"}, r
 
 
-def test_an_agent_that_hangs_holds_nobody_up(build, fleet, agent):
+def test_an_agent_that_hangs_holds_nobody_up(build, fleet, agent, tmp_path):
     env, process = agent
     process.send_signal(signal.SIGSTOP)
     r = with_agent(build, fleet, env, fleet.key)
     assert {x["status"] for x in r.values()} == {"ok"}, r
-    assert max(x["at"] for x in r.values()) < 4
+    assert max(x["at"] for x in r.values()) < 1.9
+    options = [o for o in fleet.options() if not o.startswith(("key=", "agent="))]
+    unit = Unit(build, "shell", {"command": "true"}, fleet.addresses[:5], options + [f"key={keygen(tmp_path / 'no')}"],
+                env, timeout=20000)
+    r = unit.wait()[fleet.addresses[0]]
+    assert (r["status"], r["phase"]) == ("unreachable", "authentication") and "did not answer" in r["message"]
+    assert unit.end["cpu_ms"] < (100 if "san" not in build.name else 1000)  # it waited and did not spin
 
 
 def test_another_user(build, fleet):
@@ -466,10 +501,8 @@ def test_waiting_costs_nothing(build, fleet):
         assert {r["status"] for r in unit.wait().values()} == {"ok"}
         return unit.end["cpu_ms"]
 
-    if "asan" in str(build):
-        pytest.skip("sanitizers cost what they cost")
     at_once = min(cpu("true") for _ in range(2))
-    assert cpu("sleep 2") < at_once + 15
+    assert cpu("sleep 2") < at_once + (15 if "san" not in build.name else 150)
 
 
 # ------------------------------------------------------------------------------------------- local

@@ -82,6 +82,7 @@ static void set_value(void *self, const struct drover_option *option, const char
 	case DROVER_TYPE_STRING:
 	case DROVER_TYPE_SECRET:
 	case DROVER_TYPE_NODESET:
+		free(FIELD(char *));
 		FIELD(char *) = strdup(text);
 		break;
 	case DROVER_TYPE_INT:

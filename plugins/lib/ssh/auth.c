@@ -54,7 +54,7 @@ static int try_key(struct host *h)
 
 	if (!key)
 		return SSH_AUTH_DENIED;
-	if (!h->signing && (h->fanout->keys.count > 1 || h->fanout->agent.state == AGENT_READY)) {
+	if (!h->signing && (h->fanout->keys.count > 1 || h->fanout->agent.state != AGENT_NONE)) {
 		code = ssh_userauth_try_publickey(h->session, NULL, key);
 		if (code != SSH_AUTH_SUCCESS)
 			return code;
@@ -68,8 +68,6 @@ enum host_state auth_step(struct host *h)
 	struct fanout *f = h->fanout;
 	int code;
 
-	if (f->agent.state == AGENT_ASKED)
-		return HOST_AUTHENTICATING;
 	while (h->key < f->keys.count) {
 		code = try_key(h);
 		if (code == SSH_AUTH_AGAIN)
@@ -80,6 +78,12 @@ enum host_state auth_step(struct host *h)
 			return failed(h, code);
 		h->key++;
 		h->signing = false;
+	}
+	if (f->agent.state == AGENT_ASKED) {
+		/* What the server sends meanwhile is taken in, or the loop would spin on it. */
+		if (ssh_event_dopoll(h->poll, 0) == SSH_ERROR || host_disconnected(h))
+			return failed(h, SSH_AUTH_ERROR);
+		return HOST_AUTHENTICATING;
 	}
 	if (f->agent.state != AGENT_READY)
 		return refused(h, "no key was accepted");
