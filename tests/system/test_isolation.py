@@ -1,0 +1,127 @@
+"""No executor plugin can hang or crash the engine; what it leaves is gone; its hosts end with the cause named."""
+
+import os
+import signal
+import time
+
+import pytest
+from conftest import WAYS
+from daemon import Daemon, alive, descendants, wait_for
+
+TIMEOUT = 2  # a unit's deadline; its processes get 2 s more, and 3 s after those nothing may be left
+
+# Plugin: how the hosts that it did not report end, and words that their message must have.
+EVIL = {
+    "evil_segv": ("lost", "Segmentation fault"),
+    "evil_loop": ("timeout", "deadline"),
+    "evil_daemon": (None, ""),
+    "evil_stdout": (None, ""),
+    "evil_report": (None, ""),
+    "evil_twice": (None, ""),
+    "evil_foreign": (None, ""),
+    "evil_silent": ("failed", "without having reported"),
+    "evil_exit": ("lost", "exit"),
+    "evil_garbage": ("lost", "no message"),
+    "evil_bomb": (None, ""),
+    "fail_run": ("failed", ""),
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def evil_daemon(request):
+    executors = [{"plugin": "sim"}] + [{"plugin": name} for name in EVIL]
+    with Daemon({"executors": executors}, **request.param) as daemon:
+        yield daemon
+
+
+def host_pid(daemon, plugin):
+    return daemon.parts()[f"executor: {plugin}"]
+
+
+@pytest.mark.parametrize("plugin", EVIL)
+def test_evil_executor_harms_nobody(evil_daemon, plugin):
+    daemon = evil_daemon
+    parts = daemon.parts()
+    begin = time.monotonic()
+    evil = daemon.submit(plugin, "e[1-5]", {"stay": True}, timeout=TIMEOUT)
+    good = daemon.submit("sim", "g[1-300]", {"latency": "10-50ms"})
+    assert daemon.wait(good, 10)["outcome"] == "ok"
+    daemon.wait(evil, TIMEOUT + 10)
+    took = time.monotonic() - begin
+    assert took < TIMEOUT + 2 + 3, f"final only after {took:.1f} s"
+    rows = daemon.results(evil)
+    daemon.verify(evil)
+    wait_for("the unit's processes to be gone", lambda: not descendants(host_pid(daemon, plugin)), 3)
+    assert daemon.parts() == parts, "a part of the daemon died"
+    status, words = EVIL[plugin]
+    if status:
+        rest = [row for row in rows if row["status"] == status]
+        assert rest, rows
+        for row in rest:
+            assert words in row["message"], row
+    for row in rows:
+        assert row["status"] in {"ok", "failed", "lost", "timeout"}, row
+        assert row["status"] == "ok" or row["message"], row
+
+
+def test_reports_that_are_refused_are_named(evil_daemon):
+    for plugin, words in (("evil_twice", "twice"), ("evil_foreign", "not in this unit")):
+        task = evil_daemon.submit(plugin, "e[1-5]", {}, timeout=TIMEOUT)
+        evil_daemon.wait(task, TIMEOUT + 10)
+        messages = [unit["message"] for unit in evil_daemon.get(f"/v1/tasks/{task}/units")["items"]]
+        assert any(words in (message or "") for message in messages), messages
+        assert len(evil_daemon.results(task)) == 5
+
+
+def test_an_evil_unit_is_refused_a_fourth_attempt():
+    """Hosts that were never begun go to the next attempt, three times, and then end with the reason."""
+    with Daemon({"executors": [{"plugin": "evil_step"}]}) as daemon:
+        task = daemon.submit("evil_step", ["a1", "a2", "bad1", "a3", "bad2", "a4", "bad3", "a5", "a6"], {}, timeout=20)
+        daemon.wait(task, 30)
+        rows = {row["host"]: row for row in daemon.results(task)}
+        assert {host for host, row in rows.items() if row["status"] == "lost"} == {"bad1", "bad2", "bad3"}
+        assert {host for host, row in rows.items() if row["status"] == "ok"} == {"a1", "a2", "a3", "a4"}
+        assert all(rows[host]["status"] == "failed" and "3 attempts" in rows[host]["message"] for host in ("a5", "a6"))
+        assert [rows[host]["attempt"] for host in ("a1", "a3", "a4")] == [1, 2, 3]
+        daemon.verify(task)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_killed_executor_host_takes_only_its_own_units(way):
+    with Daemon({"executors": [{"plugin": "sim"}, {"plugin": "shell", "allow_localhost": True}]}, **way) as daemon:
+        slow = daemon.submit("sim", "s[1-60]", {"latency": "3s"}, timeout=30)
+        other = daemon.submit("shell", "localhost", {"command": "sleep 2; echo survived"})
+        wait_for("both to run", lambda: daemon.task(slow)["counts"]["running"] == 60
+                 and daemon.task(other)["counts"]["running"] == 1)
+        victim = host_pid(daemon, "sim")
+        left = descendants(victim)
+        assert left
+        os.kill(victim, signal.SIGKILL)
+        answer = daemon.wait(slow, 20)
+        assert answer["counts"]["lost"] == 60, answer
+        assert "executor host sim died" in daemon.results(slow)[0]["message"]
+        wait_for("its units to be gone", lambda: not [p for p in left if alive(p)], 3)
+        assert daemon.wait(other, 10)["outcome"] == "ok"
+        assert daemon.results(other)[0]["stdout"] == "survived\n"
+        part = wait_for("its death to be told", lambda: next(
+            (p for p in daemon.get("/v1/engines")["items"][0]["parts"] if p["name"] == "executor: sim" and p["restarts"]),
+            None))
+        assert "signal 9" in part["last_death"]
+        again = daemon.submit("sim", "s[1-30]", {})
+        assert daemon.wait(again, 15)["outcome"] == "ok"
+
+
+def test_a_stopped_core_loses_its_units_by_permit():
+    """A core that is stopped, not dead: its units are ended by their executor host, and it is found wedged."""
+    lease = {"permit": "500ms", "permit_lost": "2s", "renew": "500ms"}
+    with Daemon({"lease": lease, "executors": [{"plugin": "sim"}]}) as daemon:
+        task = daemon.submit("sim", "p[1-30]", {"latency": "60s"}, timeout=100)
+        wait_for("its unit to run", lambda: daemon.units())
+        core, units = daemon.parts()["core"], daemon.units()
+        os.kill(core, signal.SIGSTOP)
+        try:
+            wait_for("its units to be ended", lambda: not [p for p in units if alive(p)], 6)
+        finally:
+            os.kill(core, signal.SIGCONT)
+        assert daemon.wait(task, 20)["counts"]["lost"] == 30
+        daemon.verify(task)
