@@ -10,6 +10,10 @@ B ?= build
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
+# Installs what is missing, saying so first. `make DEPS=true …` leaves that to you.
+DEPS ?= contrib/deps.sh
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+SUBMAKE = $(MAKE) --no-print-directory -s -j$(JOBS)
 CORE_PKGS = libsystemd json-c yaml-0.1 libsodium zlib
 CLI_PKGS = libcurl smartcols
 
@@ -55,7 +59,95 @@ $(foreach p,$(PLUGINS),$(eval $(call drover_plugin,$(p),$(wildcard plugins/$(p)/
 
 include tests/tests.mk
 
+# ------------------------------------------------------------------- what a newcomer needs
+quickstart:
+	@$(DEPS) build
+	@echo "Building with $(JOBS) jobs; this takes a minute or two on a small machine."
+	@$(SUBMAKE) all
+	@printf '\n$$ %s\n' "$(B)/drover demo"
+	@$(B)/drover demo
+	@printf '\n$$ %s\n' "$(B)/drover run --standalone -H localhost -- uname -a"
+	@$(B)/drover run --standalone -H localhost -- uname -a
+	@cat docs/next.txt
+
+# -------------------------------------------------------------------------------------- checks
+SUITES      = unit fast plugins system
+FAST_SUITES = unit fast
+built: ; @$(SUBMAKE) all tests
+
+check:
+	@$(DEPS) test
+	@$(SUBMAKE) built
+	@tests/run.py --build $(B) $(SUITES)
+
+# The part that needs no server; VALGRIND=1 runs its programs under valgrind.
+check-fast:
+	@$(DEPS) test
+	@$(SUBMAKE) built
+	@tests/run.py --build $(B) $(if $(VALGRIND),--valgrind) $(FAST_SUITES)
+
+# The same tests with everything built another way.
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+TSAN = -fsanitize=thread -fno-omit-frame-pointer
+asan: export ASAN_OPTIONS = detect_leaks=1:abort_on_error=1:handle_abort=0
+asan: export UBSAN_OPTIONS = print_stacktrace=1
+asan: ; @DROVER_SANITIZED=1 $(MAKE) --no-print-directory B=build/asan DROVER_SANITIZE='$(ASAN)' check
+tsan: export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1
+tsan: ; @DROVER_SANITIZED=1 $(MAKE) --no-print-directory B=build/tsan DROVER_SANITIZE='$(TSAN)' check
+
+C_FILES = $(wildcard sdk/include/drover/*.h core/*/*.[ch] plugins/*/*.[ch] plugins/lib/*/*.[ch] tests/*/*.[ch])
+LINT_C  = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
+LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -Isdk/include -Icore -Iplugins/lib -DDROVER_VERSION='""' -DDROVER_PREFIX='""'
+lint:
+	@$(DEPS) lint
+	tests/lint/includes.py
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability --check-level=normal \
+		--suppressions-list=tests/lint/cppcheck.txt -Isdk/include -Icore -Iplugins/lib core plugins
+	printf '%s\n' $(LINT_C) | xargs -P $(JOBS) -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(LINT_FLAGS) \
+		$(shell $(PKG_CONFIG) --cflags-only-I $(CORE_PKGS) $(CLI_PKGS) libssh libmicrohttpd sqlite3 2>/dev/null)' tidy
+
+format:
+	@$(DEPS) lint
+	clang-format -i $(C_FILES)
+
+# Each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS; a crash leaves its input in build/fuzz.
+FUZZ_SECONDS ?= 20
+FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libdrover.a
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(DROVER_SANITIZE) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -o $@ $< \
+		$(B)/libdrover.a $(shell $(PKG_CONFIG) --libs $(CORE_PKGS)) $(CORE_LIBS)
+run-fuzzers: $(FUZZERS)
+	@set -e; for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -artifact_prefix=$(B)/ $$f.corpus \
+			$(wildcard tests/fuzz/corpus); done; echo "no fuzzer found anything"
+fuzz:
+	@$(DEPS) fuzz
+	@$(SUBMAKE) B=build/fuzz CC=clang DROVER_WARNINGS=-Wall DROVER_SANITIZE='-fsanitize=address,undefined,fuzzer-no-link' \
+		run-fuzzers
+
+bench:
+	@$(DEPS) bench
+	@$(SUBMAKE) all $(BENCHES)
+	@set -e; for b in $(wildcard tests/bench/*.py); do echo "== $$b"; DROVER_BUILD=$(abspath $(B)) /usr/bin/python3 $$b; done
+
+# ------------------------------------------------------------------------------------- install
+INSTALL = install
+root = $(DESTDIR)$(PREFIX)
+install: all
+	$(INSTALL) -d $(root)/bin $(root)/sbin $(root)/lib/drover/plugins $(root)/include/drover $(root)/share/drover/conf.d \
+		$(root)/share/doc/drover $(root)/lib/systemd/system
+	$(INSTALL) -m 755 $(B)/drover $(root)/bin/
+	$(INSTALL) -m 755 $(B)/droverd $(root)/sbin/
+	$(INSTALL) -m 644 $(PLUGIN_SO) $(root)/lib/drover/plugins/
+	$(INSTALL) -m 644 sdk/include/drover/*.h $(root)/include/drover/
+	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
+	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/
+	$(INSTALL) -m 644 README.md LICENSE $(wildcard docs/*.md) $(root)/share/doc/drover/
+	sed 's|@PREFIX@|$(PREFIX)|g' contrib/systemd/droverd.service > $(root)/lib/systemd/system/droverd.service
+
 clean:
 	rm -rf build
 
-.PHONY: all clean
+.PHONY: all quickstart built check check-fast asan tsan lint format fuzz run-fuzzers bench install clean

@@ -1,0 +1,76 @@
+#!/bin/sh
+# deps.sh SET... - installs what building and testing Drover needs, where it is missing.
+#
+# Sets: build test lint bench fuzz; each has those of `build` too. Does nothing, quickly, when all
+# is there. Says what it installs before it does so. For Debian 12 and Ubuntu 22.04 or later;
+# elsewhere it names what it would have installed and fails.
+set -eu
+
+build='gcc libc6-dev make pkg-config
+	libsystemd-dev libjson-c-dev libyaml-dev libsodium-dev zlib1g-dev uthash-dev
+	libcurl4-openssl-dev libsmartcols-dev libmicrohttpd-dev libsqlite3-dev libssh-dev'
+test='check python3 python3-pytest clustershell python3-clustershell
+	openssh-server openssh-client procps util-linux valgrind'
+lint='clang-format clang-tidy cppcheck python3'
+bench='python3'
+fuzz='clang libclang-rt-dev'
+
+wanted=$build
+for set in "$@"; do
+	case $set in
+	build) ;;
+	test) wanted="$wanted $test" ;;
+	lint) wanted="$wanted $lint" ;;
+	bench) wanted="$wanted $bench" ;;
+	fuzz) wanted="$wanted $fuzz" ;;
+	*)
+		echo "deps.sh: no set of packages is called $set" >&2
+		exit 2
+		;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "deps.sh: this is no Debian or Ubuntu, so nothing is installed. Needed are what these" >&2
+	echo "Debian packages hold:" $wanted >&2
+	echo "With them there, \`make DEPS=true TARGET\` goes on without asking." >&2
+	exit 1
+fi
+
+# shellcheck disable=SC2086 # a list of words
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p') || true
+missing=
+for package in $wanted; do
+	case "
+$installed
+" in
+	*"
+$package
+"*) ;;
+	*) missing="$missing $package" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "deps.sh: missing packages, and neither root nor sudo to install them. As root:" >&2
+		echo "    apt-get install$missing" >&2
+		exit 1
+	fi
+	as_root='sudo env DEBIAN_FRONTEND=noninteractive'
+fi
+
+echo "Installing with apt-get:$missing"
+export DEBIAN_FRONTEND=noninteractive
+install() {
+	# shellcheck disable=SC2086
+	$as_root apt-get install -y -q --no-install-recommends $missing
+}
+# shellcheck disable=SC2086
+if ! apt-cache show $missing >/dev/null 2>&1; then
+	$as_root apt-get update -q
+fi
+# An index that is out of date names packages that the mirror no longer has.
+install || { $as_root apt-get update -q && install; }

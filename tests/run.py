@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""Runs Drover's tests and ends with one line: `N passed, N failed[, N skipped]`.
+
+    tests/run.py [--build FOLDER] [--valgrind] PART...
+
+Parts: unit (each program of BUILD/tests/unit), fast (pytest without servers), plugins, system.
+A program that crashes, hangs or runs no test counts as a failure. Exit code 1 where something failed.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTEST = {
+    "fast": ["tests/unit", "tests/lint", "tests/house"],
+    "plugins": ["tests/plugins", "tests/sdk"],
+    "system": ["tests/system"],
+}
+PROGRAM_TIMEOUT = 600  # s
+SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
+VALGRIND = [
+    "valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite",
+    "--errors-for-leak-kinds=definite", "--child-silent-after-fork=yes", "--num-callers=30",
+]
+
+
+class Counts:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def count_program(code, output):
+    """What a test program's end and its summary line say."""
+    summaries = SUMMARY.findall(output)
+    checks = sum(int(s[0]) for s in summaries)
+    bad = sum(int(s[1]) + int(s[2]) for s in summaries)
+    if not checks or (code and not bad):
+        # It ran nothing, or ended badly after its last test (a crash, a leak that valgrind found).
+        return Counts(max(checks - bad, 0), bad + 1)
+    return Counts(checks - bad, bad)
+
+
+def run_program(program, env, valgrind):
+    command = (VALGRIND if valgrind else []) + [str(program)]
+    start = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=PROGRAM_TIMEOUT, check=False)
+        code, output = done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        code, output = -1, (late.stdout or b"").decode(errors="replace") + f"\nno end after {PROGRAM_TIMEOUT} s\n"
+    counts = count_program(code, output)
+    if counts.failed:
+        say(f"--- {program.name} failed (exit code {code}); all that it printed:\n{output.rstrip()}\n---")
+    say(f"  {program.name:<32} {counts}  ({time.monotonic() - start:.1f} s)")
+    return counts
+
+
+def run_unit(build, env, valgrind):
+    counts = Counts()
+    env = dict(env)
+    if valgrind or env.get("DROVER_SANITIZED"):
+        env["CK_FORK"] = "no"
+    if valgrind:
+        env["CK_TIMEOUT_MULTIPLIER"] = "20"
+    programs = sorted(p for p in (build / "tests/unit").glob("test_*") if os.access(p, os.X_OK) and p.is_file()
+                      and (ROOT / "tests/unit" / (p.name + ".c")).exists())
+    if not programs:
+        say(f"--- no test program in {build}/tests/unit: run make tests first")
+        return Counts(0, 1)
+    for program in programs:
+        counts.add(run_program(program, env, valgrind))
+    return counts
+
+
+def count_report(path):
+    counts = Counts()
+    for suite in xml.etree.ElementTree.parse(path).getroot().iter("testsuite"):
+        total, bad, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "skipped"))
+        bad += int(suite.get("errors", 0))
+        counts.add(Counts(max(total - bad - skipped, 0), bad, skipped))
+    return counts
+
+
+def run_pytest(folders, env):
+    folders = [f for f in folders if list((ROOT / f).glob("**/test_*.py"))]
+    if not folders:
+        return Counts()
+    with tempfile.TemporaryDirectory() as scratch:
+        report = pathlib.Path(scratch) / "report.xml"
+        command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5",
+                   f"--junit-xml={report}", *folders]
+        code = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+        try:
+            counts = count_report(report)
+        except (OSError, xml.etree.ElementTree.ParseError) as error:
+            say(f"--- pytest {' '.join(folders)} left no report: {error}")
+            return Counts(0, 1)
+    if code and not counts.failed:
+        say(f"--- pytest {' '.join(folders)} ended with exit code {code}")
+        counts.failed += 1
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.environ.get("DROVER_BUILD", "build"))
+    parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("parts", nargs="+", choices=["unit", *PYTEST])
+    args = parser.parse_args()
+    build = (ROOT / args.build).resolve()
+    env = dict(os.environ, DROVER_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
+    # What the caller has set for drover itself must not change what is tested.
+    for name in [name for name in env if name.startswith("DROVER_") and
+                 name not in ("DROVER_BUILD", "DROVER_SANITIZED")]:
+        del env[name]
+
+    rows, total = [], Counts()
+    for part in args.parts:
+        say(f"== {part}")
+        start = time.monotonic()
+        counts = run_unit(build, env, args.valgrind) if part == "unit" else run_pytest(PYTEST[part], env)
+        rows.append((part, counts, time.monotonic() - start))
+        total.add(counts)
+    say("")
+    for part, counts, seconds in rows:
+        say(f"{part:<10} {seconds:>7.1f} s  {counts}")
+    say(str(total))
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
