@@ -60,7 +60,7 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 	int code;
 
 	claim->claimed = false;
-	code = transaction_unit(s, claim->task_key, claim->unit, &unit, err);
+	code = rows_unit(s, claim->task_key, claim->unit, &unit, err);
 	if (code == DROVER_ENOTFOUND) /* removed meanwhile */
 		return 0;
 	if (code)
@@ -105,15 +105,15 @@ static int intend_one(struct drover_session *s, struct drover_intent *intent, in
 	int code;
 
 	intent->granted = false;
-	code = transaction_unit(s, intent->task_key, intent->unit, &unit, err);
+	code = rows_unit(s, intent->task_key, intent->unit, &unit, err);
 	if (code == DROVER_ENOTFOUND)
 		return 0;
 	if (!code)
 		code = transaction_lives(s, intent->incarnation, &lives, err);
 	if (code)
 		return code;
-	if (!lives || !grants(unit->task) || unit->state != DROVER_UNIT_CLAIMED ||
-	    unit->attempt != intent->attempt || unit->incarnation != intent->incarnation)
+	if (!lives || !grants(unit->task) || unit->state != DROVER_UNIT_CLAIMED || unit->attempt != intent->attempt ||
+	    unit->incarnation != intent->incarnation)
 		return 0;
 	if (intent->count <= 0 || intent->first < unit->first ||
 	    intent->first + intent->count > unit->first + unit->count)

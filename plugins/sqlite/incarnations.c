@@ -8,10 +8,9 @@ static const char sql_insert[] =
 	"INSERT INTO incarnations (node, version, started_at, renewed_at) VALUES (?3, ?4, ?1, ?2)";
 static const char sql_renew[] = "UPDATE incarnations SET renewed_at = ?2 WHERE id = ?1 AND ended_at = 0";
 static const char sql_retire[] = "UPDATE incarnations SET ended_at = ?2 WHERE id = ?1 AND ended_at = 0";
-static const char sql_query[] =
-	"SELECT id, node, version, started_at, renewed_at, ended_at,"
-	" (SELECT count(*) FROM units u WHERE u.incarnation = i.id AND u.state = 1)"
-	" FROM incarnations i ORDER BY id DESC LIMIT ?1";
+static const char sql_query[] = "SELECT id, node, version, started_at, renewed_at, ended_at,"
+				" (SELECT count(*) FROM units u WHERE u.incarnation = i.id AND u.state = 1)"
+				" FROM incarnations i ORDER BY id DESC LIMIT ?1";
 
 int incarnations_begin(struct drover_session *s, const char *node, const char *version, int64_t *incarnation,
 		       struct drover_error *err)

@@ -3,9 +3,8 @@
  */
 #include "sqlite.h"
 
-static const char sql_end_pending[] =
-	"UPDATE hosts SET status = ?3, finished_at = ?4, seq = ?5 + id, message = ?6"
-	" WHERE id BETWEEN ?1 AND ?2 AND status = 0";
+static const char sql_end_pending[] = "UPDATE hosts SET status = ?3, finished_at = ?4, seq = ?5 + id, message = ?6"
+				      " WHERE id BETWEEN ?1 AND ?2 AND status = 0";
 static const char sql_reason[] = "UPDATE tasks SET reason = ?2 WHERE key = ?1";
 /* Of units: none of their hosts is running, or some may be. */
 static const char sql_end_ready[] =
@@ -47,7 +46,7 @@ static int end_pending(struct drover_session *s, struct sqlite_task *task, enum 
 	sqlite3_stmt *stmt;
 	int code = transaction_flush(s, err);
 
-	transaction_forget_units(s);
+	rows_forget_units(s);
 	if (!code)
 		code = transaction_take_seq(s, task->hosts, &seq, err);
 	if (!code)
@@ -80,7 +79,7 @@ int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *rea
 	int64_t now = session_now();
 	char message[DROVER_ERROR_SIZE];
 	struct sqlite_task *task;
-	int code = transaction_task(s, task_key, &task, err);
+	int code = rows_task(s, task_key, &task, err);
 
 	if (code)
 		return code;
@@ -116,10 +115,9 @@ int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct
 		code = session_number(s, sql_expired, 0, &key, err, now, 1);
 		if (code || !key)
 			return code;
-		code = transaction_task(s, key, &task, err);
+		code = rows_task(s, key, &task, err);
 		if (!code)
-			code = end_pending(s, task, DROVER_EXPIRED, "its task expired before it was started", now,
-					   err);
+			code = end_pending(s, task, DROVER_EXPIRED, "its task expired before it was started", now, err);
 		if (!code)
 			code = transaction_flush(s, err);
 	}

@@ -12,8 +12,7 @@
 #define OUTPUTS                                                                                                        \
 	", (SELECT substr(o.bytes, 1, ?8) FROM outputs o WHERE o.task = h.task AND o.digest = h.stdout)"               \
 	", (SELECT substr(o.bytes, 1, ?8) FROM outputs o WHERE o.task = h.task AND o.digest = h.stderr)"
-#define JOINS                                                                                                          \
-	" LEFT JOIN incarnations i ON i.id = h.incarnation LEFT JOIN late l ON l.host = h.id"
+#define JOINS " LEFT JOIN incarnations i ON i.id = h.incarnation LEFT JOIN late l ON l.host = h.id"
 #define STATUSES " AND (?4 >> h.status) & 1"
 
 /*
@@ -21,8 +20,8 @@
  * found without looking at each host of the task. CROSS JOIN keeps the order of the tables.
  */
 static const char from_task[] = " FROM hosts h" JOINS " WHERE h.id BETWEEN ?1 AND ?2" STATUSES;
-static const char from_host[] = " FROM hosts h" JOINS " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES
-				" AND h.seq >= ?6";
+static const char from_host[] =
+	" FROM hosts h" JOINS " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq >= ?6";
 static const char from_changes[] =
 	" FROM units u CROSS JOIN hosts h ON h.id BETWEEN ?9 + u.first AND ?9 + u.first + u.count - 1" JOINS
 	" WHERE u.task = ?3 AND u.seq >= ?6 AND h.seq >= ?6 AND h.id BETWEEN ?1 AND ?2" STATUSES;
@@ -30,16 +29,13 @@ static const char from_changes[] =
 static const char from_all[] = " FROM hosts h JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
 			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq >= ?6";
 
-/* The feed: a change of a host is one of its unit and its task, too, so that no index by seq is needed on hosts. */
-static const char from_feed[] =
-	" FROM tasks t CROSS JOIN units u ON u.task = t.key"
-	" CROSS JOIN hosts h ON h.id BETWEEN t.host_base + u.first AND t.host_base + u.first + u.count - 1" JOINS
-	" WHERE t.seq >= ?6 AND t.state > 0 AND u.seq >= ?6 AND h.seq >= ?6 AND h.status >= 2" STATUSES;
+/* The feed: what became final, in that order. */
+static const char from_feed[] = " FROM hosts h CROSS JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
+				" WHERE h.seq >= ?6 AND h.status >= 2" STATUSES;
 
 /* What comes after the host ?10 in the order; unfinished ones come last. */
 #define FINISHED "iif(h.finished_at, h.finished_at, 1 << 62)"
-#define AFTER(key, inner)                                                                                              \
-	" AND (?10 = 0 OR (" key ", h.id) > (SELECT " inner ", h.id FROM hosts h WHERE h.id = ?10))"
+#define AFTER(key, inner) " AND (?10 = 0 OR (" key ", h.id) > (SELECT " inner ", h.id FROM hosts h WHERE h.id = ?10))"
 static const char order_index[] = " ORDER BY h.id LIMIT ?7";
 static const char order_feed[] = " ORDER BY h.seq LIMIT ?7";
 static const char order_newest[] = " ORDER BY h.id DESC LIMIT ?7";
@@ -80,8 +76,7 @@ static int find_scope(struct drover_session *s, const struct drover_result_filte
 	if (code < 0)
 		return code;
 	if (!code)
-		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld",
-					(long long)filter->task_key);
+		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld", (long long)filter->task_key);
 	scope->id = strdup(session_text(stmt, 0));
 	scope->first = scope->host_base = sqlite3_column_int64(stmt, 1);
 	scope->last = scope->first + sqlite3_column_int64(stmt, 2) - 1;

@@ -35,12 +35,12 @@ static const char sql_last_seq[] = "SELECT seq FROM counters";
 
 /* The strings of a task in the order of the columns. */
 static const size_t text_offsets[] = {
-	offsetof(struct drover_task, id),    offsetof(struct drover_task, name),
-	offsetof(struct drover_task, type),  offsetof(struct drover_task, executor),
-	offsetof(struct drover_task, pool),  offsetof(struct drover_task, owner),
-	offsetof(struct drover_task, parent), offsetof(struct drover_task, credential),
-	offsetof(struct drover_task, reason), offsetof(struct drover_task, note),
-	offsetof(struct drover_task, labels), offsetof(struct drover_task, payload),
+	offsetof(struct drover_task, id),      offsetof(struct drover_task, name),
+	offsetof(struct drover_task, type),    offsetof(struct drover_task, executor),
+	offsetof(struct drover_task, pool),    offsetof(struct drover_task, owner),
+	offsetof(struct drover_task, parent),  offsetof(struct drover_task, credential),
+	offsetof(struct drover_task, reason),  offsetof(struct drover_task, note),
+	offsetof(struct drover_task, labels),  offsetof(struct drover_task, payload),
 	offsetof(struct drover_task, options),
 };
 enum { TEXTS = sizeof(text_offsets) / sizeof(text_offsets[0]) };

@@ -4,21 +4,18 @@
 #include "sqlite.h"
 
 #define COLUMNS                                                                                                        \
-	"u.task, u.unit, u.first, u.count, u.state, u.attempt, u.incarnation, u.claimed_at, u.finished_at, u.deadline," \
-	" i.node, u.message, t.host_base"
-#define FROM                                                                                                           \
-	" FROM units u JOIN tasks t ON t.key = u.task LEFT JOIN incarnations i ON i.id = u.incarnation"
+	"u.task, u.unit, u.first, u.count, u.state, u.attempt, u.incarnation, u.claimed_at, u.finished_at,"            \
+	" u.deadline, i.node, u.message, t.host_base"
+#define FROM " FROM units u JOIN tasks t ON t.key = u.task LEFT JOIN incarnations i ON i.id = u.incarnation"
 
-static const char sql_units[] =
-	"SELECT " COLUMNS FROM " WHERE u.task = ?1 AND u.unit > ?2 ORDER BY u.unit LIMIT ?3";
+static const char sql_units[] = "SELECT " COLUMNS FROM " WHERE u.task = ?1 AND u.unit > ?2 ORDER BY u.unit LIMIT ?3";
 static const char sql_ready[] =
 	"SELECT " COLUMNS FROM " WHERE u.task = ?1 AND u.unit > ?2 AND u.state = 0 ORDER BY u.unit LIMIT ?3";
 static const char sql_counts[] = "SELECT status, count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2 GROUP BY status";
-static const char sql_unit_hosts[] =
-	"SELECT h.id - t.host_base, h.status, h.name, h.address, h.user, h.vars, h.port"
-	" FROM units u JOIN tasks t ON t.key = u.task JOIN hosts h"
-	" ON h.id BETWEEN t.host_base + u.first AND t.host_base + u.first + u.count - 1"
-	" WHERE u.task = ?1 AND u.unit = ?2 AND h.status < 2 ORDER BY h.id";
+static const char sql_unit_hosts[] = "SELECT h.id - t.host_base, h.status, h.name, h.address, h.user, h.vars, h.port"
+				     " FROM units u JOIN tasks t ON t.key = u.task JOIN hosts h"
+				     " ON h.id BETWEEN t.host_base + u.first AND t.host_base + u.first + u.count - 1"
+				     " WHERE u.task = ?1 AND u.unit = ?2 AND h.status < 2 ORDER BY h.id";
 static const char sql_said[] =
 	"SELECT host_base, hosts, units, units_done, state, pending, running, ok, failed, unreachable, timed_out,"
 	" skipped, cancelled, expired, lost FROM tasks WHERE key = ?1 AND state > 0";
@@ -29,8 +26,7 @@ static const char sql_without_intent[] =
 	" AND started_at = 0";
 
 /* Hosts by status among the ids [first, last]. */
-static int count_hosts(struct drover_session *s, int64_t first, int64_t last, int64_t *counts,
-		       struct drover_error *err)
+static int count_hosts(struct drover_session *s, int64_t first, int64_t last, int64_t *counts, struct drover_error *err)
 {
 	sqlite3_stmt *stmt;
 	int code = session_prepare(s, sql_counts, &stmt, err, first, last);

@@ -14,9 +14,8 @@ static const char sql_orphan[] =
 static const char sql_due[] =
 	"SELECT key FROM tasks WHERE state >= 5 AND finished_at < ?1 ORDER BY finished_at LIMIT 1";
 /* An incarnation that ended before the oldest task came is named by none. */
-static const char sql_incarnations[] =
-	"DELETE FROM incarnations WHERE ended_at > 0 AND ended_at < ?1"
-	" AND ended_at < (SELECT coalesce(min(created_at), ?1) FROM tasks)";
+static const char sql_incarnations[] = "DELETE FROM incarnations WHERE ended_at > 0 AND ended_at < ?1"
+				       " AND ended_at < (SELECT coalesce(min(created_at), ?1) FROM tasks)";
 
 /* What hangs on a task, each with ?1 the task, ?2 and ?3 its hosts' ids, ?4 the most rows to delete. */
 static const char sql_late[] =
@@ -37,11 +36,11 @@ static int delete_some(struct drover_session *s, int64_t key, int64_t *budget, s
 {
 	struct sqlite_task *task;
 	int64_t deleted;
-	int code = transaction_task(s, key, &task, err);
+	int code = rows_task(s, key, &task, err);
 
 	for (size_t i = 0; !code && *budget > 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
-		code = session_run(s, parts[i], &deleted, err, key, task->host_base,
-				   task->host_base + task->hosts - 1, *budget);
+		code = session_run(s, parts[i], &deleted, err, key, task->host_base, task->host_base + task->hosts - 1,
+				   *budget);
 		*budget -= code ? 0 : deleted;
 	}
 	if (code || *budget <= 0)
@@ -49,10 +48,8 @@ static int delete_some(struct drover_session *s, int64_t key, int64_t *budget, s
 	code = session_run(s, sql_submission, NULL, err, key);
 	if (!code)
 		code = session_run(s, sql_task, NULL, err, key);
-	if (!code) {
-		HASH_DEL(s->tasks, task);
-		free(task);
-	}
+	if (!code)
+		rows_forget_task(s, task);
 	return code;
 }
 
@@ -61,7 +58,7 @@ int removal_sweep_accepting(struct drover_session *s, int64_t limit, bool *more,
 	int64_t budget = limit, key;
 	int code = transaction_flush(s, err);
 
-	transaction_forget_units(s);
+	rows_forget_units(s);
 	while (!code && budget > 0) {
 		code = session_number(s, sql_orphan, 0, &key, err);
 		if (code || !key)
@@ -76,7 +73,7 @@ int removal_abandon(struct drover_session *s, int64_t task_key, struct drover_er
 {
 	struct sqlite_task *task;
 	int64_t budget = INT64_MAX;
-	int code = transaction_task(s, task_key, &task, err);
+	int code = rows_task(s, task_key, &task, err);
 
 	if (code)
 		return code;
@@ -103,7 +100,7 @@ int removal_retain(struct drover_session *s, int64_t before, int64_t limit, bool
 	int64_t budget = limit, key = 0;
 	int code = transaction_flush(s, err);
 
-	transaction_forget_units(s);
+	rows_forget_units(s);
 	while (!code && budget > 0) {
 		code = next_due(s, before, &key, err);
 		if (code || !key)

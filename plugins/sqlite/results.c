@@ -206,7 +206,7 @@ int results_write(struct drover_session *s, struct drover_result *results, size_
 			return drover_error_set(err, DROVER_EINVALID, "%s is not a final status",
 						drover_status_name(r->status));
 		if (!unit || unit->key.unit != r->unit || unit->key.task != r->task_key)
-			code = transaction_unit(s, r->task_key, r->unit, &unit, err);
+			code = rows_unit(s, r->task_key, r->unit, &unit, err);
 		if (code == DROVER_ENOTFOUND) {
 			r->outcome = DROVER_FOREIGN;
 			unit = NULL;

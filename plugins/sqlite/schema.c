@@ -61,6 +61,8 @@ static const char step_1[] =
 	" started_at INTEGER NOT NULL DEFAULT 0, finished_at INTEGER NOT NULL DEFAULT 0,"
 	" seq INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX hosts_name ON hosts (name, id);"
+	/* For the feed. A final row does not change any more, so it is only ever appended to. */
+	"CREATE INDEX hosts_ended ON hosts (seq) WHERE status >= 2;"
 
 	/* The same output of many hosts of a task is kept once. */
 	"CREATE TABLE outputs (task INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,"

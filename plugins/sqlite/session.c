@@ -8,11 +8,10 @@
 #include <time.h>
 
 /* The write-ahead log is taken over into the database from this many pages on, and cut back after. */
-static const char settings_write[] =
-	"PRAGMA synchronous = FULL;"
-	"PRAGMA temp_store = MEMORY;"
-	"PRAGMA wal_autocheckpoint = 4000;"
-	"PRAGMA journal_size_limit = 67108864;";
+static const char settings_write[] = "PRAGMA synchronous = FULL;"
+				     "PRAGMA temp_store = MEMORY;"
+				     "PRAGMA wal_autocheckpoint = 4000;"
+				     "PRAGMA journal_size_limit = 67108864;";
 static const char settings_read[] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;";
 
 static const char sql_wal[] = "PRAGMA journal_mode = WAL";
@@ -103,7 +102,7 @@ int session_step(struct drover_session *s, sqlite3_stmt *stmt, struct drover_err
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE)
-		rc = session_fail(s, rc, sqlite3_stmt_readonly(stmt) ? "read from the store" : "write to the store",
+		rc = session_fail(s, rc, sqlite3_column_count(stmt) ? "read from the store" : "write to the store",
 				  err);
 	else
 		rc = 0;
@@ -200,8 +199,7 @@ static int configure(struct drover_session *s, struct drover_error *err)
 	return code;
 }
 
-int session_open(void *self, enum drover_session_mode mode, struct drover_session **session,
-		 struct drover_error *err)
+int session_open(void *self, enum drover_session_mode mode, struct drover_session **session, struct drover_error *err)
 {
 	struct drover_session *s = calloc(1, sizeof(*s));
 	int flags = SQLITE_OPEN_NOMUTEX;
@@ -227,7 +225,7 @@ void session_close(struct drover_session *s)
 	struct sqlite_statement *cached, *next;
 
 	transaction_rollback(s);
-	HASH_ITER(hh, s->statements, cached, next) {
+	HASH_ITER (hh, s->statements, cached, next) {
 		HASH_DEL(s->statements, cached);
 		sqlite3_finalize(cached->stmt);
 		free(cached);

@@ -3,7 +3,7 @@
  *
  * A session is one connection. A writing session keeps, for the length of a transaction, the rows of
  * the tasks and units that it has touched: operations change those in memory and each is written
- * back once, before COMMIT (transaction.c). Hosts' rows are written at once, one statement each.
+ * back once, before COMMIT (rows.c). Hosts' rows are written at once, one statement each.
  *
  * Every function here returns 0 or a negative drover_code unless it says otherwise, and is called by
  * the one thread that uses the session.
@@ -102,8 +102,7 @@ struct drover_session {
 
 /* ------------------------------------------------------------------------------- session.c */
 
-int session_open(void *self, enum drover_session_mode mode, struct drover_session **session,
-		 struct drover_error *err);
+int session_open(void *self, enum drover_session_mode mode, struct drover_session **session, struct drover_error *err);
 void session_close(struct drover_session *s);
 
 /* Turns SQLite's result `rc` into a code and a message: "cannot WHAT: reason". */
@@ -123,11 +122,11 @@ int session_number_(struct drover_session *s, const char *sql, const int64_t *va
 		    int64_t *number, struct drover_error *err);
 
 /* `sql` must be a string with static storage: its address is its name in the cache. */
-#define SESSION_INTEGERS(...) (const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)
+#define SESSION_INTEGERS(...)                                                                                          \
+	(const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)
 #define session_prepare(s, sql, stmt, err, ...)                                                                        \
 	session_prepare_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (stmt), (err))
-#define session_run(s, sql, changed, err, ...)                                                                         \
-	session_run_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (changed), (err))
+#define session_run(s, sql, changed, err, ...) session_run_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (changed), (err))
 #define session_number(s, sql, fallback, number, err, ...)                                                             \
 	session_number_((s), (sql), SESSION_INTEGERS(__VA_ARGS__), (fallback), (number), (err))
 
@@ -159,13 +158,6 @@ void transaction_rollback(struct drover_session *s);
 /* Writes what was changed in memory, so that queries of this session see it. No-op outside of one. */
 int transaction_flush(struct drover_session *s, struct drover_error *err);
 
-/* The rows, loaded at their first use; borrowed until the transaction's end. DROVER_ENOTFOUND. */
-int transaction_task(struct drover_session *s, int64_t key, struct sqlite_task **task, struct drover_error *err);
-int transaction_unit(struct drover_session *s, int64_t task, int64_t unit, struct sqlite_unit **out,
-		     struct drover_error *err);
-/* Forgets all units, after statements that changed many of them; to be flushed before. */
-void transaction_forget_units(struct drover_session *s);
-
 /* Reserves `count` numbers and gives the first. */
 int transaction_take_seq(struct drover_session *s, int64_t count, int64_t *first, struct drover_error *err);
 int transaction_take_ids(struct drover_session *s, int64_t hosts, int64_t *task, int64_t *host_base,
@@ -173,6 +165,18 @@ int transaction_take_ids(struct drover_session *s, int64_t hosts, int64_t *task,
 
 /* Whether the incarnation lives. */
 int transaction_lives(struct drover_session *s, int64_t incarnation, bool *lives, struct drover_error *err);
+
+/* ---------------------------------------------------------------------------------- rows.c */
+
+/* The rows, loaded at their first use; borrowed until they are forgotten. DROVER_ENOTFOUND. */
+int rows_task(struct drover_session *s, int64_t key, struct sqlite_task **task, struct drover_error *err);
+int rows_unit(struct drover_session *s, int64_t task, int64_t unit, struct sqlite_unit **out, struct drover_error *err);
+/* Writes back those that were changed; a task whose hosts are all final gets its final state here. */
+int rows_save(struct drover_session *s, struct drover_error *err);
+/* Forgets all; or all units, after statements that changed many of them (to be saved before). */
+void rows_forget(struct drover_session *s);
+void rows_forget_units(struct drover_session *s);
+void rows_forget_task(struct drover_session *s, struct sqlite_task *task);
 
 /* -------------------------------------------------------------------------------- states.c */
 

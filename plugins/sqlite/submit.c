@@ -38,8 +38,8 @@ static int insert_submission(struct drover_session *s, const struct drover_task 
 
 int submit_task(struct drover_session *s, int64_t incarnation, struct drover_task *task, struct drover_error *err)
 {
-	const char *const texts[] = { task->id,    task->name,   task->type,  task->executor, task->pool,
-				      task->owner, task->parent, task->credential };
+	const char *const texts[] = { task->id,   task->name,  task->type,   task->executor,
+				      task->pool, task->owner, task->parent, task->credential };
 	sqlite3_stmt *stmt;
 	int code;
 
@@ -105,8 +105,8 @@ int submit_units(struct drover_session *s, const struct drover_task *task, int64
 
 		code = session_run(s, sql_unit, NULL, err, task->key, unit, first, units[i].count);
 		if (!code && (unit_of(task, first) != unit || unit_of(task, last) != unit))
-			code = session_run(s, sql_renumber, NULL, err, task->host_base + first,
-					   task->host_base + last, unit);
+			code = session_run(s, sql_renumber, NULL, err, task->host_base + first, task->host_base + last,
+					   unit);
 	}
 	return code;
 }
@@ -115,8 +115,8 @@ int submit_units(struct drover_session *s, const struct drover_task *task, int64
 static int check_complete(struct drover_session *s, const struct sqlite_task *task, struct drover_error *err)
 {
 	int64_t rows, covered, units, said;
-	int code = session_number(s, sql_count_hosts, 0, &rows, err, task->host_base,
-				  task->host_base + task->hosts - 1);
+	int code =
+		session_number(s, sql_count_hosts, 0, &rows, err, task->host_base, task->host_base + task->hosts - 1);
 
 	if (!code)
 		code = session_number(s, sql_count_covered, 0, &covered, err, task->key);
@@ -127,17 +127,18 @@ static int check_complete(struct drover_session *s, const struct sqlite_task *ta
 	if (code)
 		return code;
 	if (rows != task->hosts || covered != task->hosts || units != said)
-		return drover_error_set(err, DROVER_EINVALID,
-					"the task is incomplete: %lld of %lld hosts, %lld of them in units, %lld of %lld "
-					"units", (long long)rows, (long long)task->hosts, (long long)covered,
-					(long long)units, (long long)said);
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			"the task is incomplete: %lld of %lld hosts, %lld of them in units, %lld of %lld "
+			"units",
+			(long long)rows, (long long)task->hosts, (long long)covered, (long long)units, (long long)said);
 	return 0;
 }
 
 int submit_accept(struct drover_session *s, int64_t task_key, struct drover_error *err)
 {
 	struct sqlite_task *task;
-	int code = transaction_task(s, task_key, &task, err);
+	int code = rows_task(s, task_key, &task, err);
 
 	if (code)
 		return code;

@@ -1,28 +1,11 @@
 /*
- * transaction.c - a transaction of a writing session: the rows of tasks and units that it touches,
- * kept in memory and written back once; and the report of what a commit changed.
- *
- * BEGIN IMMEDIATE lets nobody else write until the end, so what was read stays true and the rows are
- * written back whole.
+ * transaction.c - a transaction of a writing session: its beginning and its ends, the numbers that it
+ * gives out, and the report of what a commit changed.
  */
 #include "sqlite.h"
 
 static const char sql_counters[] = "SELECT task, host, seq FROM counters";
 static const char sql_save_counters[] = "UPDATE counters SET task = ?1, host = ?2, seq = ?3";
-static const char sql_task[] =
-	"SELECT host_base, hosts, expires_at, timeout, rerun_lost, state, units_done, started_at, finished_at,"
-	" pending, running, ok, failed, unreachable, timed_out, skipped, cancelled, expired, lost"
-	" FROM tasks WHERE key = ?1";
-static const char sql_save_task[] =
-	"UPDATE tasks SET state = ?2, units_done = ?3, started_at = ?4, finished_at = ?5, seq = ?6, pending = ?7,"
-	" running = ?8, ok = ?9, failed = ?10, unreachable = ?11, timed_out = ?12, skipped = ?13, cancelled = ?14,"
-	" expired = ?15, lost = ?16 WHERE key = ?1";
-static const char sql_unit[] =
-	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline"
-	" FROM units WHERE task = ?1 AND unit = ?2";
-static const char sql_save_unit[] =
-	"UPDATE units SET state = ?3, attempt = ?4, incarnation = ?5, open = ?6, claimed_at = ?7, finished_at = ?8,"
-	" deadline = ?9, seq = ?10 WHERE task = ?1 AND unit = ?2";
 static const char sql_lives[] = "SELECT 1 FROM incarnations WHERE id = ?1 AND ended_at = 0";
 
 /* ------------------------------------------------------------------------------------ numbers */
@@ -91,180 +74,12 @@ int transaction_lives(struct drover_session *s, int64_t incarnation, bool *lives
 	return 0;
 }
 
-/* --------------------------------------------------------------------------- rows of a transaction */
-
-static struct sqlite_task *task_from_row(sqlite3_stmt *stmt, int64_t key)
-{
-	struct sqlite_task *task = calloc(1, sizeof(*task));
-
-	if (!task)
-		return NULL;
-	task->key = key;
-	task->host_base = sqlite3_column_int64(stmt, 0);
-	task->hosts = sqlite3_column_int64(stmt, 1);
-	task->expires_at = sqlite3_column_int64(stmt, 2);
-	task->timeout = sqlite3_column_int64(stmt, 3);
-	task->rerun_lost = sqlite3_column_int(stmt, 4);
-	task->state = task->old_state = (enum drover_task_state)sqlite3_column_int(stmt, 5);
-	task->units_done = sqlite3_column_int64(stmt, 6);
-	task->started_at = sqlite3_column_int64(stmt, 7);
-	task->finished_at = sqlite3_column_int64(stmt, 8);
-	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
-		task->counts[i] = sqlite3_column_int64(stmt, 9 + i);
-	return task;
-}
-
-int transaction_task(struct drover_session *s, int64_t key, struct sqlite_task **out, struct drover_error *err)
-{
-	struct sqlite_task *task;
-	sqlite3_stmt *stmt;
-	int code;
-
-	HASH_FIND(hh, s->tasks, &key, sizeof(key), task);
-	if (task) {
-		*out = task;
-		return 0;
-	}
-	code = session_prepare(s, sql_task, &stmt, err, key);
-	if (!code)
-		code = session_step(s, stmt, err);
-	if (code < 0)
-		return code;
-	if (!code)
-		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld", (long long)key);
-	task = task_from_row(stmt, key);
-	sqlite3_reset(stmt);
-	if (!task)
-		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
-	HASH_ADD(hh, s->tasks, key, sizeof(task->key), task);
-	*out = task;
-	return 0;
-}
-
-static struct sqlite_unit *unit_from_row(sqlite3_stmt *stmt, struct sqlite_task *task, int64_t number)
-{
-	struct sqlite_unit *unit = calloc(1, sizeof(*unit));
-
-	if (!unit)
-		return NULL;
-	unit->key = (struct sqlite_unit_key){ task->key, number };
-	unit->task = task;
-	unit->first = sqlite3_column_int64(stmt, 0);
-	unit->count = sqlite3_column_int64(stmt, 1);
-	unit->state = (enum drover_unit_state)sqlite3_column_int(stmt, 2);
-	unit->attempt = sqlite3_column_int64(stmt, 3);
-	unit->incarnation = sqlite3_column_int64(stmt, 4);
-	unit->open = sqlite3_column_int64(stmt, 5);
-	unit->claimed_at = sqlite3_column_int64(stmt, 6);
-	unit->finished_at = sqlite3_column_int64(stmt, 7);
-	unit->deadline = sqlite3_column_int64(stmt, 8);
-	return unit;
-}
-
-int transaction_unit(struct drover_session *s, int64_t task_key, int64_t number, struct sqlite_unit **out,
-		     struct drover_error *err)
-{
-	struct sqlite_unit_key key = { task_key, number };
-	struct sqlite_unit *unit;
-	struct sqlite_task *task;
-	sqlite3_stmt *stmt;
-	int code;
-
-	HASH_FIND(hh, s->units, &key, sizeof(key), unit);
-	if (unit) {
-		*out = unit;
-		return 0;
-	}
-	code = transaction_task(s, task_key, &task, err);
-	if (!code)
-		code = session_prepare(s, sql_unit, &stmt, err, task_key, number);
-	if (!code)
-		code = session_step(s, stmt, err);
-	if (code < 0)
-		return code;
-	if (!code)
-		return drover_error_set(err, DROVER_ENOTFOUND, "the task with the key %lld has no unit %lld",
-					(long long)task_key, (long long)number);
-	unit = unit_from_row(stmt, task, number);
-	sqlite3_reset(stmt);
-	if (!unit)
-		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
-	HASH_ADD(hh, s->units, key, sizeof(unit->key), unit);
-	*out = unit;
-	return 0;
-}
-
-void transaction_forget_units(struct drover_session *s)
-{
-	struct sqlite_unit *unit, *next;
-
-	HASH_ITER(hh, s->units, unit, next) {
-		HASH_DEL(s->units, unit);
-		free(unit);
-	}
-}
-
-/* ---------------------------------------------------------------------------------- writing back */
-
-/* A task whose hosts are all final has ended; what it was before says how. */
-static void settle(struct sqlite_task *task)
-{
-	static const enum drover_task_state ends[DROVER_TASK_STATE_COUNT] = {
-		[DROVER_TASK_QUEUED] = DROVER_TASK_DONE,
-		[DROVER_TASK_RUNNING] = DROVER_TASK_DONE,
-		[DROVER_TASK_CANCELLING] = DROVER_TASK_CANCELLED,
-		[DROVER_TASK_ABORTING] = DROVER_TASK_ABORTED,
-	};
-
-	if (ends[task->state] && !task->counts[DROVER_PENDING] && !task->counts[DROVER_RUNNING])
-		states_move_task(task, ends[task->state], session_now());
-}
-
-static int save_task(struct drover_session *s, struct sqlite_task *task, struct drover_error *err)
-{
-	const int64_t *c = task->counts;
-	int64_t seq;
-	int code;
-
-	settle(task);
-	code = transaction_take_seq(s, 1, &seq, err);
-	if (!code)
-		code = session_run(s, sql_save_task, NULL, err, task->key, task->state, task->units_done,
-				   task->started_at, task->finished_at, seq, c[0], c[1], c[2], c[3], c[4], c[5], c[6],
-				   c[7], c[8], c[9]);
-	if (!code) {
-		task->dirty = false;
-		task->touched = true;
-	}
-	return code;
-}
-
-static int save_unit(struct drover_session *s, struct sqlite_unit *unit, struct drover_error *err)
-{
-	int64_t seq;
-	int code = transaction_take_seq(s, 1, &seq, err);
-
-	if (!code)
-		code = session_run(s, sql_save_unit, NULL, err, unit->key.task, unit->key.unit, unit->state,
-				   unit->attempt, unit->incarnation, unit->open, unit->claimed_at, unit->finished_at,
-				   unit->deadline, seq);
-	if (!code)
-		unit->dirty = false;
-	return code;
-}
+/* ----------------------------------------------------------------------------- begin, commit, rollback */
 
 int transaction_flush(struct drover_session *s, struct drover_error *err)
 {
-	struct sqlite_unit *unit, *next_unit;
-	struct sqlite_task *task, *next_task;
-	int code = 0;
+	int code = rows_save(s, err);
 
-	HASH_ITER(hh, s->units, unit, next_unit)
-		if (!code && unit->dirty)
-			code = save_unit(s, unit, err);
-	HASH_ITER(hh, s->tasks, task, next_task)
-		if (!code && task->dirty)
-			code = save_task(s, task, err);
 	if (!code && s->counters.dirty) {
 		code = session_run(s, sql_save_counters, NULL, err, s->counters.task, s->counters.host,
 				   s->counters.seq);
@@ -272,8 +87,6 @@ int transaction_flush(struct drover_session *s, struct drover_error *err)
 	}
 	return code;
 }
-
-/* ----------------------------------------------------------------------------- begin, commit, rollback */
 
 static void forget_texts(struct drover_session *s)
 {
@@ -287,13 +100,7 @@ static void forget_texts(struct drover_session *s)
 
 static void forget(struct drover_session *s)
 {
-	struct sqlite_task *task, *next;
-
-	transaction_forget_units(s);
-	HASH_ITER(hh, s->tasks, task, next) {
-		HASH_DEL(s->tasks, task);
-		free(task);
-	}
+	rows_forget(s);
 	s->counters = (struct sqlite_counters){ .loaded = false };
 	s->living = 0;
 	s->in_transaction = false;
@@ -322,7 +129,7 @@ static int collect(struct drover_session *s, struct drover_task_change **changes
 	*changes = calloc(HASH_COUNT(s->tasks) + 1, sizeof(**changes));
 	if (!*changes)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
-	HASH_ITER(hh, s->tasks, task, next) {
+	HASH_ITER (hh, s->tasks, task, next) {
 		struct drover_task_change *change = *changes + *count;
 
 		if (code || !task->touched)

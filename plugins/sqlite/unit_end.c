@@ -110,7 +110,7 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 	int code;
 
 	end->held = end->ready = false;
-	code = transaction_unit(s, end->task_key, end->unit, &unit, err);
+	code = rows_unit(s, end->task_key, end->unit, &unit, err);
 	if (code == DROVER_ENOTFOUND) /* removed meanwhile */
 		return 0;
 	if (code || unit->attempt != end->attempt || unit->incarnation != end->incarnation)

@@ -28,6 +28,7 @@ static const char schema[] =
 	" timed_out INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,"
 	" cancelled INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,"
 	" units_done INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX tasks_changed ON tasks (seq);"
 	"CREATE INDEX tasks_open ON tasks (state, key) WHERE state < 5;"
 	"CREATE INDEX tasks_ended ON tasks (finished_at) WHERE state >= 5;"
 	"INSERT INTO tasks (key) VALUES (1);"
@@ -49,10 +50,22 @@ static const char schema[] =
 	" attempt INTEGER NOT NULL DEFAULT 0, incarnation INTEGER NOT NULL DEFAULT 0,"
 	" started_at INTEGER NOT NULL DEFAULT 0, finished_at INTEGER NOT NULL DEFAULT 0,"
 	" seq INTEGER NOT NULL DEFAULT 0) STRICT;"
-	"CREATE INDEX hosts_name ON hosts (name, id);";
+	"CREATE INDEX hosts_name ON hosts (name, id);"
+	"CREATE INDEX hosts_ended ON hosts (seq) WHERE status >= 2;";
 
-enum statement { INSERT_HOST, INSERT_UNIT, READ_UNIT, SAVE_UNIT, BEGIN_HOSTS, END_HOST, READ_TASK, SAVE_TASK,
-		 READ_COUNTERS, SAVE_COUNTERS, STATEMENTS };
+enum statement {
+	INSERT_HOST,
+	INSERT_UNIT,
+	READ_UNIT,
+	SAVE_UNIT,
+	BEGIN_HOSTS,
+	END_HOST,
+	READ_TASK,
+	SAVE_TASK,
+	READ_COUNTERS,
+	SAVE_COUNTERS,
+	STATEMENTS
+};
 
 static const char *const texts[STATEMENTS] = {
 	[INSERT_HOST] = "INSERT INTO hosts (id, task, unit, port, name, address, user, vars)"
@@ -130,8 +143,8 @@ static void commit(void)
 
 static void save_task(int state, int64_t pending, int64_t running, int64_t ok, int64_t units_done)
 {
-	run(SAVE_TASK, 1, state, units_done, CLOCK, state == 5 ? CLOCK : 0, ++seq, pending, running, ok, 0, 0, 0, 0,
-	    0, 0, 0);
+	run(SAVE_TASK, 1, state, units_done, CLOCK, state == 5 ? CLOCK : 0, ++seq, pending, running, ok, 0, 0, 0, 0, 0,
+	    0, 0);
 }
 
 static void submit(void)

@@ -192,8 +192,7 @@ static void measure(struct bench *b)
 		taken = seconds() - start;
 		printf("store %-8s %8.3f s %10.0f hosts/s\n", parts[i].name, taken, (double)b->hosts / taken);
 	}
-	printf("store %-8s %8.3f s %10.0f hosts/s\n", "all", seconds() - begun,
-	       (double)b->hosts / (seconds() - begun));
+	printf("store %-8s %8.3f s %10.0f hosts/s\n", "all", seconds() - begun, (double)b->hosts / (seconds() - begun));
 	check(b);
 }
 
@@ -212,9 +211,17 @@ int main(int argc, char **argv)
 	must(sink->open(self, &err));
 	b.ops = sink->store;
 	b.units = (b.hosts + b.unit_size - 1) / b.unit_size;
-	b.task = (struct drover_task){ .size = sizeof(b.task), .id = "bench", .type = "sim", .executor = "sim",
-				       .pool = "default", .payload = "{}", .options = "{}", .priority = 50,
-				       .timeout = 100000, .unit_size = b.unit_size, .hosts = b.hosts,
+	b.task = (struct drover_task){ .size = sizeof(b.task),
+				       .id = "bench",
+				       .type = "sim",
+				       .executor = "sim",
+				       .pool = "default",
+				       .payload = "{}",
+				       .options = "{}",
+				       .priority = 50,
+				       .timeout = 100000,
+				       .unit_size = b.unit_size,
+				       .hosts = b.hosts,
 				       .units = b.units };
 	must(b.ops->session_open(self, DROVER_SESSION_WRITE, &b.session, &err));
 	begin(&b);

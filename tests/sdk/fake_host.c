@@ -100,7 +100,7 @@ struct scale {
 	int64_t factor;
 };
 
-static const struct scale durations[] = { { "", 1000 },	    { "ms", 1 },       { "s", 1000 }, { "m", 60000 },
+static const struct scale durations[] = { { "", 1000 },     { "ms", 1 },       { "s", 1000 }, { "m", 60000 },
 					  { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
 static const struct scale sizes[] = { { "", 1 }, { "K", 1 << 10 }, { "M", 1 << 20 }, { "G", 1 << 30 }, { NULL, 0 } };
 static const struct scale integers[] = { { "", 1 }, { NULL, 0 } };

@@ -227,7 +227,8 @@ static inline int store_take_row(void *context, const struct drover_result_row *
 	store_copy(to->message, sizeof(to->message), row->message);
 	store_copy(to->late, sizeof(to->late), row->late);
 	store_copy(to->engine, sizeof(to->engine), row->engine);
-	snprintf(to->out, sizeof(to->out), "%.*s", (int)row->out.size, row->out.data ? (const char *)row->out.data : "");
+	snprintf(to->out, sizeof(to->out), "%.*s", (int)row->out.size,
+		 row->out.data ? (const char *)row->out.data : "");
 	return 0;
 }
 

@@ -62,8 +62,10 @@ START_TEST(a_task_lives_from_submission_to_its_end)
 	ck_assert_int_eq(row.row.unit, 0);
 	ck_assert_int_eq(row.row.stdout_total, 5);
 	ck_assert_int_eq(store_unit(&st, task.key, 1).state, DROVER_UNIT_DONE);
-	ck_assert(store_end(&st, (struct drover_unit_end){ .task_key = task.key, .unit = 0,
-							   .incarnation = st.incarnation, .attempt = 1 }).held);
+	ck_assert(store_end(&st,
+			    (struct drover_unit_end){
+				    .task_key = task.key, .unit = 0, .incarnation = st.incarnation, .attempt = 1 })
+			  .held);
 }
 END_TEST
 
@@ -335,7 +337,9 @@ START_TEST(a_late_result_changes_no_status_and_is_kept)
 	ck_assert_int_eq(store_claim(&st, other, task.key, 0, 0), 2);
 
 	late = result(&task, 1, 0, DROVER_OK);
-	late.report = (struct drover_report){ .out = "\xff", .out_size = 1, .message = "\"quoted\"", .result = "{\"x\":[1]}" };
+	late.report = (struct drover_report){
+		.out = "\xff", .out_size = 1, .message = "\"quoted\"", .result = "{\"x\":[1]}"
+	};
 	ck_assert_int_eq(store_result(&st, late), DROVER_LATE);
 	ck_assert_int_eq(st.changes, 0);
 	ck_assert_int_eq(store_row(&st, task.key, 0).row.status, DROVER_RUNNING);
@@ -347,8 +351,10 @@ START_TEST(a_late_result_changes_no_status_and_is_kept)
 	ck_assert_ptr_nonnull(strstr(store_row(&st, task.key, 0).late, "\"stdout\":\"/w==\""));
 	ck_assert_ptr_nonnull(strstr(store_row(&st, task.key, 0).late, "\"result\":{\"x\":[1]}"));
 	ck_assert_str_eq(store_row(&st, task.key, 0).engine, "n2");
-	ck_assert(!store_end(&st, (struct drover_unit_end){ .task_key = task.key, .incarnation = old, .attempt = 1,
-							    .begun = DROVER_LOST }).held);
+	ck_assert(!store_end(&st,
+			     (struct drover_unit_end){
+				     .task_key = task.key, .incarnation = old, .attempt = 1, .begun = DROVER_LOST })
+			   .held);
 	ck_assert_int_eq(store_get(&st, task.key).counts[DROVER_RUNNING], 1);
 }
 END_TEST
@@ -373,6 +379,19 @@ START_TEST(results_are_written_once_and_for_their_unit)
 	ck_assert_int_eq(store_result(&st, result(&task, 1, 1, DROVER_OK)), DROVER_REPEATED);
 	ck_assert_str_eq(store_row(&st, task.key, 1).late, "");
 	store_verify(&st, task.key);
+}
+END_TEST
+
+START_TEST(a_result_without_an_intent_is_seen)
+{
+	struct drover_task task = store_task("t", 2, 2);
+
+	store_submit(&st, &task);
+	store_claim(&st, st.incarnation, task.key, 0, 1);
+	ck_assert_int_eq(store_result(&st, result(&task, 1, 0, DROVER_OK)), DROVER_WRITTEN);
+	ck_assert_int_eq(store_verify(&st, task.key).without_intent, 0);
+	ck_assert_int_eq(store_result(&st, result(&task, 1, 1, DROVER_OK)), DROVER_WRITTEN);
+	ck_assert_int_eq(store_verify(&st, task.key).without_intent, 1);
 }
 END_TEST
 
@@ -403,7 +422,9 @@ END_TEST
 
 START_TEST(attempts_are_limited)
 {
-	struct drover_unit_end end = { .incarnation = st.incarnation, .begun = DROVER_PENDING, .rest = DROVER_PENDING,
+	struct drover_unit_end end = { .incarnation = st.incarnation,
+				       .begun = DROVER_PENDING,
+				       .rest = DROVER_PENDING,
 				       .message = "killed by signal 9" };
 	struct drover_task task = store_task("t", 3, 3);
 
@@ -427,8 +448,11 @@ END_TEST
 
 START_TEST(a_deadline_ends_what_has_no_result)
 {
-	struct drover_unit_end end = { .incarnation = st.incarnation, .attempt = 1, .begun = DROVER_TIMEOUT,
-				       .rest = DROVER_TIMEOUT, .phase = DROVER_PHASE_WAITING,
+	struct drover_unit_end end = { .incarnation = st.incarnation,
+				       .attempt = 1,
+				       .begun = DROVER_TIMEOUT,
+				       .rest = DROVER_TIMEOUT,
+				       .phase = DROVER_PHASE_WAITING,
 				       .message = "the unit's deadline passed" };
 	struct drover_task task = store_task("t", 3, 3);
 	struct host_row rows[3];
@@ -486,6 +510,7 @@ int main(void)
 		an_expired_task_is_not_claimed_and_ends,
 		a_late_result_changes_no_status_and_is_kept,
 		results_are_written_once_and_for_their_unit,
+		a_result_without_an_intent_is_seen,
 		takeover_loses_what_was_begun_and_queues_the_rest,
 		attempts_are_limited,
 		a_deadline_ends_what_has_no_result,

@@ -83,8 +83,11 @@ static void work(int64_t incarnation, int number)
 	store_commit(&st);
 	ck_assert_int_eq(store_claim(&st, incarnation, task.key, 0, 0), 1);
 	for (int i = 0; i < 29; i++)
-		results[i] = (struct drover_result){ .task_key = task.key, .incarnation = incarnation, .attempt = 1,
-						     .index = i, .status = DROVER_OK,
+		results[i] = (struct drover_result){ .task_key = task.key,
+						     .incarnation = incarnation,
+						     .attempt = 1,
+						     .index = i,
+						     .status = DROVER_OK,
 						     .report = { .out = "some output" } };
 	store_begin(&st);
 	WORKS(st.ops->results(st.w, results, 29, &err));
@@ -320,8 +323,11 @@ START_TEST(readers_see_whole_transactions_while_one_writes)
 	for (int64_t i = 0; i < task.hosts; i++) {
 		if (i % 10 == 0)
 			store_claim(&st, st.incarnation, task.key, i / 10, 0);
-		store_result(&st, (struct drover_result){ .task_key = task.key, .unit = i / 10, .attempt = 1,
-							  .incarnation = st.incarnation, .index = i,
+		store_result(&st, (struct drover_result){ .task_key = task.key,
+							  .unit = i / 10,
+							  .attempt = 1,
+							  .incarnation = st.incarnation,
+							  .index = i,
 							  .status = DROVER_OK });
 	}
 	stop = true;

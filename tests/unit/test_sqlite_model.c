@@ -151,9 +151,15 @@ static void do_submit(struct model_task *t)
 	task.expires_at = roll(8) == 0;
 	store_insert(&st, m.nodes[0], &task);
 	WORKS(st.ops->accept(st.w, task.key, &err));
-	*t = (struct model_task){ .key = task.key, .base = task.host_base, .hosts = hosts, .unit_size = unit_size,
-				  .units = task.units, .state = DROVER_TASK_QUEUED, .rerun = task.rerun_lost,
-				  .expired = task.expires_at, .touched = true };
+	*t = (struct model_task){ .key = task.key,
+				  .base = task.host_base,
+				  .hosts = hosts,
+				  .unit_size = unit_size,
+				  .units = task.units,
+				  .state = DROVER_TASK_QUEUED,
+				  .rerun = task.rerun_lost,
+				  .expired = task.expires_at,
+				  .touched = true };
 }
 
 static void do_claim(struct model_task *t, int64_t unit, int64_t incarnation)
@@ -181,8 +187,12 @@ static void do_intend(struct model_task *t, int64_t unit)
 	struct model_unit *u = &t->unit[unit];
 	int64_t first = unit_first(t, unit) + roll(unit_last(t, unit) - unit_first(t, unit) + 1);
 	int64_t count = 1 + roll(unit_last(t, unit) - first + 1);
-	struct drover_intent intent = { .task_key = t->key, .unit = unit, .incarnation = u->incarnation,
-					.attempt = u->attempt - (roll(5) == 0), .first = first, .count = count };
+	struct drover_intent intent = { .task_key = t->key,
+					.unit = unit,
+					.incarnation = u->incarnation,
+					.attempt = u->attempt - (roll(5) == 0),
+					.first = first,
+					.count = count };
 	bool fenced = running(t) && u->state == DROVER_UNIT_CLAIMED && intent.attempt == u->attempt &&
 		      !m.ended[u->incarnation];
 	bool granted = false;
@@ -225,9 +235,14 @@ static void do_results(struct model_task *t, int64_t unit)
 
 	for (size_t i = 0; i < count; i++) {
 		results[i] = (struct drover_result){
-			.task_key = t->key, .unit = unit, .incarnation = u->incarnation, .attempt = u->attempt,
-			.index = unit_first(t, unit) + roll(size), .status = (enum drover_status)(2 + roll(5)),
-			.report = { .out = roll(2) ? "same" : NULL, .has_rc = roll(2), .rc = 3, .message = "said" } };
+			.task_key = t->key,
+			.unit = unit,
+			.incarnation = u->incarnation,
+			.attempt = u->attempt,
+			.index = unit_first(t, unit) + roll(size),
+			.status = (enum drover_status)(2 + roll(5)),
+			.report = { .out = roll(2) ? "same" : NULL, .has_rc = roll(2), .rc = 3, .message = "said" }
+		};
 		if (roll(6) == 0)
 			results[i].attempt--;
 		if (roll(12) == 0)
@@ -249,9 +264,13 @@ static void do_end(struct model_task *t, int64_t unit)
 	static const enum drover_status begun[] = { DROVER_PENDING, DROVER_LOST, DROVER_TIMEOUT, DROVER_FAILED };
 	static const enum drover_status rest[] = { DROVER_PENDING, DROVER_TIMEOUT, DROVER_CANCELLED, DROVER_PENDING };
 	struct model_unit *u = &t->unit[unit];
-	struct drover_unit_end end = { .task_key = t->key, .unit = unit, .incarnation = u->incarnation,
-				       .attempt = u->attempt - (roll(6) == 0), .begun = begun[roll(4)],
-				       .rest = rest[roll(4)], .max_attempts = MAX_ATTEMPTS };
+	struct drover_unit_end end = { .task_key = t->key,
+				       .unit = unit,
+				       .incarnation = u->incarnation,
+				       .attempt = u->attempt - (roll(6) == 0),
+				       .begun = begun[roll(4)],
+				       .rest = rest[roll(4)],
+				       .max_attempts = MAX_ATTEMPTS };
 	bool held = u->attempt == end.attempt && u->state != DROVER_UNIT_READY && u->incarnation;
 
 	if (!u->incarnation)

@@ -31,7 +31,6 @@ static int fail_task(void *context, const struct drover_task *task)
 	return 0;
 }
 
-
 START_TEST(rows_are_found_by_filter_and_order)
 {
 	struct drover_task task = store_task("t", 6, 2);
@@ -106,8 +105,8 @@ START_TEST(a_host_has_a_history_newest_first)
 	ck_assert_int_eq(store_rows(&st, st.w, (struct drover_result_filter){ .host = "h1" }, rows, 4), 2);
 	ck_assert_str_eq(rows[0].task, "b");
 	ck_assert_str_eq(rows[1].task, "a");
-	ck_assert_int_eq(store_rows(&st, st.w, (struct drover_result_filter){ .host = "h1", .after_id = rows[0].row.id },
-				    rows, 4),
+	ck_assert_int_eq(store_rows(&st, st.w,
+				    (struct drover_result_filter){ .host = "h1", .after_id = rows[0].row.id }, rows, 4),
 			 1);
 	ck_assert_str_eq(rows[0].task, "a");
 }
@@ -148,6 +147,48 @@ START_TEST(tasks_are_found_by_filter)
 	ck_assert_int_eq(FOUND(.states = 1u << DROVER_TASK_DONE), 0);
 	ck_assert_int_eq(FOUND(.since = a.created_at, .until = a.created_at), 0);
 #undef FOUND
+}
+END_TEST
+
+static int take_seq(void *context, const struct drover_task *task)
+{
+	int64_t *seq = context;
+
+	ck_assert_int_gt(task->seq, *seq);
+	*seq = task->seq;
+	return 0;
+}
+
+START_TEST(what_became_final_is_fed_in_its_order)
+{
+	struct drover_task_filter tasks = { .size = sizeof(tasks), .feed = true };
+	struct drover_task a = store_task("a", 3, 3), b = store_task("b", 2, 1);
+	int64_t last, seen = 0;
+	struct host_row rows[8];
+
+	store_submit(&st, &a);
+	store_submit(&st, &b);
+	store_claim(&st, st.incarnation, b.key, 1, 0);
+	store_claim(&st, st.incarnation, a.key, 0, 0);
+	store_result(&st, result(&b, 1, 1, DROVER_OK));
+	store_result(&st, result(&a, 1, 2, DROVER_FAILED));
+	store_result(&st, result(&a, 1, 0, DROVER_OK));
+	store_begin(&st);
+	WORKS(st.ops->cancel(st.w, b.key, NULL, &err));
+	store_commit(&st);
+#define FED(...) store_rows(&st, st.w, (struct drover_result_filter){ .feed = true, __VA_ARGS__ }, rows, 8)
+	ck_assert_int_eq(FED(.limit = 3), 3);
+	ck_assert_str_eq(rows[0].task, "b");
+	ck_assert_str_eq(rows[1].host, "h2");
+	ck_assert_str_eq(rows[2].host, "h0");
+	ck_assert_int_eq(FED(.since_seq = rows[2].row.seq), 1);
+	ck_assert_int_eq(rows[0].row.status, DROVER_CANCELLED);
+#undef FED
+	WORKS(st.ops->last_seq(st.w, &last, &err));
+	WORKS(st.ops->tasks(st.w, &tasks, take_seq, &seen, &err));
+	ck_assert_int_eq(seen, last);
+	tasks.since_seq = last;
+	WORKS(st.ops->tasks(st.w, &tasks, fail_task, NULL, &err));
 }
 END_TEST
 
@@ -247,13 +288,10 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		rows_are_found_by_filter_and_order,
-		an_output_is_bytes,
-		a_host_has_a_history_newest_first,
-		tasks_are_found_by_filter,
-		units_and_their_open_hosts_are_listed,
-		ended_tasks_are_removed_in_steps,
-		incarnations_are_told,
+		rows_are_found_by_filter_and_order,    an_output_is_bytes,
+		a_host_has_a_history_newest_first,     tasks_are_found_by_filter,
+		what_became_final_is_fed_in_its_order, units_and_their_open_hosts_are_listed,
+		ended_tasks_are_removed_in_steps,      incarnations_are_told,
 	};
 
 	return store_run("sqlite queries", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
