@@ -55,7 +55,7 @@ struct exec_link_events {
 	/* The other side is gone, or sent what is no frame (`reason`). Units that had not ended: none of
 	 * their processes lives when the supervisor gives the next link. The link may be freed here. */
 	void (*closed)(void *context, const char *reason);
-	/* It takes no more units and closes when its last has ended; the supervisor gives the next link then. Optional. */
+	/* Hand out no more: it closes when its last unit has ended; the supervisor gives the next link then. Optional. */
 	void (*draining)(void *context);
 };
 

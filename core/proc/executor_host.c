@@ -71,10 +71,10 @@ static const char *on_execute(struct executor_host *host, uint64_t handle, struc
 	if (!message_get_unit(r, &head) || unit_parent_find(host, handle))
 		return "a unit that is none";
 	head.handle = handle;
-	if (host->draining || host->closing) {
+	if (host->closing) { /* while draining, what was on its way is still done */
 		const struct exec_ended ended = { .handle = handle,
 						  .how = EXEC_NOT_STARTED,
-						  .message = "the executor is being restarted" };
+						  .message = "the executor host is ending" };
 
 		message_put_ended(stream_begin(host->link, WIRE_ENDED, handle), &ended);
 		stream_send(host->link);

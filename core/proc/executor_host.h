@@ -30,7 +30,7 @@ struct executor_host {
 	int64_t permit_lost;     /* ms */
 	int64_t last_permit;     /* CLOCK_BOOTTIME ms */
 	bool paused;             /* too much waits for the core: units are not read */
-	bool draining;           /* takes no more units */
+	bool draining;           /* has told the core to hand out nothing more; ends when it is idle */
 	bool closing;            /* ends when the last unit has */
 };
 

@@ -4,6 +4,9 @@
  * state_dir/lock carries two locks. The record lock (fcntl) belongs to the supervisor alone and
  * names its pid to whoever asks. The flock belongs to the open file, which every child inherits: it
  * is free only when all of them are gone.
+ *
+ * Without cgroups a process is found by its mark alone: one that has exec'd with an empty environment
+ * and outlived both its executor host and the supervisor, each killed by SIGKILL, is not found.
  */
 #ifndef PROC_LEFTOVERS_H
 #define PROC_LEFTOVERS_H

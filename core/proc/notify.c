@@ -1,5 +1,7 @@
 /* notify.c - readiness, state and watchdog, as sd_notify(3) has them. Without systemd nothing happens. */
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <systemd/sd-daemon.h>
@@ -44,8 +46,10 @@ void notify_state(struct supervisor *s)
 		log_info("ready: %s", status.data + 7);
 		buf_string(&status, "\nREADY=1");
 	}
-	sd_notify(0, status.data);
-	buf_dispose(&status);
+	if (!s->status || strcmp(s->status, status.data))
+		sd_notify(0, status.data);
+	free(s->status);
+	s->status = buf_take(&status);
 }
 
 void notify_stopping(struct supervisor *s)
@@ -62,6 +66,8 @@ void notify_reloading(struct supervisor *s)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		   (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
 	s->told_ready = false;
+	free(s->status); /* READY=1 is due again, even if nothing else changes */
+	s->status = NULL;
 }
 
 void notify_watchdog(struct supervisor *s)

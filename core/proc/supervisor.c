@@ -3,6 +3,7 @@
 #include "proc/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <pwd.h>
 #include <signal.h>
@@ -84,6 +85,8 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 	return 0;
 }
 
+static void read_again(struct supervisor *s);
+
 static void on_new_plan(void *context, struct json_object *plan, struct json_object *errors)
 {
 	struct supervisor *s = context;
@@ -103,23 +106,37 @@ static void on_new_plan(void *context, struct json_object *plan, struct json_obj
 	} else {
 		log_info("the new configuration is used");
 	}
+	if (s->reload_again)
+		read_again(s);
+	else
+		notify_state(s);
+}
+
+static void read_again(struct supervisor *s)
+{
+	struct drover_error error = { 0 };
+
+	s->reload_again = false;
+	if (!plan_loader_start(s->event, s->options->program, s->options->config_file, on_new_plan, s, &s->loader, &error))
+		return;
+	log_error("cannot read the configuration again: %s", error.message);
 	notify_state(s);
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
 	struct supervisor *s = context;
-	struct drover_error error = { 0 };
 
 	(void)source;
 	(void)info;
-	if (s->stopping || s->loader || !s->started)
+	if (s->stopping || !s->started)
 		return 0;
-	notify_reloading(s);
-	if (plan_loader_start(s->event, s->options->program, s->options->config_file, on_new_plan, s, &s->loader, &error)) {
-		log_error("cannot read the configuration again: %s", error.message);
-		notify_state(s);
+	if (s->loader) {
+		s->reload_again = true; /* what is being read may be older than the signal */
+		return 0;
 	}
+	notify_reloading(s);
+	read_again(s);
 	return 0;
 }
 
@@ -209,6 +226,20 @@ static uid_t core_owner(struct json_object *plan)
 	return entry ? entry->pw_uid : (uid_t)-1;
 }
 
+/* Only whoever holds the lock writes it, and removes it. */
+static int write_pid_file(struct supervisor *s, struct drover_error *err)
+{
+	const char *path = s->options->pid_file;
+	FILE *f = path ? fopen(path, "we") : NULL;
+
+	if (!path)
+		return 0;
+	s->pid_file_written = f != NULL;
+	if (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f))
+		return drover_error_set(err, DROVER_EFAULT, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
 static int begin(struct supervisor *s, struct json_object *plan, struct drover_error *err)
 {
 	const char *state_dir = slice_text(plan, "node.state_dir", "/var/lib/drover");
@@ -219,6 +250,8 @@ static int begin(struct supervisor *s, struct json_object *plan, struct drover_e
 	rc = leftovers_folder(state_dir, core_owner(plan), s->run, sizeof(s->run), err);
 	if (!rc)
 		rc = leftovers_lock(state_dir, &s->lock, err);
+	if (!rc)
+		rc = write_pid_file(s, err);
 	if (!rc)
 		rc = choose_isolation(s, slice_text(plan, "node.isolation", "auto"), err);
 	if (!rc)
@@ -252,17 +285,6 @@ static void on_first_plan(void *context, struct json_object *plan, struct json_o
 	}
 }
 
-static int write_pid_file(const char *path, struct drover_error *err)
-{
-	FILE *f = path ? fopen(path, "we") : NULL;
-
-	if (!path)
-		return 0;
-	if (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f))
-		return drover_error_set(err, DROVER_EFAULT, "cannot write %s: %s", path, strerror(errno));
-	return 0;
-}
-
 static void dispose(struct supervisor *s)
 {
 	while (s->children)
@@ -275,7 +297,22 @@ static void dispose(struct supervisor *s)
 		close(s->lock);
 	sd_event_unref(s->event);
 	free(s->state_dir);
+	free(s->status);
 	free(s->tree);
+}
+
+/* The terminal is let go of; a file or pipe that the log was sent to is kept. */
+static int detach(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || daemon(1, 1))
+		return -1;
+	for (int fd = 0; fd < 3; fd++)
+		if (isatty(fd))
+			dup2(null, fd);
+	close(null);
+	return 0;
 }
 
 int supervisor_main(const struct supervisor_options *options)
@@ -285,18 +322,18 @@ int supervisor_main(const struct supervisor_options *options)
 	int rc = 1;
 
 	log_open("supervisor", NULL);
-	if (options->daemonize && daemon(1, 1)) {
+	if (options->daemonize && detach()) {
 		fprintf(stderr, "droverd: cannot detach: %s\n", strerror(errno));
 		return 1;
 	}
 	subreaper_become();
-	if (write_pid_file(options->pid_file, &error) || watch(&s, &error) ||
+	if (watch(&s, &error) ||
 	    plan_loader_start(s.event, options->program, options->config_file, on_first_plan, &s, &s.loader, &error))
 		fprintf(stderr, "droverd: %s\n", error.message);
 	else
 		rc = sd_event_loop(s.event);
 	dispose(&s);
-	if (options->pid_file)
+	if (s.pid_file_written)
 		unlink(options->pid_file);
 	return rc < 0 ? 1 : rc;
 }

@@ -80,6 +80,9 @@ struct supervisor {
 	bool started;       /* the first plan is carried out */
 	bool stopping;
 	bool told_ready;
+	char *status;       /* owned: the last that systemd was told */
+	bool pid_file_written;
+	bool reload_again;  /* a SIGHUP came while one was worked on */
 	bool parts_dirty;   /* the core is to be told */
 	int64_t drain;      /* ms that SIGTERM gives running units */
 	int64_t restarts;   /* of any part */

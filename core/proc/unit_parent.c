@@ -43,6 +43,8 @@
 #define DRAIN_MS 1000
 /* A killed process that does not go away is stuck in the kernel; it will never run again. */
 #define STUCK_MS 10000
+/* /proc tells when a process began in ticks, rounded down. */
+#define TICK_MS 10
 /* Over /proc without a rest: what forks and exits all the time must not win. */
 #define PASSES 5
 
@@ -176,7 +178,7 @@ static bool is_of_unit(void *context, const struct subreaper_process *child)
 		if (unit_parent_find(unit->host, handle))
 			return false;
 	}
-	return child->started_at + 20 >= unit->started_at;
+	return child->started_at + TICK_MS >= unit->started_at;
 }
 
 /* Kills what is left. True: nothing is. */
