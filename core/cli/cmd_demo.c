@@ -11,6 +11,7 @@
 #include <drover/error.h>
 
 #include "cli/field.h"
+#include "cli/interrupt.h"
 #include "cli/perform.h"
 #include "cli/private.h"
 #include "conf/value.h"
@@ -18,6 +19,9 @@
 #define HOSTS_DEFAULT 1000
 #define HOSTS_MOST 100000
 #define HUNG 3
+
+/* Where in the fleet they are, of 1,000. */
+static const int hung[HUNG] = { 7, 412, 771 };
 
 enum { OPT_HOSTS = 0x100 };
 
@@ -53,8 +57,10 @@ static struct json_object *make_task(int64_t hosts)
 	struct json_object *hang = json_object_new_array();
 	char name[32], first[32], last[32], set[80];
 
-	for (int64_t i = 0; i < HUNG; i++) {
-		name_of(name, sizeof(name), hosts, (2 * i + 1) * hosts / (2 * HUNG) + 1);
+	for (int i = 0; i < HUNG; i++) {
+		int64_t number = hosts * hung[i] / 1000;
+
+		name_of(name, sizeof(name), hosts, number ? number : 1);
 		json_object_array_add(hang, json_object_new_string(name));
 	}
 	json_object_object_add(payload, "latency", json_object_new_string("20-400ms"));
@@ -111,6 +117,7 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = { options, parse, NULL, "Runs a task on a simulated fleet with a few hung hosts, in a daemon "
 					  "of its own that is gone afterwards.", NULL, NULL, NULL };
 	const char *tmp = getenv("TMPDIR");
+	struct interrupt interrupt;
 	struct buf folder = BUF_INIT;
 	struct session session;
 	int64_t hosts = HOSTS_DEFAULT;
@@ -123,6 +130,8 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 		buf_dispose(&folder);
 		return CLI_ERROR;
 	}
+	/* From here to the end nothing may be left behind; Ctrl-C is for the task. */
+	interrupt_open(&interrupt);
 	code = session_open_private(&session, folder.data);
 	if (!code) {
 		code = run_demo(&session, cli, hosts);
@@ -131,6 +140,7 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 		session_close(&session);
 	}
 	nftw(folder.data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	interrupt_close(&interrupt);
 	buf_dispose(&folder);
 	return code;
 }

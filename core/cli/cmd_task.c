@@ -157,12 +157,13 @@ static void show_value(const struct cli *cli, struct json_object *task, const ch
 	struct json_object *value = field(task, name);
 	bool text = json_object_is_type(value, json_type_string);
 
-	if (!value || (text && !*json_object_get_string(value)) ||
+	/* A limit of 0 is none. */
+	if (!value || (json_object_is_type(value, json_type_int) && !json_object_get_int64(value)) || (text && !*json_object_get_string(value)) ||
 	    (json_object_is_type(value, json_type_object) && !json_object_object_length(value)))
 		return;
 	printf("%-16s", name);
 	term_line(cli, stdout, text ? json_object_get_string(value) : json_object_to_json_string_ext(value, 0));
-	putchar('\n');
+	puts(strlen(name) >= 7 && !strcmp(name + strlen(name) - 7, "timeout") ? " s" : "");
 }
 
 int cmd_show(struct cli *cli, int argc, char **argv)

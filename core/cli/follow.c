@@ -20,6 +20,7 @@ struct follow {
 	struct session *session;
 	const struct cli *cli;
 	const char *id;
+	struct interrupt interrupt;
 	struct progress progress;
 	bool cancelled; /* we asked for it */
 	int64_t away;   /* boot ms since when the daemon has not answered, or 0 */
@@ -55,9 +56,7 @@ static int cancel(struct follow *follow)
 /* A signal has come. CLI_OK: go on following. */
 static int interrupted(struct follow *follow)
 {
-	int fd = follow->session->client.wake;
-
-	interrupt_take(fd, 0);
+	interrupt_take(&follow->interrupt, 0);
 	progress_clear(&follow->progress);
 	if (follow->cancelled) {
 		cli_say("task %s is being cancelled; not waiting for its end", follow->id);
@@ -66,7 +65,7 @@ static int interrupted(struct follow *follow)
 	if (!follow->session->private) {
 		cli_say("detached: task %s goes on (drover watch %s); Ctrl-C again within 2 s cancels it", follow->id,
 			follow->id);
-		if (!interrupt_take(fd, SECOND_PRESS_MS))
+		if (!interrupt_take(&follow->interrupt, SECOND_PRESS_MS))
 			return CLI_INTERRUPTED;
 	}
 	cli_say("cancelling task %s", follow->id);
@@ -110,10 +109,11 @@ static int ask(struct follow *follow, struct json_object **task)
 int follow_task(struct session *session, const struct cli *cli, const char *id, struct json_object **task)
 {
 	struct follow follow = { .session = session, .cli = cli, .id = id };
-	int fd = interrupt_open(), code = CLI_OK;
+	int code = CLI_OK;
 
 	*task = NULL;
-	session->client.wake = fd;
+	interrupt_open(&follow.interrupt);
+	session->client.wake = follow.interrupt.fd;
 	progress_begin(&follow.progress, cli);
 	while (code == CLI_OK && (!*task || !is_final(*task))) {
 		json_object_put(*task);
@@ -123,7 +123,7 @@ int follow_task(struct session *session, const struct cli *cli, const char *id, 
 	}
 	progress_clear(&follow.progress);
 	session->client.wake = -1;
-	interrupt_close(fd);
+	interrupt_close(&follow.interrupt);
 	if (code != CLI_OK) {
 		json_object_put(*task);
 		*task = NULL;

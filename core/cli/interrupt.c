@@ -16,31 +16,28 @@ static sigset_t signals(void)
 	return set;
 }
 
-int interrupt_open(void)
+void interrupt_open(struct interrupt *interrupt)
 {
 	sigset_t set = signals();
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 
-	if (fd >= 0)
-		sigprocmask(SIG_BLOCK, &set, NULL);
-	return fd;
+	interrupt->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (interrupt->fd >= 0)
+		sigprocmask(SIG_BLOCK, &set, &interrupt->before);
 }
 
-bool interrupt_take(int fd, int wait_ms)
+bool interrupt_take(struct interrupt *interrupt, int wait_ms)
 {
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	struct pollfd ready = { .fd = interrupt->fd, .events = POLLIN };
 	struct signalfd_siginfo info;
 
 	poll(&ready, 1, wait_ms);
-	return fd >= 0 && read(fd, &info, sizeof(info)) == sizeof(info);
+	return interrupt->fd >= 0 && read(interrupt->fd, &info, sizeof(info)) == sizeof(info);
 }
 
-void interrupt_close(int fd)
+void interrupt_close(struct interrupt *interrupt)
 {
-	sigset_t set = signals();
-
-	if (fd < 0)
+	if (interrupt->fd < 0)
 		return;
-	close(fd);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	close(interrupt->fd);
+	sigprocmask(SIG_SETMASK, &interrupt->before, NULL);
 }

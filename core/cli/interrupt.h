@@ -5,13 +5,19 @@
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
 
+#include <signal.h>
 #include <stdbool.h>
 
-/* Returns the descriptor, or -1 (then the signals do what they always do). */
-int interrupt_open(void);
+/* They nest: within an open one another may be opened and closed. */
+struct interrupt {
+	int fd;          /* -1: there is none, the signals do what they always do */
+	sigset_t before; /* what was blocked before */
+};
+
+void interrupt_open(struct interrupt *interrupt);
 /* Was there a signal since? Waits for one up to `wait_ms`. */
-bool interrupt_take(int fd, int wait_ms);
-/* The signals do again what they always do. */
-void interrupt_close(int fd);
+bool interrupt_take(struct interrupt *interrupt, int wait_ms);
+/* The signals do again what they did; one that has come and was not taken does so now. */
+void interrupt_close(struct interrupt *interrupt);
 
 #endif

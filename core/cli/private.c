@@ -270,7 +270,11 @@ static int start(const char *state, const char *url, pid_t *pid, struct drover_e
 		ready = answers(url);
 		if (!ready && waitpid(child, &status, WNOHANG) == child) {
 			child = 0;
-			poll(NULL, 0, 200);
+			/* A wrong configuration, or no program at all, stays so. */
+			if (WIFEXITED(status) && (WEXITSTATUS(status) == CLI_BAD_CONFIG || WEXITSTATUS(status) == 127))
+				deadline = 0;
+			else
+				poll(NULL, 0, 200);
 		}
 		if (!ready && clock_boot_ms() > deadline) {
 			show_log(log);

@@ -1,0 +1,220 @@
+"""The command line with real daemons: the private one that it starts, shares and finds again, and the demo."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from system.daemon import PATIENCE, alive, cmdline, wait_for
+
+
+class Home:
+    """A user's home with a private daemon's state; short, since a socket's path has to be."""
+
+    def __init__(self, build):
+        self.build = build
+        self.folder = tempfile.mkdtemp(prefix="drover-cli-")
+        self.state = os.path.join(self.folder, "state", "drover")
+        self.env = {"HOME": self.folder, "XDG_STATE_HOME": os.path.join(self.folder, "state"),
+                    "TMPDIR": self.folder, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def start(self, *words, **options):
+        return subprocess.Popen([str(self.build / "drover"), *words], env=self.env, text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+    def drover(self, *words, timeout=60):
+        process = self.start(*words)
+        out, err = process.communicate(timeout=timeout * PATIENCE)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def daemon(self):
+        """The pid of the private daemon that holds the state folder, or None."""
+        with contextlib.suppress(OSError, ValueError):
+            with open(os.path.join(self.state, "lock"), encoding="ascii") as lock:
+                pid = int(lock.read())
+            if alive(pid) and os.path.join(self.state, "drover.yaml") in cmdline(pid):
+                return pid
+        return None
+
+    def log(self):
+        with open(os.path.join(self.state, "droverd.log"), encoding="utf-8") as log:
+            return log.read()
+
+    def close(self):
+        pid = self.daemon()
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            wait_for("the private daemon's end", lambda: not alive(pid), 20)
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture
+def home(build):
+    home = Home(build)
+    yield home
+    home.close()
+
+
+def sim(hosts, payload, *more):
+    return ["run", "--standalone", "--type", "sim", "-H", hosts, "--payload", json.dumps(payload), *more]
+
+
+def test_run_here_without_any_set_up_and_read_it_afterwards(home):
+    done = home.drover("run", "-H", "localhost", "--", "echo", "hello;", "echo", "oops", ">&2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:4] == ["--- localhost  ok", "hello", "[stderr]", "oops"]
+    assert re.search(r"^1 ok of 1 host in .* \(task \w{26}\)$", done.stdout.splitlines()[-1])
+    task = json.loads(home.drover("list", "--json").stdout)["items"][0]["id"]
+    # It ends by itself, and what it knew is read again.
+    wait_for("the private daemon's end", lambda: home.daemon() is None, 20)
+    assert json.loads(home.drover("results", "last", "--json").stdout)["items"][0]["stdout"] == "hello\n"
+    assert home.drover("verify", task[:20]).returncode == 0
+    assert "1 ok of 1 host" in home.drover("show", "last").stdout
+    assert "private" in home.drover("engines").stdout
+
+
+def test_exit_codes_and_remote_exit_code(home):
+    assert home.drover("run", "--standalone", "-H", "localhost", "exit 7").returncode == 3
+    assert home.drover("run", "--standalone", "-S", "-H", "localhost", "exit 7").returncode == 7
+    assert home.drover(*sim("a[1-3]", {"hang": 1}, "--timeout", "500ms")).returncode == 3
+
+
+def test_reading_without_a_private_daemon_starts_none(home):
+    done = home.drover("list", "--standalone")
+    assert done.returncode == 69
+    assert "would start one" in done.stderr
+    assert not os.path.exists(home.state)
+
+
+def test_run_is_quick_where_a_daemon_runs(home):
+    home.drover("run", "--standalone", "-H", "localhost", "true")
+    start = time.monotonic()
+    assert home.drover("run", "--standalone", "-H", "localhost", "true").returncode == 0
+    assert time.monotonic() - start < 0.5 * PATIENCE
+
+
+def test_two_at_once_share_one_daemon(home):
+    processes = [home.start("run", "--standalone", "-H", "localhost", f"echo {i}") for i in range(5)]
+    for i, process in enumerate(processes):
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert out.startswith(f"--- localhost  ok\n{i}\n")
+    assert home.log().count(" supervisor: droverd ") == 1
+    assert len(json.loads(home.drover("list", "--standalone", "--json").stdout)["items"]) == 5
+
+
+def test_interrupt_cancels_in_a_private_daemon(home):
+    process = home.start(*sim("a[1-5]", {"hang": 1}, "--timeout", "10m", "-v"))
+    wait_for("the task", lambda: process.stderr.readline().startswith("drover: task "))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 5, err
+    assert "5 cancelled of 5 hosts" in out
+    assert home.drover("verify", "--standalone", "last").returncode == 0
+
+
+def test_detached_tasks_keep_the_daemon(home):
+    done = home.drover(*sim("a[1-3]", {"latency": "7s"}, "--detach"))
+    assert done.returncode == 0
+    pid = home.daemon()
+    # Longer than it would stay without work: nobody asks it anything meanwhile.
+    wait_for("its end", lambda: not alive(pid), 40)
+    assert json.loads(home.drover("show", "--standalone", done.stdout.strip(), "--json").stdout)["counts"]["ok"] == 3
+
+
+def test_run_survives_the_death_of_its_private_daemon(home):
+    process = home.start(*sim("a[1-90]", {"latency": "3s"}, "--unit-size", "10", "-v"))
+    wait_for("the task", lambda: process.stderr.readline().startswith("drover: task "))
+    os.kill(home.daemon(), signal.SIGKILL)
+    out, err = process.communicate(timeout=90)
+    # Hosts that had begun are lost, and said to be; none is missing.
+    assert process.returncode in (0, 3), err
+    assert " of 90 hosts" in out
+    assert home.drover("verify", "--standalone", "last").returncode == 0
+
+
+def test_a_daemon_that_cannot_start_shows_its_log(home):
+    os.makedirs(os.path.join(home.state, "drover.db"))
+    done = home.drover("run", "--standalone", "-H", "localhost", "true", timeout=30)
+    assert done.returncode == 69
+    assert "cannot start a private daemon" in done.stderr
+    assert "droverd.log" in done.stderr
+    assert "drover.db" in done.stderr
+    assert home.daemon() is None
+
+
+def test_a_state_folder_too_long_for_a_socket(home):
+    home.env["XDG_STATE_HOME"] = os.path.join(home.folder, "x" * 100)
+    done = home.drover("run", "--standalone", "-H", "localhost", "true")
+    assert done.returncode == 69
+    assert "set $XDG_STATE_HOME to a shorter folder" in done.stderr
+
+
+def test_demo_names_the_hung_hosts_and_leaves_nothing(home):
+    start = time.monotonic()
+    done = home.drover("demo")
+    assert time.monotonic() - start < 30 * PATIENCE
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^timeout +web\[0007,0412,0771\] \(3\)  in execution: ", done.stdout, re.M)
+    assert re.search(r"^\d+ ok, .*3 timeout of 1000 hosts", done.stdout, re.M)
+    assert "Next:" in done.stderr
+    assert os.listdir(home.folder) == [], "neither a folder of the demo nor a state of the user's"
+
+
+def test_demo_of_another_size(home):
+    done = home.drover("demo", "--hosts", "60")
+    assert re.search(r"3 timeout of 60 hosts", done.stdout), done.stderr
+
+
+def test_an_interrupted_demo_leaves_nothing(home):
+    process = home.start("demo")
+    wait_for("its daemon", lambda: [d for d in os.listdir(home.folder)
+                                    if os.path.exists(os.path.join(home.folder, d, "drover.db"))])
+    folder = os.path.join(home.folder, os.listdir(home.folder)[0])
+    with open(os.path.join(folder, "lock"), encoding="ascii") as lock:
+        pid = int(lock.read())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode in (5, 130)
+    assert os.listdir(home.folder) == []
+    assert not alive(pid)
+
+
+def test_many_hosts_are_folded_page_by_page(home):
+    done = home.drover(*sim("n[00001-20000]", {"latency": "0", "output": "text"}, "-y", "--unit-size", "1000"))
+    assert done.returncode == 0, done.stderr
+    assert "20000 ok of 20000 hosts" in done.stdout
+
+
+def test_config_and_plugins_are_told_without_a_daemon(home, build):
+    kinds = json.loads(home.drover("plugin", "list", "--json").stdout)
+    assert {"shell", "sim", "http", "sqlite", "file"} <= {p["name"] for p in kinds}
+    assert "allow_localhost" in home.drover("plugin", "describe", "shell").stdout
+    assert "properties" in home.drover("plugin", "describe", "shell", "--json").stdout
+    assert home.drover("plugin", "describe", "shel").returncode == 1
+    wrong = os.path.join(home.folder, "wrong.yaml")
+    with open(wrong, "w", encoding="ascii") as f:
+        f.write("node: {nam: x}\n")
+    done = home.drover("config", "check", wrong)
+    assert done.returncode == 78
+    assert f"{wrong}:1:8: node.nam: " in done.stderr
+    assert home.drover("config", "show", wrong).returncode == 78
+
+
+def test_a_closed_pipe_ends_it_quietly(home):
+    home.drover(*sim("a[1-2000]", {"latency": "0", "output": "text"}, "-y"))
+    process = home.start("results", "--standalone", "last")
+    process.stdout.readline()
+    process.stdout.close()
+    ended = threading.Timer(60, process.kill)
+    ended.start()
+    process.wait()
+    ended.cancel()
+    assert process.returncode in (0, 1)
