@@ -62,6 +62,32 @@ static bool find_mount(char **point, char **root)
 	return found;
 }
 
+bool cgroup_has_below(const char *folder, pid_t pid)
+{
+	char name[64], line[4096], *slash;
+	bool below = false;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)pid);
+	f = fopen(name, "re");
+	while (f && !below && fgets(line, sizeof(line), f)) {
+		size_t size = strlen(folder);
+
+		line[strcspn(line, "\n")] = '\0';
+		/* The path is one from the mount's root: it is compared with the folder's end, from below. */
+		while (!strncmp(line, "0::/", 4) && !below && (slash = strrchr(line + 3, '/')) && slash > line + 3) {
+			size_t length;
+
+			*slash = '\0';
+			length = strlen(line + 3);
+			below = length <= size && !strcmp(folder + size - length, line + 3);
+		}
+	}
+	if (f)
+		fclose(f);
+	return below;
+}
+
 char *cgroup_own(void)
 {
 	char *point = NULL, *root = NULL, *line = NULL, *path = NULL;

@@ -26,4 +26,7 @@ pid_t cgroup_fork(const char *folder);
  */
 bool cgroup_clear(const char *folder);
 
+/* Is that process in a group in this folder? Only what is below it counts, not the folder itself. */
+bool cgroup_has_below(const char *folder, pid_t pid);
+
 #endif

@@ -30,7 +30,6 @@ bool cleanup_child(struct child *c)
 {
 	static const struct subreaper_filter filter = { is_known, is_left };
 
-	if (c->cgroup)
-		return cgroup_clear(c->cgroup);
-	return !subreaper_sweep(&filter, c->supervisor);
+	/* The second also with cgroups: root can leave its own. */
+	return (!c->cgroup || cgroup_clear(c->cgroup)) && !subreaper_sweep(&filter, c->supervisor);
 }

@@ -181,21 +181,45 @@ static bool is_of_unit(void *context, const struct subreaper_process *child)
 	return child->started_at + TICK_MS >= unit->started_at;
 }
 
+static bool is_not_escaped(void *context, pid_t pid)
+{
+	struct unit *unit = context;
+
+	return is_other_leader(unit, pid) || cgroup_has_below(unit->host->cgroup, pid);
+}
+
+/* With cgroups nobody is taken for another's by his age: his own group will be killed. */
+static bool is_surely_of_unit(void *context, const struct subreaper_process *child)
+{
+	struct unit *unit = context;
+	uint64_t handle;
+
+	return child->pid == unit->pid || child->session == unit->pid ||
+	       (marker_get_unit(child->pid, &handle) && handle == unit->handle);
+}
+
+static bool sweep(struct unit *unit, const struct subreaper_filter *filter)
+{
+	for (int pass = 0; pass < PASSES; pass++)
+		if (!subreaper_sweep(filter, unit))
+			return true;
+	return false;
+}
+
 /* Kills what is left. True: nothing is. */
 static bool clear(struct unit *unit)
 {
-	static const struct subreaper_filter filter = { is_other_leader, is_of_unit };
+	static const struct subreaper_filter all = { is_other_leader, is_of_unit };
+	/* Root may leave its cgroup, and pam_systemd moves what `su -` starts; such orphans come to us. */
+	static const struct subreaper_filter escaped = { is_not_escaped, is_surely_of_unit };
 
 	if (unit->folder)
-		return cgroup_clear(unit->folder);
+		return cgroup_clear(unit->folder) && sweep(unit, &escaped);
 	if (!unit->reaped) {
 		kill(-unit->pid, SIGKILL); /* the whole group at once: no fork escapes this one */
 		kill(unit->pid, SIGKILL);
 	}
-	for (int pass = 0; pass < PASSES; pass++)
-		if (!subreaper_sweep(&filter, unit))
-			return true;
-	return false;
+	return sweep(unit, &all);
 }
 
 static void go_on_killing(struct unit *unit)

@@ -33,6 +33,7 @@ static const struct expectation expectations[] = {
 	{ "evil_report", LONG, 0, LONG, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, NULL, 0 },
 	{ "evil_stdout", LONG, 0, LONG, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, "the very end\n", 0 },
 	{ "evil_daemon", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, NULL, 0 },
+	{ "evil_escape", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, NULL, NULL, 0 },
 	{ "evil_garbage", LONG, 0, 5000, EXEC_GARBAGE, 0, 1, DROVER_OK, "a frame", NULL, NULL, 0 },
 	/* Told to stop at its deadline, it ends well within the 2 s of grace. */
 	{ "slow_stop", 300, 300, 2000, EXEC_DEADLINE, 0, 5, DROVER_TIMEOUT, NULL, NULL, "waiting", 0 },
