@@ -182,6 +182,8 @@ void hub_sink_up(struct hub *h, const char *name, int fd)
 	pthread_mutex_unlock(&h->lock);
 	if (!found)
 		close(fd);
+	else
+		(void)!send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* events may have come while it had no link */
 }
 
 /* ------------------------------------------------------------------------------ subscribers */

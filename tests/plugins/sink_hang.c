@@ -3,7 +3,7 @@
 
 #include <drover/sink.h>
 
-static int __attribute__((noreturn)) hang(void *self, const struct drover_event *events, size_t count, struct drover_error *err)
+static int hang(void *self, const struct drover_event *events, size_t count, struct drover_error *err)
 {
 	(void)self, (void)events, (void)err;
 	do
