@@ -73,10 +73,13 @@ void host_dispose(struct host *h)
 	/* The watch goes first: libssh may have closed the descriptor, whose number others then get. */
 	h->io = sd_event_source_disable_unref(h->io);
 	h->timer = sd_event_source_disable_unref(h->timer);
-	if (h->session && h->handed && ssh_get_fd(h->session) >= 0)
-		ssh_disconnect(h->session); /* says goodbye; leaves the descriptor open */
-	else if (h->handed)
+	if (h->session && h->handed && ssh_get_fd(h->session) >= 0) {
+		ssh_disconnect(h->session); /* says goodbye; since libssh 0.10 it leaves the descriptor open */
+		if (ssh_version(SSH_VERSION_INT(0, 10, 0)) == NULL)
+			h->fd = -1;
+	} else if (h->handed) {
 		h->fd = -1;
+	}
 	ssh_event_free(h->poll);
 	ssh_free(h->session);
 	if (h->fd >= 0)

@@ -120,9 +120,12 @@ static void advance(struct host *h)
 
 enum host_state remote_end_step(struct host *h)
 {
-	if (h->end_step <= END_ASKING)
+	bool alive = ssh_event_dopoll(h->poll, 0) != SSH_ERROR;
+
+	/* After the polling, which may have taken in the very answer that this waits for. */
+	if (alive && h->end_step <= END_ASKING)
 		advance(h);
-	if (ssh_event_dopoll(h->poll, 0) == SSH_ERROR || host_disconnected(h))
+	if (!alive || host_disconnected(h))
 		return ended(h, h->exited && !h->exited_before_end ? FANOUT_REMOTE_DEAD : FANOUT_REMOTE_UNKNOWN);
 	if (h->end_step == END_WATCHING && (h->end_closed || memchr(h->answer, '\n', h->answer_size))) {
 		enum host_state next = judge(h);
