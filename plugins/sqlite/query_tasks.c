@@ -21,15 +21,18 @@ static const char sql_by_id[] = "SELECT " COLUMNS FROM " WHERE t.id = ?1 AND t.s
 static const char sql_by_key[] = "SELECT " COLUMNS FROM " WHERE t.key = ?1 AND t.state > 0";
 static const char sql_any[] = "SELECT " COLUMNS FROM " WHERE t.key = ?1";
 /* A parameter that asks for nothing is NULL or 0. A prefix by substr, since LIKE has wildcards of its own. */
-static const char sql_filtered[] =
-	"SELECT " COLUMNS FROM " WHERE (?1 >> t.state) & 1 AND t.key < ?2 AND t.created_at >= ?3 AND t.created_at < ?4"
-	" AND (?6 IS NULL OR t.type = ?6) AND (?7 IS NULL OR t.owner = ?7)"
-	" AND (?8 IS NULL OR t.key IN (SELECT h.task FROM hosts h WHERE h.name = ?8))"
-	" AND (?9 IS NULL OR substr(t.name, 1, length(?9)) = ?9)"
-	" AND (?10 IS NULL OR EXISTS (SELECT 1 FROM json_each(s.labels) l WHERE l.key = ?10"
-	"  AND (?11 IS NULL OR CAST(l.value AS TEXT) = ?11)))"
-	" ORDER BY t.key DESC LIMIT ?5";
-
+#define FILTER                                                                                                         \
+	" AND (?1 >> t.state) & 1 AND t.key < ?2 AND t.created_at >= ?3 AND t.created_at < ?4"                         \
+	" AND (?6 IS NULL OR t.type = ?6) AND (?7 IS NULL OR t.owner = ?7)"                                            \
+	" AND (?8 IS NULL OR t.key IN (SELECT h.task FROM hosts h WHERE h.name = ?8))"                                 \
+	" AND (?9 IS NULL OR substr(t.name, 1, length(?9)) = ?9)"                                                      \
+	" AND (?10 IS NULL OR EXISTS (SELECT 1 FROM json_each(s.labels) l WHERE l.key = ?10"                           \
+	"  AND (?11 IS NULL OR CAST(l.value AS TEXT) = ?11))) ORDER BY t.key DESC LIMIT ?5"
+static const char sql_filtered[] = "SELECT " COLUMNS FROM " WHERE 1" FILTER;
+/* Open tasks are few among many. */
+static const char sql_filtered_open[] =
+	"SELECT " COLUMNS " FROM tasks t INDEXED BY tasks_open JOIN submissions s ON s.task = t.key"
+	" WHERE t.state < 5" FILTER;
 static const char sql_feed[] = "SELECT " COLUMNS FROM " WHERE t.seq > ?1 AND t.state > 0 ORDER BY t.seq LIMIT ?2";
 static const char sql_last_seq[] = "SELECT seq FROM counters";
 
@@ -131,11 +134,16 @@ int query_tasks(struct drover_session *s, const struct drover_task_filter *filte
 		struct drover_error *err)
 {
 	struct drover_task task;
+	bool open = filter->states && filter->states < 1u << DROVER_TASK_DONE;
 	sqlite3_stmt *stmt = NULL;
 	int code = transaction_flush(s, err);
 
 	if (!code)
-		code = session_prepare_text(s, filter->feed ? sql_feed : sql_filtered, &stmt, err);
+		code = session_prepare_text(s,
+					    filter->feed ? sql_feed
+					    : open       ? sql_filtered_open
+							 : sql_filtered,
+					    &stmt, err);
 	if (code)
 		return code;
 	if (filter->feed) {

@@ -6,11 +6,13 @@
 #define COLUMNS                                                                                                        \
 	"u.task, u.unit, u.first, u.count, u.state, u.attempt, u.incarnation, u.claimed_at, u.finished_at,"            \
 	" u.deadline, i.node, u.message, t.host_base"
-#define FROM " FROM units u JOIN tasks t ON t.key = u.task LEFT JOIN incarnations i ON i.id = u.incarnation"
+#define JOINS " JOIN tasks t ON t.key = u.task LEFT JOIN incarnations i ON i.id = u.incarnation"
 
-static const char sql_units[] = "SELECT " COLUMNS FROM " WHERE u.task = ?1 AND u.unit > ?2 ORDER BY u.unit LIMIT ?3";
-static const char sql_ready[] =
-	"SELECT " COLUMNS FROM " WHERE u.task = ?1 AND u.unit > ?2 AND u.state = 0 ORDER BY u.unit LIMIT ?3";
+static const char sql_units[] =
+	"SELECT " COLUMNS " FROM units u" JOINS " WHERE u.task = ?1 AND u.unit > ?2 ORDER BY u.unit LIMIT ?3";
+/* Not by the primary key: a task may have very many units that are done. */
+static const char sql_ready[] = "SELECT " COLUMNS " FROM units u INDEXED BY units_ready" JOINS
+				" WHERE u.task = ?1 AND u.unit > ?2 AND u.state = 0 ORDER BY u.unit LIMIT ?3";
 static const char sql_counts[] = "SELECT status, count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2 GROUP BY status";
 static const char sql_unit_hosts[] = "SELECT h.id - t.host_base, h.status, h.name, h.address, h.user, h.vars, h.port"
 				     " FROM units u JOIN tasks t ON t.key = u.task JOIN hosts h"

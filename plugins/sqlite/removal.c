@@ -7,9 +7,9 @@
 #include "sqlite.h"
 
 static const char sql_hide[] = "UPDATE tasks SET id = NULL, state = 0, incarnation = 0 WHERE key = ?1";
-static const char sql_hidden[] = "SELECT key FROM tasks WHERE state = 0 AND id IS NULL ORDER BY key LIMIT 1";
+static const char sql_hidden[] = "SELECT key FROM tasks WHERE id IS NULL AND state = 0 ORDER BY key LIMIT 1";
 static const char sql_orphan[] =
-	"SELECT key FROM tasks t WHERE state = 0 AND NOT EXISTS"
+	"SELECT key FROM tasks t WHERE state = 0 AND state < 5 AND NOT EXISTS" /* SQLite sees no index otherwise */
 	" (SELECT 1 FROM incarnations i WHERE i.id = t.incarnation AND i.ended_at = 0) ORDER BY key LIMIT 1";
 static const char sql_due[] =
 	"SELECT key FROM tasks WHERE state >= 5 AND finished_at < ?1 ORDER BY finished_at LIMIT 1";

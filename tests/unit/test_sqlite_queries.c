@@ -145,6 +145,8 @@ START_TEST(tasks_are_found_by_filter)
 	ck_assert_int_eq(FOUND(.label_key = "team", .label_value = "blue"), 0);
 	ck_assert_int_eq(FOUND(.before_key = b.key), 1);
 	ck_assert_int_eq(FOUND(.states = 1u << DROVER_TASK_DONE), 0);
+	ck_assert_int_eq(FOUND(.states = 1u << DROVER_TASK_QUEUED | 1u << DROVER_TASK_RUNNING), 2);
+	ck_assert_int_eq(FOUND(.states = 1u << DROVER_TASK_QUEUED, .owner = "eve"), 1);
 	ck_assert_int_eq(FOUND(.since = a.created_at, .until = a.created_at), 0);
 #undef FOUND
 }
