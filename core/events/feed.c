@@ -96,15 +96,18 @@ int feed_read(const struct drover_store_ops *ops, struct drover_session *session
 		.size = sizeof(tasks), .feed = true, .since_seq = *seq, .limit = FEED_BATCH
 	};
 	struct batch *batch = calloc(1, sizeof(*batch));
-	int64_t bound = INT64_MAX;
+	int64_t bound = 0, end;
 	int code;
 
 	if (!batch)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	buf_append(&batch->text, "", 1); /* so that no place is 0 */
-	/* Tasks first: a task's end is then never told before the hosts that made it. */
-	code = ops->tasks(session, &tasks, add_task, batch, err);
-	if (!code && batch->count == FEED_BATCH)
+	/* What is committed between the two queries could be seen by the second alone: it waits. */
+	code = ops->last_seq(session, &end, err);
+	bound = end;
+	if (!code)
+		code = ops->tasks(session, &tasks, add_task, batch, err);
+	if (!code && batch->count == FEED_BATCH && batch->changes[batch->count - 1].seq < bound)
 		bound = batch->changes[batch->count - 1].seq;
 	if (!code) {
 		size_t task_count = batch->count;
@@ -116,7 +119,7 @@ int feed_read(const struct drover_store_ops *ops, struct drover_session *session
 	if (!code)
 		code = deliver(batch, bound, seq, fn, context);
 	if (!code)
-		code = bound != INT64_MAX;
+		code = bound != end;
 	buf_dispose(&batch->text);
 	free(batch);
 	return code;

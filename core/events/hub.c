@@ -178,6 +178,9 @@ void hub_sink_up(struct hub *h, const char *name, int fd)
 			close(h->sinks[i].fd);
 		h->sinks[i].fd = fd;
 		found = true;
+		/* What was appended before its process listened. A full socket says it, too. */
+		if (send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+			log_warning("cannot wake sink %s: %s", name, strerror(errno));
 	}
 	pthread_mutex_unlock(&h->lock);
 	if (!found)
