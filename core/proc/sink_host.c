@@ -45,7 +45,7 @@ enum sink_state {
 struct sink_host {
 	sd_event *event;
 	struct control *control;
-	sd_event_source *work;	/* runs while there may be something to hand over */
+	sd_event_source *work;  /* runs while there may be something to hand over */
 	sd_event_source *pause; /* the end of a backoff */
 	enum sink_state state;
 	const struct drover_sink *plugin;
@@ -55,9 +55,9 @@ struct sink_host {
 	struct json_object *slice;
 	struct spool_reader *spool;
 	int64_t call_timeout, backoff; /* ms */
-	int64_t deadline;	       /* CLOCK_BOOTTIME ms */
-	int64_t dropped;	       /* events so far */
-	int64_t last_seq;	       /* of the batch */
+	int64_t deadline;              /* CLOCK_BOOTTIME ms */
+	int64_t dropped;               /* events so far */
+	int64_t last_seq;              /* of the batch */
 	struct spool_record records[BATCH];
 	struct drover_event events[BATCH];
 	size_t count; /* events of the batch that the plugin has not taken */

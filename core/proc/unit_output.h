@@ -20,7 +20,8 @@ struct unit_output {
 	struct buf line;  /* begun, not ended */
 	int64_t second;   /* of the clock, to which `lines` belongs */
 	int lines;
-	int64_t dropped;  /* lines that were not logged */
+	int64_t dropped;  /* bytes that were not logged */
+	bool skipping;    /* within a line that is not */
 };
 
 /* Reads what is there, up to a bound. False: the end. `label` begins each log line. */
