@@ -46,7 +46,8 @@ static int read_token(const char *path, char **token, struct drover_error *err)
 	int rc = 0;
 
 	if (!file)
-		return drover_error_set(err, DROVER_EINVALID, "cannot read the token file %s: %s", path, strerror(errno));
+		return drover_error_set(err, DROVER_EINVALID, "cannot read the token file %s: %s", path,
+					strerror(errno));
 	if (!fgets(line, sizeof(line), file))
 		*line = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
@@ -63,7 +64,8 @@ static void check_keys(struct tree_node *tree, struct conf_errors *errors)
 	static const char *const known[] = { "url", "token", "token_file", "ca" };
 	const size_t count = sizeof(known) / sizeof(*known);
 
-	tree_foreach(tree, member) {
+	tree_foreach(tree, member)
+	{
 		struct suggest suggest;
 		char hint[96];
 		bool found = false;
@@ -111,10 +113,12 @@ static int read_user_file(const char *path, struct address *address, char **toke
 
 static int check_url(const char *url, struct drover_error *err)
 {
-	if (!strncmp(url, "unix:/", 6) || (!strncmp(url, "http://", 7) && url[7]) || (!strncmp(url, "https://", 8) && url[8]))
+	if (!strncmp(url, "unix:/", 6) || (!strncmp(url, "http://", 7) && url[7]) ||
+	    (!strncmp(url, "https://", 8) && url[8]))
 		return 0;
-	return drover_error_set(err, DROVER_EINVALID,
-				"\"%s\" is no daemon's address; write http://HOST:PORT, https://HOST:PORT or unix:/PATH", url);
+	return drover_error_set(
+		err, DROVER_EINVALID,
+		"\"%s\" is no daemon's address; write http://HOST:PORT, https://HOST:PORT or unix:/PATH", url);
 }
 
 int address_find(const char *url, struct address *address, struct drover_error *err)

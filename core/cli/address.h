@@ -9,10 +9,10 @@ struct drover_error;
 #define ADDRESS_DEFAULT "http://127.0.0.1:8007"
 
 struct address {
-	char *url;     /* owned; http://…, https://… or unix:PATH */
-	char *token;   /* owned, or NULL */
-	char *ca;      /* owned; a file of certificates, or NULL */
-	bool assumed;  /* nobody named one: it is the default */
+	char *url;    /* owned; http://…, https://… or unix:PATH */
+	char *token;  /* owned, or NULL */
+	char *ca;     /* owned; a file of certificates, or NULL */
+	bool assumed; /* nobody named one: it is the default */
 };
 
 /*

@@ -12,7 +12,8 @@ enum { OPT_URL = 0x1000, OPT_JSON, OPT_STANDALONE };
 
 static const struct argp_option shared_options[] = {
 	{ NULL, 0, NULL, 0, "Every command takes:", 90 },
-	{ "url", OPT_URL, "URL", 0, "The daemon: http://HOST:PORT or unix:PATH (else $DROVER_URL, ~/.config/drover/config.yaml)", 0 },
+	{ "url", OPT_URL, "URL", 0,
+	  "The daemon: http://HOST:PORT or unix:PATH (else $DROVER_URL, ~/.config/drover/config.yaml)", 0 },
 	{ "standalone", OPT_STANDALONE, NULL, 0, "The private daemon of this user, started where it is needed", 0 },
 	{ "json", OPT_JSON, NULL, 0, "Data as JSON", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more on stderr", 0 },
@@ -79,7 +80,10 @@ int cli_usage(const char *command, const char *format, ...)
 /* ------------------------------------------------------------------- options that do not exist */
 
 static const struct argp_option builtin_options[] = {
-	{ "help", '?', NULL, 0, NULL, 0 }, { "usage", 0, NULL, 0, NULL, 0 }, { "version", 'V', NULL, 0, NULL, 0 }, { 0 },
+	{ "help", '?', NULL, 0, NULL, 0 },
+	{ "usage", 0, NULL, 0, NULL, 0 },
+	{ "version", 'V', NULL, 0, NULL, 0 },
+	{ 0 },
 };
 
 /* All tables that a command's options are in: its own, those of its argp's children, the shared ones. */

@@ -175,7 +175,8 @@ static int parse_answer(struct client *client, const struct buf *body, struct js
 	*answer = json_tokener_parse_ex(tokener, body->data, (int)body->size);
 	json_tokener_free(tokener);
 	if (!*answer && client->status < 300)
-		return drover_error_set(err, DROVER_EFAULT, "%s answered with something that is no JSON; is it a Drover daemon?",
+		return drover_error_set(err, DROVER_EFAULT,
+					"%s answered with something that is no JSON; is it a Drover daemon?",
 					client->where);
 	return 0;
 }
@@ -201,7 +202,8 @@ int client_send(struct client *client, const char *method, const char *path, con
 		curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, text ? text : "");
 		curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
 	}
-	curl_easy_setopt(client->easy, CURLOPT_CUSTOMREQUEST, strcmp(method, "GET") && strcmp(method, "POST") ? method : NULL);
+	curl_easy_setopt(client->easy, CURLOPT_CUSTOMREQUEST,
+			 strcmp(method, "GET") && strcmp(method, "POST") ? method : NULL);
 	curl_easy_setopt(client->easy, CURLOPT_ERRORBUFFER, detail);
 	curl_easy_setopt(client->easy, CURLOPT_WRITEFUNCTION, keep);
 	curl_easy_setopt(client->easy, CURLOPT_WRITEDATA, &body);
@@ -235,7 +237,8 @@ int client_call(struct client *client, const char *method, const char *path, str
 	const char *text = NULL;
 
 	if (body)
-		text = json_object_to_json_string_length(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+		text = json_object_to_json_string_length(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+							 &size);
 	return client_send(client, method, path, text, size, answer, err);
 }
 

@@ -1,4 +1,4 @@
-/* cmd_config.c - `drover config check|show` and `drover plugin list|describe`: the daemon's reading, without a daemon. */
+/* cmd_config.c - `drover config check|show`, `drover plugin list|describe`: what a daemon would read, without one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +49,14 @@ int cmd_config(struct cli *cli, int argc, char **argv)
 {
 	/* `reference` makes docs/configuration.md: for developers, so it is not in the help. */
 	static const char *const verbs[] = { "check", "show", "reference", NULL };
-	static const struct argp argp = { NULL, parse, "check|show [FILE]", "Checks a daemon's configuration, or shows it with where "
-					  "each value comes from. FILE is " CONF_DEFAULT_FILE " unless it is given.", NULL, NULL, NULL };
+	static const struct argp argp = { NULL,
+					  parse,
+					  "check|show [FILE]",
+					  "Checks a daemon's configuration, or shows it with where each value comes "
+					  "from. FILE is " CONF_DEFAULT_FILE " unless it is given.",
+					  NULL,
+					  NULL,
+					  NULL };
 	struct words args = { .verbs = verbs };
 
 	cli_parse(cli, "config", &argp, 0, argc, argv, &args);
@@ -63,13 +69,20 @@ int cmd_plugin(struct cli *cli, int argc, char **argv)
 {
 	static const char *const verbs[] = { "list", "describe", NULL };
 	static const struct argp_option options[] = {
-		{ "plugin-path", OPT_PLUGIN_PATH, "FOLDERS", 0, "Look here, separated by colons", 0 }, { 0 },
+		{ "plugin-path", OPT_PLUGIN_PATH, "FOLDERS", 0, "Look here, separated by colons", 0 },
+		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "list|describe [NAME]", "Lists the plugins that are found, or describes one "
-					  "and its options (with --json: as JSON Schema).", NULL, NULL, NULL };
+	static const struct argp argp = { options,
+					  parse,
+					  "list|describe [NAME]",
+					  "Lists the plugins that are found, or describes one and its options (with "
+					  "--json: as JSON Schema).",
+					  NULL,
+					  NULL,
+					  NULL };
 	struct words args = { .verbs = verbs };
 
 	cli_parse(cli, "plugin", &argp, 0, argc, argv, &args);
-	return !strcmp(args.verb, "list") ? conf_plugin_list(args.path, cli->json, stdout) :
-					    conf_plugin_describe(args.path, args.word, cli->json, stdout);
+	return !strcmp(args.verb, "list") ? conf_plugin_list(args.path, cli->json, stdout)
+					  : conf_plugin_describe(args.path, args.word, cli->json, stdout);
 }

@@ -95,16 +95,18 @@ static int run_demo(struct session *session, struct cli *cli, int64_t hosts)
 	int64_t units = (hosts + 29) / 30;
 	int code;
 
-	cli_say("%" PRId64 " simulated hosts in %" PRId64 " units of 30, %d of them hung; a unit has 6 s", hosts, units, HUNG);
+	cli_say("%" PRId64 " simulated hosts in %" PRId64 " units of 30, %d of them hung; a unit has 6 s", hosts, units,
+		HUNG);
 	code = perform_task(session, cli, &args);
 	json_object_put(args.task);
 	if (code != CLI_OK && code != CLI_SOME_NOT_OK)
 		return code;
-	fprintf(stderr,
-		"\nThe hung hosts never answered. At their unit's deadline each was given the status `timeout' and named;\n"
-		"no other host waited for them, not even those of the same unit. Every host has exactly one final status.\n"
-		"Next:  drover run -H localhost -- uptime      a real command, here\n"
-		"       drover run -H 'web[1-30]' -- uptime    on your hosts, as ssh reaches them\n");
+	fprintf(stderr, "\nThe hung hosts never answered. At their unit's deadline each was given the status `timeout' "
+			"and named;\n"
+			"no other host waited for them, not even those of the same unit. Every host has exactly one "
+			"final status.\n"
+			"Next:  drover run -H localhost -- uptime      a real command, here\n"
+			"       drover run -H 'web[1-30]' -- uptime    on your hosts, as ssh reaches them\n");
 	/* Hosts that are not ok are what a demo of them is about. */
 	return CLI_OK;
 }
@@ -112,10 +114,17 @@ static int run_demo(struct session *session, struct cli *cli, int64_t hosts)
 int cmd_demo(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "hosts", OPT_HOSTS, "N", 0, "So many hosts (1,000)", 0 }, { 0 },
+		{ "hosts", OPT_HOSTS, "N", 0, "So many hosts (1,000)", 0 },
+		{ 0 },
 	};
-	static const struct argp argp = { options, parse, NULL, "Runs a task on a simulated fleet with a few hung hosts, in a daemon "
-					  "of its own that is gone afterwards.", NULL, NULL, NULL };
+	static const struct argp argp = { options,
+					  parse,
+					  NULL,
+					  "Runs a task on a simulated fleet with a few hung hosts, in a daemon of its "
+					  "own that is gone afterwards.",
+					  NULL,
+					  NULL,
+					  NULL };
 	const char *tmp = getenv("TMPDIR");
 	struct interrupt interrupt;
 	struct buf folder = BUF_INIT;

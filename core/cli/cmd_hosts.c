@@ -68,8 +68,14 @@ static void print_fold(const struct cli *cli, const struct nodeset *set)
 
 int cmd_hosts(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, "expand|fold|count HOSTS...", "Says which hosts a node set stands for, or "
-					  "writes many names as the shortest node set, or counts them.", NULL, NULL, NULL };
+	static const struct argp argp = { NULL,
+					  parse,
+					  "expand|fold|count HOSTS...",
+					  "Says which hosts a node set stands for, or writes many names as the "
+					  "shortest node set, or counts them.",
+					  NULL,
+					  NULL,
+					  NULL };
 	struct hosts_args args = { 0 };
 	struct drover_error err = { 0 };
 	struct nodeset set;

@@ -83,8 +83,14 @@ static void add_task(const struct cli *cli, struct libscols_table *table, struct
 	const char *outcome = field_text(task, "outcome"), *state = field_text(task, "state");
 	int64_t ok = field_int(counts, "ok", 0) + field_int(counts, "skipped", 0);
 	char hosts[24], good[24], bad[24], created[32];
-	const char *cells[] = { field_text(task, "id"), state, field_text(task, "type"), hosts, good, bad,
-				local_time(field_text(task, "created_at"), created, sizeof(created)), field_text(task, "name") };
+	const char *cells[] = { field_text(task, "id"),
+				state,
+				field_text(task, "type"),
+				hosts,
+				good,
+				bad,
+				local_time(field_text(task, "created_at"), created, sizeof(created)),
+				field_text(task, "name") };
 
 	if (!strcmp(state, "done") && *outcome)
 		cells[1] = outcome;
@@ -107,8 +113,9 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse_list, NULL, "Lists tasks, newest first.", NULL, NULL, NULL };
-	static const struct table_column columns[] = { { "ID", 0, 0 }, { "STATE", 0, 0 }, { "TYPE", 0, 0 }, { "HOSTS", 1, 0 },
-						       { "OK", 1, 0 }, { "NOT OK", 1, 0 }, { "CREATED", 0, 0 }, { "NAME", 0, 1 } };
+	static const struct table_column columns[] = { { "ID", 0, 0 },      { "STATE", 0, 0 }, { "TYPE", 0, 0 },
+						       { "HOSTS", 1, 0 },   { "OK", 1, 0 },    { "NOT OK", 1, 0 },
+						       { "CREATED", 0, 0 }, { "NAME", 0, 1 } };
 	struct list_args args = { .limit = 20 };
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;
@@ -162,7 +169,12 @@ static void add_engine(const struct cli *cli, struct libscols_table *table, stru
 	struct json_object *running = field(engine, "running"), *capacity = field(engine, "capacity");
 	struct buf executors = BUF_INIT, pools = BUF_INIT;
 	char hosts[64], units[64], started[32];
-	const char *cells[] = { field_text(engine, "name"), field_text(engine, "state"), hosts, units, NULL, NULL,
+	const char *cells[] = { field_text(engine, "name"),
+				field_text(engine, "state"),
+				hosts,
+				units,
+				NULL,
+				NULL,
 				field_text(engine, "isolation"),
 				local_time(field_text(engine, "started_at"), started, sizeof(started)),
 				field_text(engine, "version") };
@@ -171,8 +183,10 @@ static void add_engine(const struct cli *cli, struct libscols_table *table, stru
 	join_words(&pools, field(engine, "pools"));
 	cells[4] = executors.data;
 	cells[5] = pools.data;
-	snprintf(hosts, sizeof(hosts), "%" PRId64 "/%" PRId64, field_int(running, "hosts", 0), field_int(capacity, "hosts", 0));
-	snprintf(units, sizeof(units), "%" PRId64 "/%" PRId64, field_int(running, "units", 0), field_int(capacity, "units", 0));
+	snprintf(hosts, sizeof(hosts), "%" PRId64 "/%" PRId64, field_int(running, "hosts", 0),
+		 field_int(capacity, "hosts", 0));
+	snprintf(units, sizeof(units), "%" PRId64 "/%" PRId64, field_int(running, "units", 0),
+		 field_int(capacity, "units", 0));
 	table_row(cli, table, cells, 9, 1, cells[1]);
 	buf_dispose(&executors);
 	buf_dispose(&pools);
@@ -185,8 +199,11 @@ static void add_parts(const struct cli *cli, struct libscols_table *table, struc
 	for (size_t i = 0; json_object_is_type(parts, json_type_array) && i < json_object_array_length(parts); i++) {
 		struct json_object *part = json_object_array_get_idx(parts, i);
 		char pid[24], restarts[24], started[32], died[32];
-		const char *cells[] = { field_text(engine, "name"), field_text(part, "name"), pid,
-					local_time(field_text(part, "started_at"), started, sizeof(started)), restarts,
+		const char *cells[] = { field_text(engine, "name"),
+					field_text(part, "name"),
+					pid,
+					local_time(field_text(part, "started_at"), started, sizeof(started)),
+					restarts,
 					local_time(field_text(part, "died_at"), died, sizeof(died)),
 					field_text(part, "last_death") };
 
@@ -198,11 +215,14 @@ static void add_parts(const struct cli *cli, struct libscols_table *table, struc
 
 static int print_engines(const struct cli *cli, struct json_object *items)
 {
-	static const struct table_column engines[] = { { "ENGINE", 0, 0 }, { "STATE", 0, 0 }, { "HOSTS", 1, 0 }, { "UNITS", 1, 0 },
-						       { "EXECUTORS", 0, 1 }, { "POOLS", 0, 1 }, { "ISOLATION", 0, 0 },
-						       { "STARTED", 0, 0 }, { "VERSION", 0, 0 } };
-	static const struct table_column parts[] = { { "ENGINE", 0, 0 }, { "PROCESS", 0, 0 }, { "PID", 1, 0 }, { "STARTED", 0, 0 },
-						     { "RESTARTS", 1, 0 }, { "DIED", 0, 0 }, { "LAST DEATH", 0, 1 } };
+	static const struct table_column engines[] = {
+		{ "ENGINE", 0, 0 },    { "STATE", 0, 0 },     { "HOSTS", 1, 0 },
+		{ "UNITS", 1, 0 },     { "EXECUTORS", 0, 1 }, { "POOLS", 0, 1 },
+		{ "ISOLATION", 0, 0 }, { "STARTED", 0, 0 },   { "VERSION", 0, 0 }
+	};
+	static const struct table_column parts[] = { { "ENGINE", 0, 0 },    { "PROCESS", 0, 0 },  { "PID", 1, 0 },
+						     { "STARTED", 0, 0 },   { "RESTARTS", 1, 0 }, { "DIED", 0, 0 },
+						     { "LAST DEATH", 0, 1 } };
 	struct libscols_table *table = table_new(cli, engines, 9);
 	int code;
 
@@ -220,8 +240,14 @@ static int print_engines(const struct cli *cli, struct json_object *items)
 
 int cmd_engines(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse_list, NULL, "Lists the nodes that execute, what runs on them, and their "
-					  "processes with their deaths.", NULL, NULL, NULL };
+	static const struct argp argp = { NULL,
+					  parse_list,
+					  NULL,
+					  "Lists the nodes that execute, what runs on them, and their "
+					  "processes with their deaths.",
+					  NULL,
+					  NULL,
+					  NULL };
 	struct list_args args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;

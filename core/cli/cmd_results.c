@@ -37,8 +37,9 @@ static void check_statuses(const char *list, struct argp_state *state)
 		suggest_begin(&suggest, word);
 		for (int i = 0; i < DROVER_STATUS_COUNT; i++)
 			suggest_consider(&suggest, drover_status_name((enum drover_status)i));
-		argp_error(state, "--status: there is no status \"%s\"%s%s%s", word, suggest.best ? "; did you mean " : "",
-			   suggest.best ? suggest.best : "", suggest.best ? "?" : "");
+		argp_error(state, "--status: there is no status \"%s\"%s%s%s", word,
+			   suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
+			   suggest.best ? "?" : "");
 	}
 	free(copy);
 }
@@ -80,7 +81,8 @@ static void print_stream(const struct cli *cli, struct json_object *row, const c
 
 static void print_row(const struct cli *cli, struct json_object *row)
 {
-	const char *status = field_text(row, "status"), *phase = field_text(row, "phase"), *signal = field_text(row, "signal");
+	const char *status = field_text(row, "status"), *phase = field_text(row, "phase"),
+		   *signal = field_text(row, "signal");
 
 	fputs("--- ", stdout);
 	term_line(cli, stdout, field_text(row, "host"));
@@ -89,7 +91,8 @@ static void print_row(const struct cli *cli, struct json_object *row)
 		printf("  in %s", phase);
 	if (*signal)
 		printf("  signal %s", signal);
-	else if (json_object_is_type(field(row, "rc"), json_type_int) && (field_int(row, "rc", 0) || strcmp(status, "ok")))
+	else if (json_object_is_type(field(row, "rc"), json_type_int) &&
+		 (field_int(row, "rc", 0) || strcmp(status, "ok")))
 		printf("  exit code %" PRId64, field_int(row, "rc", 0));
 	if (*field_text(row, "message")) {
 		fputs("  ", stdout);
@@ -114,8 +117,8 @@ static int take_row(void *context, struct json_object *row)
 }
 
 /* All rows, or those of each host that was asked for. */
-static int print_all(struct session *session, const char *id, const struct results_args *args, const struct nodeset *hosts,
-		     struct printing *printing)
+static int print_all(struct session *session, const char *id, const struct results_args *args,
+		     const struct nodeset *hosts, struct printing *printing)
 {
 	struct drover_error err = { .code = DROVER_EFAULT, .message = "standard output is closed" };
 	size_t count = args->hosts.count ? hosts->count : 1;
@@ -147,7 +150,8 @@ int cmd_results(struct cli *cli, int argc, char **argv)
 		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "ID", "Prints a task's results, host by host.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "ID", "Prints a task's results, host by host.",
+					  NULL,    NULL,  NULL };
 	struct results_args args = { 0 };
 	struct printing printing = { .cli = cli };
 	struct drover_error err = { 0 };

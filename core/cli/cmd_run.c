@@ -1,6 +1,5 @@
 /* cmd_run.c - `drover run`: a shell task, from its options to its exit code. */
 
-
 #include "cli/perform.h"
 #include "cli/session.h"
 #include "cli/task_args.h"
@@ -33,13 +32,18 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &task_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		NULL, parse, "-H HOSTS -- COMMAND...",
+		NULL,
+		parse,
+		"-H HOSTS -- COMMAND...",
 		"Executes a shell command on many hosts and says how each of them ended."
 		"\vThe words of COMMAND are joined by blanks for the remote shell, as ssh does.\n"
 		"Ctrl-C detaches and prints the task's id, twice cancels it.\n"
-		"Exit code: 0 every host ok, 1 error, 2 usage, 3 some hosts not ok, 4 aborted by a threshold, 5 cancelled, "
+		"Exit code: 0 every host ok, 1 error, 2 usage, 3 some hosts not ok, 4 aborted by a threshold, 5 "
+		"cancelled, "
 		"69 no daemon, 78 bad configuration, 130 interrupted.",
-		children, NULL, NULL
+		children,
+		NULL,
+		NULL
 	};
 	char *none[] = { NULL };
 	struct run_args args = { .words = none };

@@ -92,10 +92,11 @@ static int read_file(const char *name, struct buf *text)
 int cmd_submit(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only say what would be done", 0 }, { 0 },
+		{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only say what would be done", 0 },
+		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "FILE|-", "Submits a task in JSON and prints its id.", NULL, NULL,
-					  NULL };
+	static const struct argp argp = { options, parse, "FILE|-", "Submits a task in JSON and prints its id.",
+					  NULL,    NULL,  NULL };
 	struct one_arg args = { .what = "file (or - for standard input)" };
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;
@@ -114,8 +115,8 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
 	}
 	/* Without an id of its own a second copy could be made by a repeated call. */
 	session.client.revive = NULL;
-	if (client_send(&session.client, "POST", args.dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", text.data, text.size,
-			&answer, &err))
+	if (client_send(&session.client, "POST", args.dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", text.data,
+			text.size, &answer, &err))
 		code = client_fail(&session.client, "submit the task", &err);
 	else if (cli->json || args.dry_run)
 		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -132,11 +133,19 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
 int cmd_watch(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "remote-exit-code", 'S', NULL, 0, "Exit with the largest exit code of the hosts", 0 }, { 0 },
+		{ "remote-exit-code", 'S', NULL, 0, "Exit with the largest exit code of the hosts", 0 },
+		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "ID", "Shows a task's progress and, at its end, how it went.\v"
-					  "Ctrl-C leaves the task alone, twice cancels it. Exit codes are those of run.",
-					  NULL, NULL, NULL };
+	static const struct argp argp = {
+		options,
+		parse,
+		"ID",
+		"Shows a task's progress and, at its end, how it went.\v"
+		"Ctrl-C leaves the task alone, twice cancels it. Exit codes are those of run.",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct one_arg args = { 0 };
 	struct json_object *task;
 	struct session session;
@@ -152,27 +161,44 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
 
 /* ------------------------------------------------------------------------------------------ show */
 
+/* What says nothing: absent, empty, or a limit of 0, which is none. */
+static bool is_blank(struct json_object *value)
+{
+	switch (json_object_get_type(value)) {
+	case json_type_null:
+		return true;
+	case json_type_string:
+		return !json_object_get_string_len(value);
+	case json_type_int:
+	case json_type_double:
+		return json_object_get_double(value) == 0;
+	case json_type_object:
+		return !json_object_object_length(value);
+	default:
+		return false;
+	}
+}
+
 static void show_value(const struct cli *cli, struct json_object *task, const char *name)
 {
 	struct json_object *value = field(task, name);
-	bool text = json_object_is_type(value, json_type_string);
 
-	/* A limit of 0 is none. */
-	if (!value || (json_object_is_type(value, json_type_int) && !json_object_get_int64(value)) || (text && !*json_object_get_string(value)) ||
-	    (json_object_is_type(value, json_type_object) && !json_object_object_length(value)))
+	if (is_blank(value))
 		return;
 	printf("%-16s", name);
-	term_line(cli, stdout, text ? json_object_get_string(value) : json_object_to_json_string_ext(value, 0));
-	puts(strlen(name) >= 7 && !strcmp(name + strlen(name) - 7, "timeout") ? " s" : "");
+	term_line(cli, stdout, json_object_get_string(value));
+	puts(strstr(name, "timeout") ? " s" : "");
 }
 
 int cmd_show(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp argp = { NULL, parse, "ID", "Shows one task.", NULL, NULL, NULL };
-	static const char *const names[] = { "id", "name", "type", "executor", "state", "outcome", "reason", "owner", "labels",
-					     "note", "pool", "priority", "credential", "created_at", "started_at",
-					     "finished_at", "expires_at", "unit_size", "timeout", "host_timeout",
-					     "connect_timeout", "fanout", "output_limit", "on_lost" };
+	static const char *const names[] = {
+		"id",         "name",         "type",       "executor",  "state",    "outcome",      "reason",
+		"owner",      "labels",       "note",       "pool",      "priority", "credential",   "created_at",
+		"started_at", "finished_at",  "expires_at", "unit_size", "timeout",  "host_timeout", "connect_timeout",
+		"fanout",     "output_limit", "on_lost"
+	};
 	struct one_arg args = { 0 };
 	struct json_object *task;
 	struct session session;
@@ -185,8 +211,9 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 	} else {
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 			show_value(cli, task, names[i]);
-		printf("%-16s%" PRId64 " of %" PRId64 " done\n%-16s", "units", field_int(field(task, "units"), "done", 0),
-		       field_int(field(task, "units"), "total", 0), "hosts");
+		printf("%-16s%" PRId64 " of %" PRId64 " done\n%-16s", "units",
+		       field_int(field(task, "units"), "done", 0), field_int(field(task, "units"), "total", 0),
+		       "hosts");
 		summary_line(cli, stdout, task);
 	}
 	json_object_put(task);
@@ -198,8 +225,14 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 
 int cmd_cancel(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, "ID", "Ends a task: hosts that have not begun never do, the others are "
-					  "ended as at a deadline. Results that are there stay.", NULL, NULL, NULL };
+	static const struct argp argp = { NULL,
+					  parse,
+					  "ID",
+					  "Ends a task: hosts that have not begun never do, the others are "
+					  "ended as at a deadline. Results that are there stay.",
+					  NULL,
+					  NULL,
+					  NULL };
 	struct one_arg args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *task, *answer = NULL;
@@ -215,7 +248,8 @@ int cmd_cancel(struct cli *cli, int argc, char **argv)
 	else if (cli->json)
 		puts(json_object_to_json_string_ext(answer, JSON_PRINT));
 	else
-		printf("%s: %s\n", field_text(task, "id"), *field_text(answer, "state") ? field_text(answer, "state") : "cancelling");
+		printf("%s: %s\n", field_text(task, "id"),
+		       *field_text(answer, "state") ? field_text(answer, "state") : "cancelling");
 	free(path);
 	json_object_put(answer);
 	json_object_put(task);
@@ -244,17 +278,23 @@ static void print_verification(const struct cli *cli, struct json_object *answer
 		struct json_object *error = json_object_array_get_idx(errors, i);
 
 		fputs("  error: ", stdout);
-		term_line(cli, stdout, json_object_is_type(error, json_type_string) ? json_object_get_string(error) :
-										     json_object_to_json_string(error));
+		term_line(cli, stdout,
+			  json_object_is_type(error, json_type_string) ? json_object_get_string(error)
+								       : json_object_to_json_string(error));
 		putchar('\n');
 	}
 }
 
 int cmd_verify(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, "ID", "Proves that every host of a task has exactly one final status, and "
-					  "that the counts are true. Exit code 1 if not, or if the task has not ended.", NULL,
-					  NULL, NULL };
+	static const struct argp argp = { NULL,
+					  parse,
+					  "ID",
+					  "Proves that every host of a task has exactly one final status, and "
+					  "that the counts are true. Exit code 1 if not, or if the task has not ended.",
+					  NULL,
+					  NULL,
+					  NULL };
 	struct one_arg args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *task, *answer = NULL;
@@ -268,7 +308,8 @@ int cmd_verify(struct cli *cli, int argc, char **argv)
 	if (client_call(&session.client, "GET", path, NULL, &answer, &err)) {
 		code = client_fail(&session.client, "verify the task", &err);
 	} else {
-		int64_t open = field_int(field(answer, "counted"), "pending", 0) + field_int(field(answer, "counted"), "running", 0);
+		int64_t open = field_int(field(answer, "counted"), "pending", 0) +
+			       field_int(field(answer, "counted"), "running", 0);
 
 		if (cli->json)
 			puts(json_object_to_json_string_ext(answer, JSON_PRINT));

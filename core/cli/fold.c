@@ -140,7 +140,7 @@ void fold_dispose(struct fold *fold)
 {
 	struct fold_group *group, *next;
 
-	HASH_ITER(hh, fold->groups, group, next) {
+	HASH_ITER (hh, fold->groups, group, next) {
 		HASH_DEL(fold->groups, group);
 		free_group(group);
 	}

@@ -23,9 +23,9 @@ struct fold_group {
 	bool has_rc;
 	int64_t rc;
 	struct buf out, err;
-	bool cut; /* the outputs' rest was dropped: too much differs */
+	bool cut;       /* the outputs' rest was dropped: too much differs */
 	bool truncated; /* the daemon kept head and tail only */
-	char **names; /* owned */
+	char **names;   /* owned */
 	size_t count, room;
 	UT_hash_handle hh;
 };
@@ -36,7 +36,10 @@ struct fold {
 	bool no_output; /* set by the caller: outputs do not count, only how hosts ended */
 };
 
-#define FOLD_INIT { 0 }
+#define FOLD_INIT                                                                                                      \
+	{                                                                                                              \
+		0                                                                                                      \
+	}
 
 void fold_add(struct fold *fold, struct json_object *row);
 /*

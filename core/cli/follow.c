@@ -76,7 +76,9 @@ static int interrupted(struct follow *follow)
 static int ask(struct follow *follow, struct json_object **task)
 {
 	struct client *client = &follow->session->client;
-	const char *wait = follow->cli->stderr_terminal ? "?wait=200ms" : follow->cli->verbose ? "?wait=5s" : "?wait=25s";
+	const char *wait = follow->cli->stderr_terminal ? "?wait=200ms"
+			   : follow->cli->verbose       ? "?wait=5s"
+							: "?wait=25s";
 	char *path = session_task_path(follow->session, follow->id, follow->away ? "" : wait);
 	struct drover_error err = { 0 };
 	int64_t start = clock_boot_ms(), took;

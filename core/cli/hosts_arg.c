@@ -12,7 +12,7 @@
 #include "util/buf.h"
 #include "util/nameset.h"
 
-#define LIMIT 1000000                       /* names; a daemon has a limit of its own */
+#define LIMIT 1000000                        /* names; a daemon has a limit of its own */
 #define FILE_SIZE ((size_t)64 * 1024 * 1024) /* bytes of one file */
 
 void hosts_arg_add(struct hosts_arg *arg, const char *spec)

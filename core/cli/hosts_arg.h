@@ -24,7 +24,7 @@ void hosts_arg_add(struct hosts_arg *arg, const char *spec);
 void hosts_arg_dispose(struct hosts_arg *arg);
 /* Can a daemon read it as one text? Then `*text` is that, owned by the caller. */
 bool hosts_arg_text(const struct hosts_arg *arg, char **text);
-/* Its names. `@group` is an error: groups are the daemon's. Errors as nodeset_expand's, and files that cannot be read. */
+/* Its names. `@group` is an error: groups are the daemon's. Errors are nodeset_expand's, or a file cannot be read. */
 int hosts_arg_expand(const struct hosts_arg *arg, struct nodeset *set, struct drover_error *err);
 
 #endif

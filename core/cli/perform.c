@@ -17,8 +17,8 @@
 static int submit(struct session *session, const struct task_args *args, bool dry_run, struct json_object **answer)
 {
 	struct drover_error err = { 0 };
-	int rc = client_call(&session->client, "POST", dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", args->task, answer,
-			     &err);
+	int rc = client_call(&session->client, "POST", dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", args->task,
+			     answer, &err);
 
 	return rc ? client_fail(&session->client, "submit the task", &err) : CLI_OK;
 }

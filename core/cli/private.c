@@ -77,7 +77,8 @@ static int make_folder(const char *path, struct drover_error *err)
 		if (slash)
 			*slash = '\0';
 		if (mkdir(copy, 0700) && errno != EEXIST)
-			rc = drover_error_set(err, DROVER_EFAULT, "cannot make the folder %s: %s", copy, strerror(errno));
+			rc = drover_error_set(err, DROVER_EFAULT, "cannot make the folder %s: %s", copy,
+					      strerror(errno));
 		if (!slash)
 			break;
 		*slash = '/';
@@ -105,7 +106,8 @@ static void make_config(struct buf *text, const char *state)
 {
 	char *url = private_url(state);
 
-	buf_string(text, "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
+	buf_string(text,
+		   "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
 	quoted(text, state);
 	buf_string(text, "\n  idle_exit: 5s\nsources:\n  - plugin: http\n    listen: ");
 	quoted(text, url);
@@ -255,7 +257,8 @@ static int start(const char *state, const char *url, pid_t *pid, struct drover_e
 	pid_t child = 0;
 
 	if (!daemon)
-		rc = drover_error_set(err, DROVER_ENOTFOUND, "cannot find droverd: it is neither beside drover nor on the PATH");
+		rc = drover_error_set(err, DROVER_ENOTFOUND,
+				      "cannot find droverd: it is neither beside drover nor on the PATH");
 	if (!rc)
 		rc = write_config(config, state, err);
 	for (bool ready = false; !rc && !ready; wait_ms = wait_ms < 100 ? wait_ms * 2 : wait_ms) {
@@ -299,7 +302,8 @@ int private_start(const char *state, pid_t *pid, struct drover_error *err)
 
 	if (strlen(url) - 5 >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
 		rc = drover_error_set(err, DROVER_EINVALID,
-				      "%s is too long for a socket's path; set $XDG_STATE_HOME to a shorter folder", url + 5);
+				      "%s is too long for a socket's path; set $XDG_STATE_HOME to a shorter folder",
+				      url + 5);
 		goto out;
 	}
 	rc = make_folder(state, err);

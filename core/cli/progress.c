@@ -81,7 +81,8 @@ void progress_show(struct progress *progress, struct json_object *task)
 
 	if (progress->first_done < 0)
 		progress->first_done = progress_done(task);
-	if (!terminal && (!progress->cli->verbose || now - (progress->shown ? progress->shown : progress->start) < LINE_EVERY_MS))
+	if (!terminal &&
+	    (!progress->cli->verbose || now - (progress->shown ? progress->shown : progress->start) < LINE_EVERY_MS))
 		return;
 	progress_line(&line, task, now - progress->start, progress->first_done, terminal ? term_columns() : 0);
 	fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.data);

@@ -152,8 +152,9 @@ static int find_prefix(struct session *session, const char *word, char **found, 
 	if (!rc && count != 1) {
 		free(*found);
 		*found = NULL;
-		rc = count ? drover_error_set(err, DROVER_ECONFLICT, "more than one task's id begins with \"%s\"", word) :
-			     drover_error_set(err, DROVER_ENOTFOUND, "there is no task \"%s\"; `drover list' shows them", word);
+		rc = count ? drover_error_set(err, DROVER_ECONFLICT, "more than one task's id begins with \"%s\"", word)
+			   : drover_error_set(err, DROVER_ENOTFOUND,
+					      "there is no task \"%s\"; `drover list' shows them", word);
 	}
 	return rc;
 }

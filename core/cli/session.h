@@ -13,9 +13,9 @@
 
 struct session {
 	struct client client;
-	bool private;   /* it is the private daemon */
-	char *state;    /* owned: its state folder, or NULL */
-	pid_t pid;      /* of the private daemon, if it was started here */
+	bool private; /* it is the private daemon */
+	char *state;  /* owned: its state folder, or NULL */
+	pid_t pid;    /* of the private daemon, if it was started here */
 };
 
 /*

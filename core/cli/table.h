@@ -17,7 +17,7 @@ struct table_column {
 
 /* NULL: no memory, said so. */
 struct libscols_table *table_new(const struct cli *cli, const struct table_column *columns, size_t count);
-/* As many cells as columns, copied; a NULL is an empty cell. `status` colours the row's cell number `colored`; may be NULL. */
+/* As many cells as columns, copied; NULL is an empty one. `status` (or NULL) colours the cell number `colored`. */
 void table_row(const struct cli *cli, struct libscols_table *table, const char *const *cells, size_t count, int colored,
 	       const char *status);
 /* Prints and frees it. Returns what to exit with. */

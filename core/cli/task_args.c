@@ -16,9 +16,27 @@
 #define PAYLOAD_FILE_SIZE ((size_t)64 * 1024 * 1024)
 
 enum {
-	OPT_TIMEOUT = 0x100, OPT_HOST_TIMEOUT, OPT_CONNECT_TIMEOUT, OPT_UNIT_SIZE, OPT_POOL, OPT_PRIORITY, OPT_CREDENTIAL,
-	OPT_ENV, OPT_STDIN, OPT_OUTPUT_LIMIT, OPT_ON_LOST, OPT_EXPIRES, OPT_NAME, OPT_LABEL, OPT_NOTE, OPT_DRY_RUN,
-	OPT_DETACH, OPT_SCRIPT, OPT_EXECUTOR, OPT_TYPE, OPT_PAYLOAD
+	OPT_TIMEOUT = 0x100,
+	OPT_HOST_TIMEOUT,
+	OPT_CONNECT_TIMEOUT,
+	OPT_UNIT_SIZE,
+	OPT_POOL,
+	OPT_PRIORITY,
+	OPT_CREDENTIAL,
+	OPT_ENV,
+	OPT_STDIN,
+	OPT_OUTPUT_LIMIT,
+	OPT_ON_LOST,
+	OPT_EXPIRES,
+	OPT_NAME,
+	OPT_LABEL,
+	OPT_NOTE,
+	OPT_DRY_RUN,
+	OPT_DETACH,
+	OPT_SCRIPT,
+	OPT_EXECUTOR,
+	OPT_TYPE,
+	OPT_PAYLOAD
 };
 
 static const struct argp_option options[] = {
@@ -35,7 +53,8 @@ static const struct argp_option options[] = {
 	{ "connect-timeout", OPT_CONNECT_TIMEOUT, "DURATION", 0, "Connecting to a host may take so long", 0 },
 	{ "fanout", 'f', "N", 0, "At most N hosts at once, on all engines together", 0 },
 	{ "unit-size", OPT_UNIT_SIZE, "N", 0, "Hosts of a unit", 0 },
-	{ "output-limit", OPT_OUTPUT_LIMIT, "SIZE", 0, "Keep so much of each host's output, its head and tail (64K, 1M)", 0 },
+	{ "output-limit", OPT_OUTPUT_LIMIT, "SIZE", 0,
+	  "Keep so much of each host's output, its head and tail (64K, 1M)", 0 },
 	{ "expires", OPT_EXPIRES, "DURATION", 0, "Hosts not begun by then are not begun at all", 0 },
 	{ "priority", OPT_PRIORITY, "N", 0, "1 to 100; 50 is usual, higher goes first", 0 },
 	{ "pool", OPT_POOL, "NAME", 0, "The engines of this pool execute it", 0 },
@@ -261,7 +280,8 @@ static int add_hosts(struct task_args *args, const char *member, const char *opt
 		return cli_usage(args->command, "%s: %s", option, err.message);
 	array = json_object_new_array_ext((int)set.count + 1);
 	for (size_t i = 0; i < set.count; i++)
-		json_object_array_add(array, objects ? host_value(args, set.names[i]) : json_object_new_string(set.names[i]));
+		json_object_array_add(array,
+				      objects ? host_value(args, set.names[i]) : json_object_new_string(set.names[i]));
 	json_object_object_add(args->task, member, array);
 	nodeset_dispose(&set);
 	return CLI_OK;
@@ -298,7 +318,8 @@ static int add_command(struct task_args *args, char **words)
 	int code;
 
 	if (json_object_object_get_ex(args->task, "type", NULL))
-		return *words ? cli_usage(args->command, "words of a command do not go with --type; use --payload") : CLI_OK;
+		return *words ? cli_usage(args->command, "words of a command do not go with --type; use --payload")
+			      : CLI_OK;
 	json_object_object_add(args->task, "type", json_object_new_string("shell"));
 	payload = child(args->task, "payload");
 	if (args->script_file && *words)
@@ -314,7 +335,8 @@ static int add_command(struct task_args *args, char **words)
 		json_object_object_add(payload, "command", json_object_new_string(command.data));
 		buf_dispose(&command);
 	} else {
-		return cli_usage(args->command, "there is no command; write it behind the options: drover run -H HOSTS -- uptime");
+		return cli_usage(args->command,
+				 "there is no command; write it behind the options: drover run -H HOSTS -- uptime");
 	}
 	return args->stdin_file ? read_payload_file(args, "--stdin", args->stdin_file, "stdin") : CLI_OK;
 }
@@ -325,7 +347,8 @@ int task_args_finish(struct task_args *args, char **words)
 	int code;
 
 	if (!args->hosts.count)
-		return cli_usage(args->command, "-H is missing: on which hosts? For example -H web[1-30] or -H localhost");
+		return cli_usage(args->command,
+				 "-H is missing: on which hosts? For example -H web[1-30] or -H localhost");
 	code = add_hosts(args, "hosts", "-H", &args->hosts, args->user || args->port);
 	if (!code && args->exclude.count)
 		code = add_hosts(args, "exclude", "-x", &args->exclude, false);

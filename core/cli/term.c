@@ -22,7 +22,8 @@ static size_t harmless(const unsigned char *p, size_t size)
 	if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code < least[length] || code > 0x10ffff)
 		return 0;
 	/* Surrogates, and what turns the direction of the text around. */
-	if ((code >= 0xd800 && code < 0xe000) || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
+	if ((code >= 0xd800 && code < 0xe000) || (code >= 0x202a && code <= 0x202e) ||
+	    (code >= 0x2066 && code <= 0x2069))
 		return 0;
 	return length;
 }
@@ -72,11 +73,13 @@ void term_line(const struct cli *cli, FILE *out, const char *text)
 
 const char *term_color(const struct cli *cli, const char *status)
 {
-	static const struct { const char *status, *color; } colors[] = {
-		{ "ok", "\033[32m" },         { "failed", "\033[31m" },     { "unreachable", "\033[35m" },
-		{ "timeout", "\033[33m" },    { "lost", "\033[31;1m" },     { "cancelled", "\033[36m" },
-		{ "expired", "\033[36m" },    { "skipped", "\033[36m" },    { "running", "\033[34m" },
-		{ "aborted", "\033[31m" },    { "down", "\033[31m" },       { "up", "\033[32m" },
+	static const struct {
+		const char *status, *color;
+	} colors[] = {
+		{ "ok", "\033[32m" },      { "failed", "\033[31m" },  { "unreachable", "\033[35m" },
+		{ "timeout", "\033[33m" }, { "lost", "\033[31;1m" },  { "cancelled", "\033[36m" },
+		{ "expired", "\033[36m" }, { "skipped", "\033[36m" }, { "running", "\033[34m" },
+		{ "aborted", "\033[31m" }, { "down", "\033[31m" },    { "up", "\033[32m" },
 	};
 
 	for (size_t i = 0; cli->color && status && i < sizeof(colors) / sizeof(*colors); i++)

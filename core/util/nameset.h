@@ -22,7 +22,10 @@ struct nameset {
 	uint64_t seed;
 };
 
-#define NAMESET_INIT { 0 }
+#define NAMESET_INIT                                                                                                   \
+	{                                                                                                              \
+		0                                                                                                      \
+	}
 #define NAMESET_MAX 100000000u /* names that it is made for */
 
 void nameset_dispose(struct nameset *set);

@@ -13,7 +13,7 @@ import pytest
 from ClusterShell.NodeSet import NodeSet, NodeSetException
 
 SEED = int(os.environ.get("DROVER_TEST_SEED", random.randrange(1 << 32)))
-CASES = 2000
+CASES = 1200
 
 
 def drover(build, verb, patterns):
