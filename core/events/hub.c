@@ -1,4 +1,5 @@
 /* hub.c - see hub.h. */
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "events/hub.h"
 
 #include <errno.h>
@@ -356,6 +357,7 @@ static void *hub_thread(void *arg)
 	int64_t seen = -1; /* so that sinks get at once what they missed while nothing ran */
 	bool behind = false, more;
 
+	pthread_setname_np(pthread_self(), "events");
 	do {
 		struct timespec pause = { .tv_nsec = ROUND_MS * 1000000 };
 

@@ -1,4 +1,5 @@
 /* writer.c - see writer.h. */
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "store/writer.h"
 
 #include <errno.h>
@@ -226,6 +227,7 @@ static void *writer_thread(void *arg)
 	struct job_list group;
 	int64_t last = 0;
 
+	pthread_setname_np(pthread_self(), "store");
 	while (take_group(w, &group, last)) {
 		last = clock_boot_ms();
 		run_group(w, &group);
