@@ -102,7 +102,7 @@ lint:
 	@$(DEPS) lint
 	tests/lint/includes.py
 	clang-format --dry-run -Werror $(C_FILES)
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability --check-level=normal \
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability --include=tests/lint/cppcheck.h \
 		--suppressions-list=tests/lint/cppcheck.txt -Isdk/include -Icore -Iplugins/lib core plugins
 	printf '%s\n' $(LINT_C) | xargs -P $(JOBS) -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(LINT_FLAGS) \
 		$(shell $(PKG_CONFIG) --cflags-only-I $(CORE_PKGS) $(CLI_PKGS) libssh libmicrohttpd sqlite3 2>/dev/null)' tidy

@@ -24,9 +24,9 @@ struct passed {
 
 struct spool_reader {
 	int folder;
-	int fd;		/* -1: no segment yet */
-	int64_t number; /* of the segment in `fd` */
-	off_t offset;	/* of the next record in it */
+	int fd;           /* -1: no segment yet */
+	int64_t number;   /* of the segment in `fd` */
+	off_t offset;     /* of the next record in it */
 	int64_t last_seq; /* the highest that was given out or acknowledged before */
 	int64_t acknowledged;
 	struct buf chunk; /* what the records given out point into */
@@ -147,8 +147,7 @@ static size_t take(struct spool_reader *reader, struct spool_record *records, si
 		if (record.seq <= reader->last_seq)
 			continue;
 		reader->last_seq = record.seq;
-		records[count++] =
-			(struct spool_record){ .seq = record.seq, .data = record.data, .size = record.size };
+		records[count++] = (struct spool_record){ .seq = record.seq, .data = record.data, .size = record.size };
 	}
 	reader->offset += (off_t)at;
 	return count;

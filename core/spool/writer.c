@@ -21,9 +21,9 @@
 struct spool_writer {
 	int folder;
 	int fd;
-	int64_t number; /* of the segment in `fd` */
+	int64_t number;  /* of the segment in `fd` */
 	int64_t written; /* bytes in it */
-	int64_t total;	 /* bytes in all segments as far as known; the reader makes it less */
+	int64_t total;   /* bytes in all segments as far as known; the reader makes it less */
 	int64_t limit, segment;
 	int64_t last_seq;
 	struct buf waiting;
@@ -166,8 +166,8 @@ int spool_append(struct spool_writer *writer, int64_t seq, const void *data, siz
 
 	if (seq <= writer->last_seq || size > RECORD_MAX)
 		return drover_error_set(err, DROVER_EINVALID,
-					"cannot append record %" PRId64 " of %zu bytes to %s after record %" PRId64, seq,
-					size, writer->path, writer->last_seq);
+					"cannot append record %" PRId64 " of %zu bytes to %s after record %" PRId64,
+					seq, size, writer->path, writer->last_seq);
 	code = make_room(writer, whole, err);
 	if (code)
 		return code;

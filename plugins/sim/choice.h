@@ -18,10 +18,10 @@ enum choice_kind { CHOICE_NONE = 0, CHOICE_EVERY = 1, CHOICE_SHARE = 2, CHOICE_N
 
 struct choice {
 	enum choice_kind kind;
-	uint64_t salt;	       /* so that two purposes do not choose the same hosts */
-	int64_t count, of;     /* EVERY: the last `count` of each `of` hosts of the unit */
-	uint64_t below;	       /* SHARE: hashes below it; UINT64_MAX: all */
-	const char **names;    /* NAMES: sorted; the array is owned, the strings belong to the JSON */
+	uint64_t salt;      /* so that two purposes do not choose the same hosts */
+	int64_t count, of;  /* EVERY: the last `count` of each `of` hosts of the unit */
+	uint64_t below;     /* SHARE: hashes below it; UINT64_MAX: all */
+	const char **names; /* NAMES: sorted; the array is owned, the strings belong to the JSON */
 	size_t names_count;
 };
 

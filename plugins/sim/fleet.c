@@ -232,7 +232,7 @@ int fleet_run(struct drover_unit *unit, const struct plan *plan, struct drover_e
 	code = oracle_open(&fleet.oracle, plan->lock_dir, fleet.info, err);
 	if (code)
 		goto out;
-	fleet.heap = malloc((fleet.info->count ? fleet.info->count : 1) * sizeof(*fleet.heap));
+	fleet.heap = calloc(fleet.info->count ? fleet.info->count : 1, sizeof(*fleet.heap));
 	if (!fleet.heap) {
 		code = drover_error_set(err, DROVER_ENOMEM, "no memory for %zu hosts", fleet.info->count);
 		goto out;

@@ -166,8 +166,7 @@ int plan_read(const struct sim *self, const char *payload, struct plan *plan, st
 	code = read_choices(plan, err);
 	if (code)
 		return code;
-	json_object_object_foreach(plan->json, name, value)
-	{
+	json_object_object_foreach (plan->json, name, value) {
 		code = read_member(self, name, value, plan, err);
 		if (code)
 			return code;

@@ -38,7 +38,7 @@ struct plan {
 	const char *output; /* in `json`, in the options or in `made` */
 	size_t output_size;
 	const char *lock_dir; /* or NULL */
-	char *made;	      /* owned: output of a wanted size */
+	char *made;           /* owned: output of a wanted size */
 	struct json_object *json;
 };
 

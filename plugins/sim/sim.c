@@ -16,9 +16,11 @@ static const struct drover_option options[] = {
 	DROVER_OPT_STRING(struct sim, unreachable, NULL, "hosts that cannot be reached, likewise"),
 	DROVER_OPT_STRING(struct sim, skip, NULL, "hosts to which nothing applies, likewise"),
 	DROVER_OPT_STRING(struct sim, output, NULL, "what each host prints"),
-	DROVER_OPT_STRING(struct sim, lock_dir, NULL,
-			  "folder in which each host keeps a locked file while it executes; tasks may name one below it"),
-	DROVER_OPT_INT(struct sim, seed, "1", NULL, NULL, "what latencies and shares depend on, beside the host's name"),
+	DROVER_OPT_STRING(
+		struct sim, lock_dir, NULL,
+		"folder in which each host keeps a locked file while it executes; tasks may name one below it"),
+	DROVER_OPT_INT(struct sim, seed, "1", NULL, NULL,
+		       "what latencies and shares depend on, beside the host's name"),
 	DROVER_OPT_INT(struct sim, step, "0", "0", "10000", "hosts begun at a time; 0: the whole unit"),
 	DROVER_OPT_END
 };
@@ -26,22 +28,26 @@ static const struct drover_option options[] = {
 #define CHOICE (DROVER_JSON_STRING | DROVER_JSON_NUMBER | DROVER_JSON_STRINGS)
 
 static const struct drover_payload_field payload[] = {
-	{ .name = "latency", .types = DROVER_JSON_STRING | DROVER_JSON_NUMBER,
+	{ .name = "latency",
+	  .types = DROVER_JSON_STRING | DROVER_JSON_NUMBER,
 	  .help = "how long a host takes to answer: \"20ms\", or a range: \"0-50ms\"" },
-	{ .name = "hang", .types = CHOICE,
+	{ .name = "hang",
+	  .types = CHOICE,
 	  .help = "hosts that never answer: \"1/30\" (the last of every 30 of the unit), 0.01, or names" },
 	{ .name = "fail", .types = CHOICE, .help = "hosts that fail" },
 	{ .name = "flap", .types = CHOICE, .help = "hosts that fail in their unit's first attempt" },
 	{ .name = "unreachable", .types = CHOICE, .help = "hosts that cannot be reached" },
 	{ .name = "skip", .types = CHOICE, .help = "hosts to which nothing applies" },
 	{ .name = "crash", .types = CHOICE, .help = "hosts at whose turn the unit's process aborts" },
-	{ .name = "output", .types = DROVER_JSON_STRING | DROVER_JSON_OBJECT,
+	{ .name = "output",
+	  .types = DROVER_JSON_STRING | DROVER_JSON_OBJECT,
 	  .help = "what each host prints: text, or {\"bytes\": N, \"kind\": \"text|binary|utf8-invalid\"}" },
 	{ .name = "rc", .types = DROVER_JSON_INT, .help = "exit code; a host whose code is not 0 fails" },
 	{ .name = "changed", .types = DROVER_JSON_BOOL, .help = "whether hosts report a change" },
 	{ .name = "seed", .types = DROVER_JSON_INT, .help = "what latencies and shares depend on" },
 	{ .name = "step", .types = DROVER_JSON_INT, .help = "hosts begun at a time; 0: the whole unit" },
-	{ .name = "lock_dir", .types = DROVER_JSON_STRING,
+	{ .name = "lock_dir",
+	  .types = DROVER_JSON_STRING,
 	  .help = "folder of the hosts' locked files, below the executor's own" },
 	DROVER_PAYLOAD_END
 };

@@ -14,9 +14,9 @@ struct later {
 };
 
 static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct later, until, NULL, "file whose being there ends the refusals", .flags = DROVER_REQUIRED),
-	DROVER_OPT_STRING(struct later, path, NULL, "file of what came", .flags = DROVER_REQUIRED),
-	DROVER_OPT_END
+	DROVER_OPT_STRING(struct later, until, NULL, "file whose being there ends the refusals",
+			  .flags = DROVER_REQUIRED),
+	DROVER_OPT_STRING(struct later, path, NULL, "file of what came", .flags = DROVER_REQUIRED), DROVER_OPT_END
 };
 
 static int write_later(void *self, const struct drover_event *events, size_t count, struct drover_error *err)
@@ -35,5 +35,5 @@ static int write_later(void *self, const struct drover_event *events, size_t cou
 	return 0;
 }
 
-DROVER_SINK(.name = "sink_later", .version = "1.0.0", .summary = "takes events later", .self_size = sizeof(struct later),
-	    .options = options, .write = write_later);
+DROVER_SINK(.name = "sink_later", .version = "1.0.0", .summary = "takes events later",
+	    .self_size = sizeof(struct later), .options = options, .write = write_later);

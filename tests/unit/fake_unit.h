@@ -31,16 +31,15 @@ struct drover_unit {
 	const void *self;
 	int stop_pipe[2];
 	size_t next;
-	size_t begun;	      /* targets below it were begun */
+	size_t begun;         /* targets below it were begun */
 	size_t largest_begin; /* at a time */
-	size_t sends;	      /* times that something would have been sent */
-	size_t waiting;	      /* reports under the cork */
+	size_t sends;         /* times that something would have been sent */
+	size_t waiting;       /* reports under the cork */
 	bool corked;
 	int refused; /* reports for foreign hosts or repeated ones */
 	struct fake_result *results;
 	char (*names)[32];
 };
-
 
 static inline int64_t fake_now(void)
 {
@@ -143,13 +142,23 @@ static void fake_log(enum drover_log_level level, const char *format, va_list ar
 }
 
 static const struct drover_executor_services fake_services = {
-	.size = sizeof(fake_services), .self = fake_self, .info = fake_info, .begin = fake_begin, .next = fake_next,
-	.report = fake_report, .cork = fake_cork, .stop_fd = fake_stop_fd, .stopping = fake_stopping,
+	.size = sizeof(fake_services),
+	.self = fake_self,
+	.info = fake_info,
+	.begin = fake_begin,
+	.next = fake_next,
+	.report = fake_report,
+	.cork = fake_cork,
+	.stop_fd = fake_stop_fd,
+	.stopping = fake_stopping,
 	.format = fake_format,
 };
 
 static const struct drover_host fake_host = {
-	.size = sizeof(fake_host), .abi_minor = DROVER_ABI_MINOR, .version = "test", .log = fake_log,
+	.size = sizeof(fake_host),
+	.abi_minor = DROVER_ABI_MINOR,
+	.version = "test",
+	.log = fake_log,
 	.executor = &fake_services,
 };
 
@@ -184,9 +193,14 @@ static inline void fake_unit_init(struct drover_unit *unit, const void *self, co
 		snprintf(unit->names[i], sizeof(unit->names[i]), "%s%zu", prefix, i + 1);
 		targets[i] = (struct drover_target){ .size = sizeof(*targets), .name = unit->names[i] };
 	}
-	unit->info = (struct drover_unit_info){ .size = sizeof(unit->info), .task = "t", .attempt = 1, .payload = "{}",
-						.deadline = fake_now() + 60000, .output_limit = 1 << 20,
-						.count = count, .targets = targets };
+	unit->info = (struct drover_unit_info){ .size = sizeof(unit->info),
+						.task = "t",
+						.attempt = 1,
+						.payload = "{}",
+						.deadline = fake_now() + 60000,
+						.output_limit = 1 << 20,
+						.count = count,
+						.targets = targets };
 	ck_assert_int_eq(pipe(unit->stop_pipe), 0);
 }
 

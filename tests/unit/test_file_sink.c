@@ -61,9 +61,12 @@ static int write_events(int from, int to, int width, struct drover_error *err)
 	for (int i = from; i <= to; i++) {
 		int size = snprintf(lines[i - from], sizeof(lines[0]), "{\"n\":%d,\"x\":\"%0*d\"}", i, width, 0);
 
-		events[i - from] = (struct drover_event){ .size = sizeof(events[0]), .seq = i,
-							  .kind = DROVER_EVENT_HOST, .task = "t",
-							  .json = lines[i - from], .json_size = (size_t)size };
+		events[i - from] = (struct drover_event){ .size = sizeof(events[0]),
+							  .seq = i,
+							  .kind = DROVER_EVENT_HOST,
+							  .task = "t",
+							  .json = lines[i - from],
+							  .json_size = (size_t)size };
 	}
 	return sink->write(self, events, (size_t)(to - from + 1), err);
 }

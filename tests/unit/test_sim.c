@@ -217,11 +217,16 @@ END_TEST
 START_TEST(bad_payloads_name_the_member)
 {
 	static const char *const payloads[] = {
-		"{\"latency\":\"soon\"}",	    "{\"latency\":\"9-1ms\"}",
-		"{\"hang\":\"1/0\"}",		    "{\"fail\":2}",
-		"{\"fail\":\"often\"}",		    "{\"skip\":{}}",
-		"{\"output\":{\"bytes\":-1}}",	    "{\"output\":{\"bytes\":1,\"kind\":\"x\"}}",
-		"{\"step\":-1}",		    "{\"lock_dir\":\"/tmp/not-configured\"}",
+		"{\"latency\":\"soon\"}",
+		"{\"latency\":\"9-1ms\"}",
+		"{\"hang\":\"1/0\"}",
+		"{\"fail\":2}",
+		"{\"fail\":\"often\"}",
+		"{\"skip\":{}}",
+		"{\"output\":{\"bytes\":-1}}",
+		"{\"output\":{\"bytes\":1,\"kind\":\"x\"}}",
+		"{\"step\":-1}",
+		"{\"lock_dir\":\"/tmp/not-configured\"}",
 	};
 
 	for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {

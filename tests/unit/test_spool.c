@@ -406,8 +406,13 @@ END_TEST
 
 START_TEST(events_keep_their_parts)
 {
-	struct drover_event in = { .size = sizeof(in), .seq = 42, .kind = DROVER_EVENT_HOST, .task = "01T",
-				   .host = "web1", .json = "{\"a\":1}", .json_size = 7 };
+	struct drover_event in = { .size = sizeof(in),
+				   .seq = 42,
+				   .kind = DROVER_EVENT_HOST,
+				   .task = "01T",
+				   .host = "web1",
+				   .json = "{\"a\":1}",
+				   .json_size = 7 };
 	struct drover_event out;
 	struct buf data = BUF_INIT;
 
