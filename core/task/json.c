@@ -8,6 +8,30 @@
 
 #include <drover/error.h>
 
+/* The length of the well-formed UTF-8 sequence at `p` (RFC 3629), or 0; `left` bytes are there. */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+	static const struct {
+		unsigned char first, last; /* of the first byte */
+		unsigned char low, high;   /* of the second */
+		size_t size;
+	} forms[] = { { 0x00, 0x7f, 0, 0, 1 },	      { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		      { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		      { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 } };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		if (p[0] < forms[i].first || p[0] > forms[i].last)
+			continue;
+		if (forms[i].size > left || (forms[i].size > 1 && (p[1] < forms[i].low || p[1] > forms[i].high)))
+			return 0;
+		for (size_t k = 2; k < forms[i].size; k++)
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].size;
+	}
+	return 0;
+}
+
 /*
  * Walks the text outside and inside of strings. Counts the members of all objects: each has one colon
  * outside of strings, so a parsed tree with fewer members had a key twice.
@@ -29,6 +53,10 @@ static int scan(const char *text, size_t size, size_t *members, struct drover_er
 				return drover_error_set(err, DROVER_EINVALID,
 							"byte %zu: a control character inside a string: write it as \\u%04x",
 							i, c);
+			else if (!utf8_sequence((const unsigned char *)text + i, size - i))
+				return drover_error_set(err, DROVER_EINVALID, "byte %zu: not UTF-8", i);
+			else
+				i += utf8_sequence((const unsigned char *)text + i, size - i) - 1;
 			continue;
 		}
 		if (c == '"')
@@ -76,6 +104,9 @@ int json_read(const void *text, size_t size, struct json_object **value, struct 
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	*value = json_tokener_parse_ex(tokener, text, (int)size);
+	/* A number or a word at the top ends only when something comes after it. */
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		*value = json_tokener_parse_ex(tokener, " ", 1);
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		code = drover_error_set(err, DROVER_EINVALID, "byte %zu: the text ends too early", size);
 	else if (json_tokener_get_error(tokener) != json_tokener_success)
@@ -140,37 +171,13 @@ void json_canonical(struct json_object *value, struct buf *out)
 	}
 }
 
-/* The length of the well-formed UTF-8 sequence at `p` (RFC 3629), or 0. */
-static size_t utf8_sequence(const unsigned char *p)
-{
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		return (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((p[0] & 0xf0) == 0xe0) {
-		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
-			return 0;
-		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80)
-			return 0;
-		if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
-
 void json_quote(struct buf *out, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
 
 	buf_char(out, '"');
-	while (*p) {
-		size_t size = utf8_sequence(p);
+	while (p < end) {
+		size_t size = utf8_sequence(p, (size_t)(end - p));
 
 		if (!size) {
 			buf_string(out, "\xef\xbf\xbd");

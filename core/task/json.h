@@ -1,8 +1,8 @@
 /*
  * json.h - JSON that comes from outside, read strictly, and written canonically.
  *
- * json-c does the parsing; what it lets through even in strict mode (single quotes, control characters
- * in strings, a key twice in an object) is refused here.
+ * json-c does the parsing; what it lets through even in strict mode (single quotes, control characters and
+ * overlong UTF-8 in strings, a key twice in an object) is refused here.
  */
 #ifndef TASK_JSON_H
 #define TASK_JSON_H
