@@ -91,7 +91,7 @@ static size_t count_members(struct json_object *value)
 int json_read(const void *text, size_t size, struct json_object **value, struct drover_error *err)
 {
 	struct json_tokener *tokener;
-	size_t members;
+	size_t members, end;
 	int code = scan(text, size, &members, err);
 
 	*value = NULL;
@@ -105,15 +105,18 @@ int json_read(const void *text, size_t size, struct json_object **value, struct 
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	*value = json_tokener_parse_ex(tokener, text, (int)size);
 	/* A number or a word at the top ends only when something comes after it. */
-	if (json_tokener_get_error(tokener) == json_tokener_continue)
+	end = json_tokener_get_parse_end(tokener);
+	if (json_tokener_get_error(tokener) == json_tokener_continue) {
 		*value = json_tokener_parse_ex(tokener, " ", 1);
+		end = size;
+	}
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		code = drover_error_set(err, DROVER_EINVALID, "byte %zu: the text ends too early", size);
 	else if (json_tokener_get_error(tokener) != json_tokener_success)
-		code = drover_error_set(err, DROVER_EINVALID, "byte %zu: %s", json_tokener_get_parse_end(tokener),
+		code = drover_error_set(err, DROVER_EINVALID, "byte %zu: %s", end,
 					json_tokener_error_desc(json_tokener_get_error(tokener)));
 	else
-		for (size_t i = json_tokener_get_parse_end(tokener); i < size && !code; i++)
+		for (size_t i = end; i < size && !code; i++)
 			if (!strchr(" \t\r\n", ((const char *)text)[i]))
 				code = drover_error_set(err, DROVER_EINVALID, "byte %zu: more after the value", i);
 	if (!code && count_members(*value) != members)
