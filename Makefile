@@ -73,17 +73,16 @@ quickstart:
 # -------------------------------------------------------------------------------------- checks
 SUITES      = unit fast plugins system
 FAST_SUITES = unit fast
-built: ; @$(SUBMAKE) all tests
 
 check:
 	@$(DEPS) test
-	@$(SUBMAKE) built
+	@$(SUBMAKE) all tests
 	@tests/run.py --build $(B) $(SUITES)
 
 # The part that needs no server; VALGRIND=1 runs its programs under valgrind.
 check-fast:
 	@$(DEPS) test
-	@$(SUBMAKE) built
+	@$(SUBMAKE) all tests
 	@tests/run.py --build $(B) $(if $(VALGRIND),--valgrind) $(FAST_SUITES)
 
 # The same tests with everything built another way.
@@ -150,4 +149,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all quickstart built check check-fast asan tsan lint format fuzz run-fuzzers bench install clean
+.PHONY: all quickstart check check-fast asan tsan lint format fuzz run-fuzzers bench install clean
