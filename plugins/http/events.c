@@ -282,10 +282,11 @@ static void on_response_end(void *context)
 {
 	struct stream *s = context;
 
+	/* Both under the lock: a worker that sees `gone` frees the stream. */
 	pthread_mutex_lock(&s->lock);
 	s->gone = true;
-	pthread_mutex_unlock(&s->lock);
 	workers_wake(&s->server->workers, &s->job);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ------------------------------------------------------------------------------------ the request */

@@ -38,7 +38,7 @@ struct server {
 
 	pthread_mutex_t lock; /* of the four below */
 	pthread_cond_t changed;
-	TAILQ_HEAD(, parked) parked;
+	TAILQ_HEAD(parked_list, parked) parked;
 	size_t requests; /* under way */
 
 	atomic_bool stopping;

@@ -49,8 +49,8 @@ class FakeCore:
         code = self.process.wait(PATIENCE)
         timer.cancel()
         errors = self.errors()
-        assert code == 0, errors
-        assert left == "left 0", left
+        assert code == 0, (code, errors)
+        assert left == "left 0", (left, errors)
         assert "Sanitizer" not in errors and "runtime error" not in errors, errors
 
     # ------------------------------------------------------------------------------ as a client

@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import pwd
 import socket
 import stat
 import threading
@@ -202,6 +203,16 @@ def test_garbage(start):
 
 
 # --------------------------------------------------------------------------------------------- bodies
+def test_a_body_where_none_belongs(core):
+    c = core.connection()
+    for _ in range(2):  # it is read and forgotten, so that the connection can go on
+        c.request("GET", "/v1/tasks", "x" * 1000)
+        r = c.getresponse()
+        assert (r.status, json.loads(r.read())) == (200, {"items": []})
+    answer = core.raw(b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 def test_length_above_the_limit_is_refused_at_once(start):
     core = start(body_limit="10K")
     answer = core.raw(b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"Content-Length: 10241\r\n\r\n")
@@ -637,6 +648,19 @@ def test_a_slow_reader_is_cut_off(start):
     quick.connection.close()
 
 
+def test_readers_that_vanish_are_forgotten(core):
+    core.tell("add t1 1")
+    streams = [core.events("/v1/tasks/t1/events") for _ in range(20)]
+    for s in streams:
+        s.response.close()
+        s.connection.sock and s.connection.close()
+    del streams, s
+    deadline = time.monotonic() + 30
+    while core.tell("subscribers") != "0":
+        core.tell("flood t1 1 10")
+        assert time.monotonic() < deadline
+
+
 def test_heartbeat(core):
     core.tell("add t1 1")
     stream = core.events("/v1/tasks/t1/events")
@@ -709,7 +733,8 @@ def test_unix_socket(start, tmp_path):
     assert core.address == "unix:" + path
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert core.get("/v1/tasks", Host="anything")["items"] == []
-    assert core.call("POST", "/v1/tasks", task())[0] == 202
+    assert core.call("POST", "/v1/tasks", task(id="t1"))[0] == 202
+    assert core.get("/v1/tasks/t1")["owner"] == pwd.getpwuid(os.getuid()).pw_name
     core.close()
     assert not os.path.exists(path)
 

@@ -46,7 +46,7 @@ struct row {
 
 struct task {
 	char id[161];
-	char name[64];
+	char name[64], owner[64];
 	char *body; /* as submitted, or NULL */
 	int64_t key, hosts, seq;
 	enum drover_task_state state;
@@ -145,6 +145,7 @@ static struct task *add_task(const char *id, int64_t hosts)
 static struct drover_task as_task(const struct task *t)
 {
 	struct drover_task task = { .size = sizeof(task), .key = t->key, .id = t->id, .name = *t->name ? t->name : NULL,
+				    .owner = *t->owner ? t->owner : NULL,
 				    .type = "shell", .executor = "shell", .pool = "default", .priority = 50,
 				    .labels = "{\"team\":\"web\"}", .payload = "{\"command\":\"true\"}", .options = "{}",
 				    .timeout = 100000, .host_timeout = 2500, .unit_size = 30, .hosts = t->hosts,
@@ -214,6 +215,7 @@ static int store_submission(struct drover_submission *s, struct json_object *jso
 	t = add_task(s->id, s->hosts);
 	t->body = strndup(s->json, s->json_size);
 	t->state = s->state = DROVER_TASK_QUEUED;
+	snprintf(t->owner, sizeof(t->owner), "%s", s->owner ? s->owner : "");
 	if (json_object_object_get_ex(json, "name", &value))
 		snprintf(t->name, sizeof(t->name), "%s", json_object_get_string(value));
 	return 0;
