@@ -309,7 +309,7 @@ def test_a_full_backlog_is_unreachable(build, fleet):
 def test_the_remote_process_is_gone_after_its_time(build, fleet, command):
     r = one(build, fleet, command, host_timeout=700)
     assert (r["status"], r["phase"], r["remote"]) == ("timeout", "execution", "dead")
-    assert r["at"] < 3
+    assert r["at"] < 5
     gone(fleet)
 
 
@@ -341,7 +341,7 @@ def test_a_root_login_with_one_session_only(build):
     """OpenSSH takes no signals for root's sessions: then nothing can be done, and dead is not claimed."""
     with Sshd(1, "MaxSessions 1") as fleet:
         r = one(build, fleet, "sleep 600", host_timeout=700)
-        assert r["status"] == "timeout" and r["at"] < 3
+        assert r["status"] == "timeout" and r["at"] < 5
         assert (r["remote"] == "dead") == (not fleet.processes("sleep 600"))
 
 

@@ -1,8 +1,6 @@
 /*
  * connect.c - from a name to a session whose server is the one that it should be.
  */
-#define _GNU_SOURCE /* EAI_INPROGRESS */
-
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -103,8 +101,7 @@ enum host_state connect_resolving(struct host *h)
 
 	if (!h->request)
 		return look_up(h);
-	code = resolver_result(h->request, &h->addresses);
-	if (code == EAI_INPROGRESS)
+	if (!resolver_result(h->request, &code, &h->addresses))
 		return HOST_RESOLVING;
 	resolver_request_free(h->request);
 	h->request = NULL;

@@ -96,9 +96,9 @@ void fanout_stop(struct fanout *f)
 		host_stop(&f->hosts[i]);
 }
 
-int64_t fanout_end_limit(void)
+int64_t fanout_stop_limit(void)
 {
-	return END_LIMIT_MS;
+	return STOP_LIMIT_MS;
 }
 
 size_t fanout_left(const struct fanout *f)

@@ -107,10 +107,9 @@ int fanout_new(struct fanout **fanout, sd_event *event, const struct fanout_conf
 	       const struct fanout_target *targets, size_t count);
 /* Begins as many hosts as `width` allows; the others follow as these end. */
 void fanout_start(struct fanout *fanout);
-/* Ends every host: within fanout_end_limit() ms each has been told to `done`. */
+/* Ends every host: within fanout_stop_limit() ms each has been told to `done`. */
 void fanout_stop(struct fanout *fanout);
-/* How long the end of a remote process may take, ms. */
-int64_t fanout_end_limit(void);
+int64_t fanout_stop_limit(void);
 /* Hosts that have not ended. */
 size_t fanout_left(const struct fanout *fanout);
 /* NULL is allowed. Hosts that have not ended are dropped without a word. */

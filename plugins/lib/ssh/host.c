@@ -160,7 +160,7 @@ static void set_deadline(struct host *h, enum host_state from)
 	size_t limit = states[h->state].limit;
 
 	if (h->state == HOST_ENDING) {
-		h->phase_deadline = fanout_now() + END_LIMIT_MS;
+		h->phase_deadline = fanout_now() + (h->fanout->stopped ? STOP_LIMIT_MS : END_LIMIT_MS);
 	} else if (!limit) {
 		h->phase_deadline = INT64_MAX;
 	} else if (limit != states[from].limit) {
@@ -300,8 +300,14 @@ void host_stop(struct host *h)
 {
 	enum host_state next;
 
-	if (h->state == HOST_DONE || h->state == HOST_ENDING)
+	if (h->state == HOST_DONE)
 		return;
+	if (h->state == HOST_ENDING) {
+		if (h->phase_deadline > fanout_now() + STOP_LIMIT_MS)
+			h->phase_deadline = fanout_now() + STOP_LIMIT_MS;
+		host_set_timer(h);
+		return;
+	}
 	(void)host_end(h, FANOUT_STOPPED, *h->where ? "%s (%s)" : "%s", states[h->state].doing, h->where);
 	next = h->state == HOST_STARTING || h->state == HOST_RUNNING ? remote_end_begin(h) : HOST_DONE;
 	if (enter(h, next))

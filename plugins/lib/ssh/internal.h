@@ -10,7 +10,9 @@
 #include "ssh/keys.h"
 #include "ssh/resolve.h"
 
-#define END_LIMIT_MS 1700 /* for the end of a remote process: within the 2 s that a stopped unit has */
+/* For the end of a remote process: at its own time's end, and at a stop, when the unit has 2 s. */
+#define END_LIMIT_MS 3000
+#define STOP_LIMIT_MS 1700
 
 struct fanout {
 	struct fanout_config config;

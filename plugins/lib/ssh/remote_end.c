@@ -24,7 +24,7 @@ static const char end_script[] =
 	"[ -r /proc/$$/stat ] || { echo unknown; exit; }; "
 	"s=; each; s=$k; [ -n \"$s\" ] || { echo none; exit; }; "
 	"n=0; while each; [ -n \"$k\" ]; do "
-	"case $n in 0) kill -TERM $k; kill -CONT $k;; [7-9]) kill -KILL $k;; 12) echo alive; exit;; esac; "
+	"case $n in 0) kill -TERM $k; kill -CONT $k;; [1-6]) ;; 40) echo alive; exit;; *) kill -KILL $k;; esac; "
 	"n=$((n+1)); sleep 0.1 || sleep 1; done 2>/dev/null; echo gone'";
 
 static int on_answer(ssh_session session, ssh_channel channel, void *data, uint32_t size, int is_stderr, void *context)

@@ -1,10 +1,8 @@
-#define _GNU_SOURCE
-
 #include "ssh/resolve.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,36 +11,141 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define THREADS_MOST 16
+#define STACK_SIZE (1024 * 1024)
+
+/* Shared with the threads; the last one to leave frees it. */
 struct resolver {
-	sd_event_source *source;
+	pthread_mutex_t lock; /* of all below but the loop's own */
+	int holders;          /* the loop and each thread */
+	int threads;
+	struct resolver_request *first, **last; /* that no thread has taken */
 	int wake;
-	bool abandoned; /* some thread may still write to `wake` */
+	/* the loop's own */
+	sd_event_source *source;
 	void (*woken)(void *context);
 	void *context;
 };
 
 struct resolver_request {
 	struct resolver *resolver;
-	struct gaicb gai;
-	struct addrinfo hints;
+	struct resolver_request *next;
+	bool done;
+	bool abandoned; /* the loop has lost interest: the thread frees it */
+	int code;
+	struct addrinfo *addresses;
 	char *name;
-	char service[8];
+	int port;
 };
 
-static void prepare_hints(struct addrinfo *hints, int flags)
+static int look_up(const char *name, int port, int flags, struct addrinfo **addresses)
 {
-	*hints = (struct addrinfo){ .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags };
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+					.ai_socktype = SOCK_STREAM,
+					.ai_flags = flags | AI_NUMERICSERV };
+	char service[8];
+
+	snprintf(service, sizeof(service), "%d", port);
+	return getaddrinfo(name, service, &hints, addresses);
 }
+
+int resolver_numeric(const char *name, int port, struct addrinfo **addresses)
+{
+	return look_up(name, port, AI_NUMERICHOST, addresses);
+}
+
+static void destroy_request(struct resolver_request *r)
+{
+	if (r->addresses)
+		freeaddrinfo(r->addresses);
+	free(r->name);
+	free(r);
+}
+
+/* Unlocks, and frees what nobody holds any more. */
+static void leave(struct resolver *resolver)
+{
+	bool last = !--resolver->holders;
+
+	pthread_mutex_unlock(&resolver->lock);
+	if (!last)
+		return;
+	if (resolver->wake >= 0)
+		close(resolver->wake);
+	pthread_mutex_destroy(&resolver->lock);
+	free(resolver);
+}
+
+/* --------------------------------------------------------------------------------------- threads */
+
+static void work(struct resolver *resolver, struct resolver_request *r)
+{
+	static const uint64_t one = 1;
+
+	if (!r->abandoned) {
+		pthread_mutex_unlock(&resolver->lock);
+		r->code = look_up(r->name, r->port, 0, &r->addresses);
+		pthread_mutex_lock(&resolver->lock);
+	}
+	r->done = true;
+	if (r->abandoned)
+		destroy_request(r);
+	else
+		(void)!write(resolver->wake, &one, sizeof(one));
+}
+
+static void *run(void *context)
+{
+	struct resolver *resolver = context;
+
+	pthread_mutex_lock(&resolver->lock);
+	while (resolver->first) {
+		struct resolver_request *r = resolver->first;
+
+		resolver->first = r->next;
+		if (!resolver->first)
+			resolver->last = &resolver->first;
+		work(resolver, r);
+	}
+	resolver->threads--;
+	leave(resolver);
+	return NULL;
+}
+
+/* With the lock held. Signals are the main thread's. */
+static int add_thread(struct resolver *resolver)
+{
+	sigset_t all, old;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int code;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	code = pthread_create(&thread, &attributes, run, resolver);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (!code) {
+		resolver->threads++;
+		resolver->holders++;
+	}
+	return -code;
+}
+
+/* -------------------------------------------------------------------------------------- the loop's */
 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *context)
 {
-	struct resolver *r = context;
+	struct resolver *resolver = context;
 	uint64_t count;
 
 	(void)source;
 	(void)events;
 	(void)!read(fd, &count, sizeof(count));
-	r->woken(r->context);
+	resolver->woken(resolver->context);
 	return 0;
 }
 
@@ -53,6 +156,9 @@ int resolver_new(struct resolver **resolver, sd_event *event, void (*woken)(void
 
 	if (!r)
 		return -ENOMEM;
+	pthread_mutex_init(&r->lock, NULL);
+	r->holders = 1;
+	r->last = &r->first;
 	r->woken = woken;
 	r->context = context;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -70,75 +176,66 @@ void resolver_free(struct resolver *r)
 	if (!r)
 		return;
 	sd_event_source_disable_unref(r->source);
-	if (r->wake >= 0 && !r->abandoned)
-		close(r->wake);
-	free(r);
-}
-
-int resolver_numeric(const char *name, int port, struct addrinfo **addresses)
-{
-	struct addrinfo hints;
-	char service[8];
-
-	prepare_hints(&hints, AI_NUMERICHOST | AI_NUMERICSERV);
-	snprintf(service, sizeof(service), "%d", port);
-	return getaddrinfo(name, service, &hints, addresses);
-}
-
-/* In a thread of glibc's. */
-static void on_resolved(union sigval value)
-{
-	const uint64_t one = 1;
-
-	(void)!write(value.sival_int, &one, sizeof(one));
+	pthread_mutex_lock(&r->lock);
+	leave(r);
 }
 
 int resolver_start(struct resolver *resolver, const char *name, int port, struct resolver_request **request)
 {
 	struct resolver_request *r = calloc(1, sizeof(*r));
-	struct sigevent when = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_resolved };
-	struct gaicb *list[1];
+	int code = 0;
 
 	if (!r)
 		return -ENOMEM;
 	r->resolver = resolver;
+	r->port = port;
 	r->name = strdup(name);
-	snprintf(r->service, sizeof(r->service), "%d", port);
-	prepare_hints(&r->hints, AI_NUMERICSERV);
-	r->gai = (struct gaicb){ .ar_name = r->name, .ar_service = r->service, .ar_request = &r->hints };
-	when.sigev_value.sival_int = resolver->wake;
-	list[0] = &r->gai;
-	if (!r->name || getaddrinfo_a(GAI_NOWAIT, list, 1, &when) != 0) {
-		free(r->name);
+	if (!r->name) {
 		free(r);
 		return -ENOMEM;
 	}
+	pthread_mutex_lock(&resolver->lock);
+	if (resolver->threads < THREADS_MOST)
+		code = add_thread(resolver);
+	if (!resolver->threads) {
+		pthread_mutex_unlock(&resolver->lock);
+		destroy_request(r);
+		return code;
+	}
+	*resolver->last = r;
+	resolver->last = &r->next;
+	pthread_mutex_unlock(&resolver->lock);
 	*request = r;
 	return 0;
 }
 
-int resolver_result(struct resolver_request *r, struct addrinfo **addresses)
+bool resolver_result(struct resolver_request *r, int *code, struct addrinfo **addresses)
 {
-	int code = gai_error(&r->gai);
+	bool done;
 
-	if (code)
-		return code;
-	*addresses = r->gai.ar_result;
-	r->gai.ar_result = NULL;
-	return 0;
+	pthread_mutex_lock(&r->resolver->lock);
+	done = r->done;
+	pthread_mutex_unlock(&r->resolver->lock);
+	if (!done)
+		return false;
+	*code = r->code;
+	*addresses = r->addresses;
+	r->addresses = NULL;
+	return true;
 }
 
 void resolver_request_free(struct resolver_request *r)
 {
+	struct resolver *resolver;
+	bool done;
+
 	if (!r)
 		return;
-	if (gai_error(&r->gai) == EAI_INPROGRESS && gai_cancel(&r->gai) != EAI_ALLDONE &&
-	    gai_error(&r->gai) == EAI_INPROGRESS) {
-		r->resolver->abandoned = true;
-		return;
-	}
-	if (r->gai.ar_result)
-		freeaddrinfo(r->gai.ar_result);
-	free(r->name);
-	free(r);
+	resolver = r->resolver;
+	pthread_mutex_lock(&resolver->lock);
+	done = r->done;
+	r->abandoned = true;
+	pthread_mutex_unlock(&resolver->lock);
+	if (done)
+		destroy_request(r);
 }
