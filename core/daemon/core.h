@@ -36,6 +36,7 @@ struct core_view {
 	bool *executor_up;
 	struct core_part *parts;
 	size_t part_count;
+	char isolation[16]; /* the way that was found to work */
 };
 
 struct core {
@@ -46,7 +47,6 @@ struct core {
 	/* from the configuration */
 	char *node;
 	char *state_dir;
-	char *isolation;
 	char **pools; /* NULL-terminated */
 	struct executors executors;
 	struct task_limits limits;

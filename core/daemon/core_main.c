@@ -39,6 +39,7 @@ static void on_parts(void *context, const struct drover_part *parts, size_t coun
 	}
 	view->parts = xrealloc(view->parts, count * sizeof(*view->parts));
 	view->part_count = count;
+	snprintf(view->isolation, sizeof(view->isolation), "%s", control_isolation(core->control));
 	for (size_t i = 0; i < count; i++) {
 		view->parts[i].part = parts[i];
 		view->parts[i].part.name = view->parts[i].name = xstrdup(parts[i].name);

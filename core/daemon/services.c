@@ -174,13 +174,14 @@ static char *join(char *const *words)
 }
 
 /* A copy of the parts, so that no lock is held while the source's callback runs. */
-static struct core_part *copy_parts(struct core *core, size_t *count, struct engine_load *load)
+static struct core_part *copy_parts(struct core *core, size_t *count, struct engine_load *load, char *isolation)
 {
 	struct core_part *parts;
 
 	pthread_mutex_lock(&core->lock);
 	*count = core->view.part_count;
 	*load = core->view.load;
+	memcpy(isolation, core->view.isolation, sizeof(core->view.isolation));
 	parts = xcalloc(*count, sizeof(*parts));
 	for (size_t i = 0; i < *count; i++) {
 		parts[i].part = core->view.parts[i].part;
@@ -198,7 +199,8 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 	struct engine_load load;
 	struct buf executors = BUF_INIT;
 	size_t count;
-	struct core_part *parts = copy_parts(core, &count, &load);
+	char isolation[sizeof(core->view.isolation)];
+	struct core_part *parts = copy_parts(core, &count, &load, isolation);
 	struct drover_part *rows = xcalloc(count, sizeof(*rows));
 	char *pools = join(core->pools);
 	int code;
@@ -219,7 +221,7 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 				      .renewed_at = atomic_load(&core->renewed_at),
 				      .pools = pools,
 				      .executors = executors.data ? executors.data : "",
-				      .isolation = core->isolation,
+				      .isolation = isolation,
 				      .capacity_hosts = core->limits.capacity_hosts,
 				      .capacity_units = core->limits.capacity_units,
 				      .running_hosts = load.running_hosts,

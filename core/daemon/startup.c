@@ -39,7 +39,6 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 	slice_log(core->slice, "core");
 	core->node = xstrdup(slice_text(core->slice, "node.name", "node"));
 	core->state_dir = xstrdup(slice_text(core->slice, "node.state_dir", "/var/lib/drover"));
-	core->isolation = xstrdup(slice_text(core->slice, "node.isolation", "auto"));
 	core->pools = read_pools(slice_get(core->slice, "node.pools"));
 	core->idle_exit = slice_int(core->slice, "node.idle_exit", 0);
 	core->lease_renew = slice_int(core->slice, "lease.renew", 5000);
@@ -327,7 +326,6 @@ void core_close(struct core *core)
 	free(core->pools);
 	free(core->node);
 	free(core->state_dir);
-	free(core->isolation);
 	json_object_put(core->slice);
 	pthread_mutex_destroy(&core->lock);
 	control_free(core->control);

@@ -125,3 +125,9 @@ def test_a_stopped_core_loses_its_units_by_permit():
             os.kill(core, signal.SIGCONT)
         assert daemon.wait(task, 20)["counts"]["lost"] == 30
         daemon.verify(task)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_way_of_isolation_is_told(way):
+    with Daemon(**way) as daemon:
+        wait_for("it to be told", lambda: daemon.get("/v1/engines")["items"][0]["isolation"] == way["isolation"])
