@@ -13,6 +13,15 @@
 #define CALL_MS 120000 /* a large task takes its time until it is durable; a wait is at most 30 s */
 #define ANSWER_SIZE ((size_t)512 * 1024 * 1024)
 
+/* On this machine: a proxy of the environment is not asked to reach it. */
+static bool is_loopback(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host ? host + 3 : url;
+	return !strncmp(host, "127.", 4) || !strncmp(host, "localhost", 9) || !strncmp(host, "[::1]", 5);
+}
+
 int client_open(struct client *client, const struct address *address, struct drover_error *err)
 {
 	bool local = !strncmp(address->url, "unix:", 5);
@@ -43,10 +52,10 @@ int client_open(struct client *client, const struct address *address, struct dro
 	curl_easy_setopt(client->easy, CURLOPT_TIMEOUT_MS, (long)CALL_MS);
 	curl_easy_setopt(client->easy, CURLOPT_USERAGENT, "drover/" DROVER_VERSION);
 	curl_easy_setopt(client->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (local) {
+	if (local)
 		curl_easy_setopt(client->easy, CURLOPT_UNIX_SOCKET_PATH, address->url + 5);
+	if (local || is_loopback(address->url))
 		curl_easy_setopt(client->easy, CURLOPT_PROXY, "");
-	}
 	if (address->ca)
 		curl_easy_setopt(client->easy, CURLOPT_CAINFO, address->ca);
 	return 0;

@@ -1,4 +1,5 @@
 /* private.c - see private.h. */
+#define _GNU_SOURCE /* environ */
 #include "cli/private.h"
 
 #include <errno.h>
@@ -144,8 +145,8 @@ static char *find_daemon(void)
 	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *found;
 
-	if (size > 0) {
-		self[size] = '\0';
+	self[size > 0 ? size : 0] = '\0';
+	if (strrchr(self, '/')) {
 		*strrchr(self, '/') = '\0';
 		found = below(self, "droverd");
 		if (!access(found, X_OK))
@@ -207,6 +208,21 @@ static void show_log(const char *path)
 	fprintf(stderr, "--- the end of %s\n%s---\n", path, tail + skip);
 }
 
+/*
+ * The user's token is no business of a daemon, nor of the commands that it executes, and settings meant for another
+ * daemon none of this one's. Only the folder of plugins may be somewhere else.
+ */
+static void clean_environment(void)
+{
+	for (size_t i = 0; environ[i];) {
+		char name[256];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(environ[i], "="), environ[i]);
+		if (strncmp(name, "DROVER_", 7) || !strcmp(name, "DROVER_PLUGIN_PATH") || unsetenv(name))
+			i++;
+	}
+}
+
 /* In the child: nothing of the terminal, of this program's descriptors and of its signal mask stays. */
 static void __attribute__((noreturn)) exec_daemon(const char *daemon, const char *config, int log)
 {
@@ -218,6 +234,7 @@ static void __attribute__((noreturn)) exec_daemon(const char *daemon, const char
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	clean_environment();
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0 ||
 	    chdir("/"))
 		_exit(127);

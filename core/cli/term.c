@@ -57,7 +57,9 @@ void term_text(const struct cli *cli, FILE *out, const char *text, size_t size)
 
 void term_line(const struct cli *cli, FILE *out, const char *text)
 {
-	while (text && *text) {
+	if (!text)
+		return;
+	while (*text) {
 		size_t size = strcspn(text, "\n");
 
 		if (cli->stdout_terminal || cli->stderr_terminal)

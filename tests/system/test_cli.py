@@ -86,6 +86,15 @@ def test_exit_codes_and_remote_exit_code(home):
     assert home.drover(*sim("a[1-3]", {"hang": 1}, "--timeout", "500ms")).returncode == 3
 
 
+def test_settings_for_other_daemons_do_not_reach_the_private_one(home):
+    home.env.update({"DROVER_TOKEN": "secret", "DROVER_NODE__STATE_DIR": "/nowhere", "DROVER_NONSENSE__X": "1",
+                     "http_proxy": "http://127.0.0.1:1"})
+    done = home.drover("run", "--standalone", "-H", "localhost", "env")
+    assert done.returncode == 0, done.stderr
+    assert "DROVER_" not in done.stdout
+    assert "secret" not in done.stdout
+
+
 def test_reading_without_a_private_daemon_starts_none(home):
     done = home.drover("list", "--standalone")
     assert done.returncode == 69

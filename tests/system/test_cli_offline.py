@@ -245,6 +245,11 @@ def test_a_wrong_file_of_the_user_is_bad_configuration(drover, home):
     assert "did you mean" in done.stderr
 
 
+def test_a_proxy_is_not_asked_for_this_machine(drover):
+    with FakeDaemon() as daemon:
+        assert drover("list", url=daemon.url, env={"http_proxy": "http://127.0.0.1:1"}).returncode == 0
+
+
 def test_a_unix_socket(drover, tmp_path):
     with FakeDaemon([row("a")], unix=str(tmp_path / "s")) as daemon:
         assert drover("run", "-H", "a", "true", url=daemon.url).returncode == 0
