@@ -118,9 +118,11 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libdrover.a
 	$(CC) $(CORE_CFLAGS) $(DROVER_SANITIZE) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -o $@ $< \
 		$(B)/libdrover.a $(shell $(PKG_CONFIG) --libs $(CORE_PKGS)) $(CORE_LIBS)
 run-fuzzers: $(FUZZERS)
-	@set -e; for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -artifact_prefix=$(B)/ $$f.corpus \
-			$(wildcard tests/fuzz/corpus); done; echo "no fuzzer found anything"
+	@set -e; for f in $(FUZZERS); do \
+		seeds=tests/fuzz/corpus/$${f##*/}; [ -d $$seeds ] || seeds=; mkdir -p $$f.corpus; echo "== $${f##*/}"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/ \
+			$$f.corpus $$seeds 2>$$f.log || { cat $$f.log; exit 1; }; grep number_of_executed $$f.log; \
+	done; echo "no fuzzer found anything"
 fuzz:
 	@$(DEPS) fuzz
 	@$(SUBMAKE) B=build/fuzz CC=clang DROVER_WARNINGS=-Wall DROVER_SANITIZE='-fsanitize=address,undefined,fuzzer-no-link' \
