@@ -13,11 +13,11 @@ static const char *find_reason(struct request *r, struct json_object *body)
 {
 	const char *reason = NULL;
 
-	json_object_object_foreach(body, key, value)
-	{
+	json_object_object_foreach (body, key, value) {
 		if (strcmp(key, "reason"))
 			problem_add(&r->problem, "pointer", "", "may have only the member reason");
-		else if (!json_object_is_type(value, json_type_string) || json_object_get_string_len(value) > REASON_SIZE)
+		else if (!json_object_is_type(value, json_type_string) ||
+			 json_object_get_string_len(value) > REASON_SIZE)
 			problem_add(&r->problem, "pointer", "/reason", "must be a text of at most 1000 bytes");
 		else
 			reason = json_object_get_string(value);
@@ -72,8 +72,8 @@ int tasks_cancel(struct request *r)
 	if (r->body_size)
 		body = read_reason(r, &reason);
 	if (!r->problem.kind) {
-		code = r->server->services->cancel(r->server->core, r->arguments[0], reason ? reason : "cancelled by request",
-						   show_cancelled, r, &err);
+		code = r->server->services->cancel(r->server->core, r->arguments[0],
+						   reason ? reason : "cancelled by request", show_cancelled, r, &err);
 		if (code == DROVER_ENOTFOUND)
 			problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no task %.160s", r->arguments[0]);
 		else if (code == DROVER_ECONFLICT)

@@ -38,18 +38,18 @@ struct stream {
 	void *subscription;
 	int64_t since; /* rows changed after it are replayed; -1: none */
 	int64_t key, after_id;
-	bool final; /* the task had ended when it was looked at */
+	bool final;             /* the task had ended when it was looked at */
 	struct writer greeting; /* the task as it was looked at: sent behind what is replayed */
 
 	pthread_mutex_t lock; /* of what is below */
 	int64_t snapshot;     /* changes up to it come from the store */
 	struct writer out;    /* to be sent, from `sent` on */
 	size_t sent;
-	struct writer held;   /* events that wait for the end of the replay, each behind a struct held */
+	struct writer held; /* events that wait for the end of the replay, each behind a struct held */
 	bool replaying;
-	bool ended; /* nothing is added to `out` any more */
-	bool cut;   /* it is closed at once */
-	bool gone;  /* the connection has ended */
+	bool ended;   /* nothing is added to `out` any more */
+	bool cut;     /* it is closed at once */
+	bool gone;    /* the connection has ended */
 	int64_t beat; /* workers_now() of the last thing sent */
 };
 
@@ -96,15 +96,17 @@ static bool is_last(const struct drover_event *event)
 	json = json_tokener_parse(event->json);
 	if (json_object_is_type(json, json_type_object) && json_object_object_get_ex(json, "state", &state))
 		for (int i = DROVER_TASK_DONE; i < DROVER_TASK_STATE_COUNT; i++)
-			last |= !strcmp(json_object_get_string(state), drover_task_state_name((enum drover_task_state)i));
+			last |= !strcmp(json_object_get_string(state),
+					drover_task_state_name((enum drover_task_state)i));
 	json_object_put(json);
 	return last;
 }
 
 static void on_event(void *context, const struct drover_event *event)
 {
-	static const char *const kinds[] = { [DROVER_EVENT_TASK] = "task", [DROVER_EVENT_UNIT] = "unit",
-					     [DROVER_EVENT_HOST] = "host" };
+	static const char *const kinds[] = {
+		[DROVER_EVENT_TASK] = "task", [DROVER_EVENT_UNIT] = "unit", [DROVER_EVENT_HOST] = "host"
+	};
 	struct held head = { .seq = event->seq, .last = is_last(event) };
 	struct stream *s = context;
 	size_t start;
@@ -375,7 +377,8 @@ int events_stream(struct request *r)
 		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory");
 	}
 	if (!open_stream(r, s)) {
-		r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read_some, s, on_response_end);
+		r->response =
+			MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read_some, s, on_response_end);
 		if (!r->response)
 			problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory");
 	}

@@ -19,7 +19,8 @@ struct framing {
 /* RFC 9110, 5.6.2. Blanks before the colon, above all, hide a header from some programs and not from others. */
 static bool is_token(const char *name)
 {
-	static const char characters[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char characters[] = "!#$%&'*+-.^_`|~0123456789"
+					 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	return *name && !name[strspn(name, characters)];
 }

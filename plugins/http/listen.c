@@ -97,12 +97,14 @@ int listen_parse(const char *text, struct listen_address *address, struct drover
 	if (!is_loopback(address))
 		return drover_error_set(err, DROVER_EINVALID,
 					"listen: %s is not a loopback address: TLS and tokens are needed for that, "
-					"which this version does not have", host);
+					"which this version does not have",
+					host);
 	return 0;
 
 malformed:
 	return drover_error_set(err, DROVER_EINVALID,
-				"listen: \"%s\" is none of 127.0.0.1:8007, [::1]:8007, localhost:8007, unix:PATH", text);
+				"listen: \"%s\" is none of 127.0.0.1:8007, [::1]:8007, localhost:8007, unix:PATH",
+				text);
 }
 
 /* Whether somebody answers on a socket file. */
@@ -126,9 +128,11 @@ static int remove_stale(const struct listen_address *address, struct drover_erro
 	if (lstat(path, &st))
 		return errno == ENOENT ? 0 : drover_error_set(err, DROVER_EFAULT, "cannot look at %s: %m", path);
 	if (!S_ISSOCK(st.st_mode))
-		return drover_error_set(err, DROVER_ECONFLICT, "cannot listen on %s: it exists and is not a socket", path);
+		return drover_error_set(err, DROVER_ECONFLICT, "cannot listen on %s: it exists and is not a socket",
+					path);
 	if (is_answered(address))
-		return drover_error_set(err, DROVER_ECONFLICT, "cannot listen on %s: another process answers there", path);
+		return drover_error_set(err, DROVER_ECONFLICT, "cannot listen on %s: another process answers there",
+					path);
 	if (unlink(path) && errno != ENOENT)
 		return drover_error_set(err, DROVER_EFAULT, "cannot remove the stale socket %s: %m", path);
 	return 0;

@@ -24,9 +24,9 @@ struct listen_address {
 };
 
 struct listener {
-	int fd; /* -1: none */
-	bool local; /* a unix socket */
-	char text[LISTEN_TEXT_SIZE]; /* what it is bound to, as it could be configured */
+	int fd;                                                 /* -1: none */
+	bool local;                                             /* a unix socket */
+	char text[LISTEN_TEXT_SIZE];                            /* what it is bound to, as it could be configured */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* of the socket file */
 	dev_t device; /* of the socket file as it was made, so that another's is not removed */
 	ino_t inode;
@@ -39,7 +39,8 @@ struct listener {
 int listen_parse(const char *text, struct listen_address *address, struct drover_error *err);
 
 /*
- * Binds and listens; `text` is the address as configured, for messages. A unix socket gets mode 0600; a socket file that nobody answers on is replaced.
+ * Binds and listens; `text` is the address as configured, for messages. A unix socket gets mode 0600; a
+ * socket file that nobody answers on is replaced.
  * Errors: DROVER_ECONFLICT: somebody answers there; DROVER_EFAULT.
  */
 int listen_open(struct listener *listener, const struct listen_address *address, const char *text,

@@ -71,7 +71,8 @@ static int send_bytes(void *context, struct drover_bytes bytes, int64_t total)
 		writer_append(&r->out, bytes.data, bytes.size);
 		return 0;
 	}
-	request_add_header(r, "Content-Range", "bytes %lld-%lld/%zu", (long long)s->first, (long long)s->last, bytes.size);
+	request_add_header(r, "Content-Range", "bytes %lld-%lld/%zu", (long long)s->first, (long long)s->last,
+			   bytes.size);
 	writer_append(&r->out, (const char *)bytes.data + s->first, (size_t)(s->last - s->first + 1));
 	return 0;
 }

@@ -78,8 +78,8 @@ static enum MHD_Result take(void *context, enum MHD_ValueKind kind, const char *
 	if (!p.name || !p.value)
 		params_wrong(r, p.name ? p.name : "", "is not percent-encoded UTF-8");
 	else if (!route_takes(r->route, p.name))
-		params_wrong(r, p.name, *r->route->parameters ? "is not known here; there are: %s" : "is not known here",
-			     r->route->parameters);
+		params_wrong(r, p.name, "is not known here; there are: %s",
+			     *r->route->parameters ? r->route->parameters : "none");
 	else if (is_given(r, p.name))
 		params_wrong(r, p.name, "is given twice");
 	else if (r->parameter_count < REQUEST_PARAMETERS) {

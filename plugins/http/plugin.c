@@ -7,10 +7,12 @@
 
 static const struct drover_option options[] = {
 	DROVER_OPT_STRING(struct http, listen, "127.0.0.1:8007",
-			  "where to listen: 127.0.0.1:PORT, [::1]:PORT, localhost:PORT or unix:PATH; port 0 takes a free one"),
+			  "where to listen: 127.0.0.1:PORT, [::1]:PORT, localhost:PORT or unix:PATH; "
+			  "port 0 takes a free one"),
 	DROVER_OPT_INT(struct http, workers, "4", "1", "64", "threads that answer requests"),
 	DROVER_OPT_SIZE(struct http, body_limit, "64M", "1K", "1G", "the largest body of a request"),
-	DROVER_OPT_SIZE(struct http, body_memory, "256M", "1K", "16G", "all bodies together, beyond it clients are told to wait"),
+	DROVER_OPT_SIZE(struct http, body_memory, "256M", "1K", "16G",
+			"all bodies together, beyond it clients are told to wait"),
 	DROVER_OPT_INT(struct http, connection_limit, "1024", "8", "100000", "connections at once"),
 	DROVER_OPT_DURATION(struct http, connection_timeout, "30s", "1s", "1h",
 			    "a connection that is silent for so long is closed; a whole body may take four times that"),

@@ -49,11 +49,11 @@ int problem_set(struct problem *p, enum problem_kind kind, const char *format, .
 int problem_set_code(struct problem *p, int code, const struct drover_error *err)
 {
 	static const enum problem_kind of_code[] = {
-		[-DROVER_EINVALID] = PROBLEM_INVALID,    [-DROVER_ENOTFOUND] = PROBLEM_NOT_FOUND,
-		[-DROVER_ECONFLICT] = PROBLEM_CONFLICT,  [-DROVER_ERETRY] = PROBLEM_UNAVAILABLE,
+		[-DROVER_EINVALID] = PROBLEM_INVALID,     [-DROVER_ENOTFOUND] = PROBLEM_NOT_FOUND,
+		[-DROVER_ECONFLICT] = PROBLEM_CONFLICT,   [-DROVER_ERETRY] = PROBLEM_UNAVAILABLE,
 		[-DROVER_ETIMEOUT] = PROBLEM_UNAVAILABLE, [-DROVER_ECANCELLED] = PROBLEM_UNAVAILABLE,
-		[-DROVER_ENOMEM] = PROBLEM_UNAVAILABLE,  [-DROVER_ELIMIT] = PROBLEM_LIMIT,
-		[-DROVER_EDENIED] = PROBLEM_FORBIDDEN,   [-DROVER_EFAULT] = PROBLEM_FAULT,
+		[-DROVER_ENOMEM] = PROBLEM_UNAVAILABLE,   [-DROVER_ELIMIT] = PROBLEM_LIMIT,
+		[-DROVER_EDENIED] = PROBLEM_FORBIDDEN,    [-DROVER_EFAULT] = PROBLEM_FAULT,
 	};
 
 	if (code >= 0 || -code >= (int)(sizeof(of_code) / sizeof(*of_code)))

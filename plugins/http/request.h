@@ -32,7 +32,7 @@ struct request_header {
 };
 
 struct request {
-	struct server *server; /* borrowed */
+	struct server *server;             /* borrowed */
 	struct MHD_Connection *connection; /* borrowed */
 	struct parked parked;
 	struct job job;
@@ -48,7 +48,7 @@ struct request {
 	int64_t body_deadline; /* workers_now() */
 	bool discard;          /* the body is read and thrown away */
 	size_t discarded;
-	bool hang_up;          /* the rest of it is not even read */
+	bool hang_up; /* the rest of it is not even read */
 
 	/* what a handler keeps over ROUTE_LATER */
 	void *waiting;

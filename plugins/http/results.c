@@ -165,9 +165,7 @@ static size_t split_hosts(char *text, char **hosts, size_t room)
 
 int results_of_hosts(struct request *r)
 {
-	struct page p = { .r = r,
-			  .limit = params_int(r, "limit", PAGE_DEFAULT, 1, PAGE_MAXIMUM),
-			  .with_task = true };
+	struct page p = { .r = r, .limit = params_int(r, "limit", PAGE_DEFAULT, 1, PAGE_MAXIMUM), .with_task = true };
 	struct drover_result_filter filter = { .size = sizeof(filter),
 					       .statuses = params_words(r, "status", drover_status_parse),
 					       .after_id = params_int(r, "after", 0, 1, INT64_MAX),

@@ -40,8 +40,8 @@ typedef int route_handler(struct request *request);
 #define ROUTE_ARGUMENTS 2
 
 struct route {
-	const char *method;     /* GET (HEAD comes with it) or POST */
-	const char *path;       /* a segment {…} matches any, which becomes an argument */
+	const char *method; /* GET (HEAD comes with it) or POST */
+	const char *path;   /* a segment {…} matches any, which becomes an argument */
 	enum route_role role;
 	route_handler *handler;
 	const char *parameters; /* of the query, separated by blanks; others are refused */

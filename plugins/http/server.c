@@ -12,7 +12,7 @@
 #include "request.h"
 
 #define LIBRARY_THREADS 2
-#define FAREWELL 2              /* seconds that answers get to leave when the server closes */
+#define FAREWELL 2 /* seconds that answers get to leave when the server closes */
 
 /* ------------------------------------------------------------------------------------ parking */
 
@@ -176,15 +176,16 @@ static int start_library(struct server *server, struct drover_error *err)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, serve, server,
-		MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, serve,
+		server, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)LIBRARY_THREADS, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)options->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((options->connection_timeout + 999) / 1000), MHD_OPTION_NOTIFY_COMPLETED, complete, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!server->daemon)
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the HTTP server on %s", server->listener.text);
+		return drover_error_set(err, DROVER_EFAULT, "cannot start the HTTP server on %s",
+					server->listener.text);
 	return 0;
 }
 

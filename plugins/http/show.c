@@ -153,8 +153,7 @@ void show_result(struct writer *w, const struct drover_result_row *row, bool wit
 	writer_string(w, "host", row->host);
 	show_outcome(w, row);
 	show_changed(w, row->changed);
-	writer_bool(w, "truncated",
-		    row->stdout_total > row->stdout_size || row->stderr_total > row->stderr_size);
+	writer_bool(w, "truncated", row->stdout_total > row->stdout_size || row->stderr_total > row->stderr_size);
 	if (outputs) {
 		show_output(w, "stdout", "stdout_encoding", row->out);
 		show_output(w, "stderr", "stderr_encoding", row->err);

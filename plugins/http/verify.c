@@ -1,34 +1,56 @@
 /* verify.c - whether every host of a task has exactly one row, and the counts are true. */
 #include "handlers.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "show.h"
 
-static void verify_errors(struct writer *w, const struct drover_verification *v, bool *ok)
+/* One sentence about what is not as it must be. */
+static void __attribute__((format(printf, 3, 4))) wrong(struct writer *w, bool *ok, const char *format, ...)
 {
-	int64_t sum = 0, left = v->counted[DROVER_PENDING] + v->counted[DROVER_RUNNING];
 	char text[160];
+	va_list args;
 
-#define WRONG(...) (*ok = false, snprintf(text, sizeof(text), __VA_ARGS__), writer_string(w, NULL, text))
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	writer_string(w, NULL, text);
+	*ok = false;
+}
+
+static void verify_counts(struct writer *w, const struct drover_verification *v, bool *ok)
+{
+	long long sum = 0;
+
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++) {
 		sum += v->stored[i];
 		if (v->counted[i] != v->stored[i])
-			WRONG("%lld rows are %s, the task says %lld", (long long)v->counted[i],
+			wrong(w, ok, "%lld rows are %s, the task says %lld", (long long)v->counted[i],
 			      drover_status_name((enum drover_status)i), (long long)v->stored[i]);
 	}
 	if (v->rows != v->hosts)
-		WRONG("there are %lld rows for %lld hosts", (long long)v->rows, (long long)v->hosts);
+		wrong(w, ok, "there are %lld rows for %lld hosts", (long long)v->rows, (long long)v->hosts);
 	if (v->distinct != v->rows)
-		WRONG("%lld rows have %lld different hosts", (long long)v->rows, (long long)v->distinct);
+		wrong(w, ok, "%lld rows have %lld different hosts", (long long)v->rows, (long long)v->distinct);
 	if (sum != v->hosts)
-		WRONG("the task's counts add up to %lld, not to its %lld hosts", (long long)sum, (long long)v->hosts);
+		wrong(w, ok, "the task's counts add up to %lld, not to its %lld hosts", sum, (long long)v->hosts);
 	if (v->without_intent)
-		WRONG("%lld hosts have a result but were never begun", (long long)v->without_intent);
-	if (drover_task_state_is_final(v->state) && left)
-		WRONG("the task is %s, but %lld hosts are not final", drover_task_state_name(v->state), (long long)left);
-	if (drover_task_state_is_final(v->state) && v->units_done != v->units)
-		WRONG("the task is %s, but only %lld of %lld units are done", drover_task_state_name(v->state),
-		      (long long)v->units_done, (long long)v->units);
-#undef WRONG
+		wrong(w, ok, "%lld hosts have a result but were never begun", (long long)v->without_intent);
+}
+
+static void verify_end(struct writer *w, const struct drover_verification *v, bool *ok)
+{
+	int64_t left = v->counted[DROVER_PENDING] + v->counted[DROVER_RUNNING];
+	const char *state = drover_task_state_name(v->state);
+
+	if (!drover_task_state_is_final(v->state))
+		return;
+	if (left)
+		wrong(w, ok, "the task is %s, but %lld hosts are not final", state, (long long)left);
+	if (v->units_done != v->units)
+		wrong(w, ok, "the task is %s, but only %lld of %lld units are done", state, (long long)v->units_done,
+		      (long long)v->units);
 }
 
 int tasks_verify(struct request *r)
@@ -46,7 +68,8 @@ int tasks_verify(struct request *r)
 		return problem_set_code(&r->problem, code, &err);
 	writer_object(&r->out, NULL);
 	writer_array(&r->out, "errors");
-	verify_errors(&r->out, &v, &ok);
+	verify_counts(&r->out, &v, &ok);
+	verify_end(&r->out, &v, &ok);
 	writer_array_end(&r->out);
 	writer_bool(&r->out, "ok", ok);
 	writer_string(&r->out, "state", drover_task_state_name(v.state));

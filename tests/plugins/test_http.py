@@ -193,9 +193,9 @@ def test_ambiguous_framing(core, headers):
 
 def test_garbage(start):
     core = start(connection_timeout="1s")
-    for data in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n", b"\0" * 100 + b"\r\n\r\n", b"GET\r\n\r\n"]:
+    for data in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, b"\0" * 100, b"GET"]:
         sock = core.connect()
-        sock.sendall(data)
+        sock.sendall(data + b"\r\n\r\n")
         sock.shutdown(socket.SHUT_WR)
         assert b"HTTP/1.1 2" not in sock.recv(65536)
         sock.close()
@@ -222,8 +222,8 @@ def test_length_above_the_limit_is_refused_at_once(start):
 def test_chunks_above_the_limit(start):
     core = start(body_limit="10K")
     chunks = b"".join(b"400\r\n" + b" " * 1024 + b"\r\n" for _ in range(12)) + b"0\r\n\r\n"
-    head = b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\n"
-    assert core.raw(head + chunks).startswith(b"HTTP/1.1 413 ")
+    head = b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+    assert core.raw(head + JSON + b"\r\n" + chunks).startswith(b"HTTP/1.1 413 ")
 
 
 def test_endless_chunks_are_cut_off(start):
@@ -282,7 +282,8 @@ def test_task(core):
     core.tell("host t1 h0 ok")
     core.tell("host t1 h1 timeout")
     t = core.get("/v1/tasks/t1")
-    assert (t["state"], t["outcome"], t["labels"], t["units"]) == ("running", None, {"team": "web"}, {"done": 0, "total": 2})
+    assert (t["state"], t["outcome"], t["labels"]) == ("running", None, {"team": "web"})
+    assert t["units"] == {"done": 0, "total": 2}
     assert list(t["counts"]) == STATUSES
     assert sum(t["counts"].values()) == t["hosts_total"] == 40
     assert (t["timeout"], t["host_timeout"]) == (100, 2.5)
@@ -347,7 +348,7 @@ def test_wait_ends_by_time(core):
     core.tell("add t1 1")
     begun = time.monotonic()
     assert core.get("/v1/tasks/t1?wait=300ms")["state"] == "running"
-    assert 0.3 <= time.monotonic() - begun < 10
+    assert 0.29 <= time.monotonic() - begun < 10
     core.tell("end t1")
     assert core.get("/v1/tasks/t1?wait=60s")["state"] == "done"
 
@@ -781,7 +782,8 @@ def test_port_in_use(core, tmp_path):
 def test_only_loopback(tmp_path, address):
     core = FakeCore(str(tmp_path), listen=address)
     assert not core.started
-    assert "is not a loopback address: TLS and tokens are needed for that, which this version does not have" in core.errors()
+    assert "is not a loopback address: TLS and tokens are needed for that, which this version does not have" in \
+        core.errors()
 
 
 @pytest.mark.parametrize("address", ["8007", "localhost", "example.org:80", "127.0.0.1:70000", "127.0.0.1:-1", "::1:80",

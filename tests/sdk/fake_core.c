@@ -144,13 +144,27 @@ static struct task *add_task(const char *id, int64_t hosts)
 
 static struct drover_task as_task(const struct task *t)
 {
-	struct drover_task task = { .size = sizeof(task), .key = t->key, .id = t->id, .name = *t->name ? t->name : NULL,
+	struct drover_task task = { .size = sizeof(task),
+				    .key = t->key,
+				    .id = t->id,
+				    .name = *t->name ? t->name : NULL,
 				    .owner = *t->owner ? t->owner : NULL,
-				    .type = "shell", .executor = "shell", .pool = "default", .priority = 50,
-				    .labels = "{\"team\":\"web\"}", .payload = "{\"command\":\"true\"}", .options = "{}",
-				    .timeout = 100000, .host_timeout = 2500, .unit_size = 30, .hosts = t->hosts,
-				    .units = (t->hosts + 29) / 30, .state = t->state, .created_at = NOW,
-				    .started_at = NOW + 1, .seq = t->seq };
+				    .type = "shell",
+				    .executor = "shell",
+				    .pool = "default",
+				    .priority = 50,
+				    .labels = "{\"team\":\"web\"}",
+				    .payload = "{\"command\":\"true\"}",
+				    .options = "{}",
+				    .timeout = 100000,
+				    .host_timeout = 2500,
+				    .unit_size = 30,
+				    .hosts = t->hosts,
+				    .units = (t->hosts + 29) / 30,
+				    .state = t->state,
+				    .created_at = NOW,
+				    .started_at = NOW + 1,
+				    .seq = t->seq };
 
 	for (int64_t i = 0; i < t->hosts; i++)
 		task.counts[t->rows[i].status]++;
@@ -164,11 +178,21 @@ static struct drover_task as_task(const struct task *t)
 static struct drover_result_row as_row(const struct task *t, int64_t index, const struct drover_result_filter *filter)
 {
 	const struct row *r = &t->rows[index];
-	struct drover_result_row row = { .size = sizeof(row), .id = t->key * HOST_BASE + index, .task_key = t->key,
-					 .task = t->id, .host = r->host, .unit = index / 30, .status = r->status,
-					 .message = r->message, .attempt = 1, .started_at = NOW, .seq = r->seq,
-					 .engine = "node1", .stdout_size = (int64_t)r->out_size,
-					 .stdout_total = (int64_t)r->out_size, .has_rc = r->status == DROVER_OK };
+	struct drover_result_row row = { .size = sizeof(row),
+					 .id = t->key * HOST_BASE + index,
+					 .task_key = t->key,
+					 .task = t->id,
+					 .host = r->host,
+					 .unit = index / 30,
+					 .status = r->status,
+					 .message = r->message,
+					 .attempt = 1,
+					 .started_at = NOW,
+					 .seq = r->seq,
+					 .engine = "node1",
+					 .stdout_size = (int64_t)r->out_size,
+					 .stdout_total = (int64_t)r->out_size,
+					 .has_rc = r->status == DROVER_OK };
 
 	if (drover_status_is_final(r->status))
 		row.finished_at = NOW + 10;
@@ -317,8 +341,13 @@ static int get_units(void *c, int64_t key, int64_t after, int64_t limit, drover_
 		return is_away(err);
 	t = find_key(key);
 	for (int64_t unit = after + 1; unit < (t->hosts + 29) / 30 && limit-- && !code; unit++) {
-		struct drover_unit_row row = { .size = sizeof(row), .task_key = key, .unit = unit, .first = unit * 30,
-					       .count = 30, .state = DROVER_UNIT_CLAIMED, .attempt = 1,
+		struct drover_unit_row row = { .size = sizeof(row),
+					       .task_key = key,
+					       .unit = unit,
+					       .first = unit * 30,
+					       .count = 30,
+					       .state = DROVER_UNIT_CLAIMED,
+					       .attempt = 1,
 					       .engine = "node1" };
 
 		code = fn(context, &row);
@@ -397,8 +426,12 @@ static int get_verification(void *c, int64_t key, struct drover_verification *v,
 	if (!enter())
 		return is_away(err);
 	task = as_task(find_key(key));
-	*v = (struct drover_verification){ .hosts = task.hosts, .rows = task.hosts, .distinct = task.hosts,
-					   .units = task.units, .units_done = task.units_done, .state = task.state };
+	*v = (struct drover_verification){ .hosts = task.hosts,
+					   .rows = task.hosts,
+					   .distinct = task.hosts,
+					   .units = task.units,
+					   .units_done = task.units_done,
+					   .state = task.state };
 	memcpy(v->counted, task.counts, sizeof(task.counts));
 	memcpy(v->stored, task.counts, sizeof(task.counts));
 	if (!strcmp(task.id, "broken")) {
@@ -413,13 +446,28 @@ static int get_engines(void *c, int (*fn)(void *context, const struct drover_eng
 {
 	struct drover_part parts[] = {
 		{ .size = sizeof(*parts), .name = "core", .pid = 42, .started_at = NOW },
-		{ .size = sizeof(*parts), .name = "executor: shell", .pid = 43, .started_at = NOW, .restarts = 1,
-		  .died_at = NOW, .last_death = "killed by signal 9" },
+		{ .size = sizeof(*parts),
+		  .name = "executor: shell",
+		  .pid = 43,
+		  .started_at = NOW,
+		  .restarts = 1,
+		  .died_at = NOW,
+		  .last_death = "killed by signal 9" },
 	};
-	struct drover_engine engine = { .size = sizeof(engine), .name = "node1", .version = "0.1", .state = "up",
-					.incarnation = 7, .started_at = NOW, .renewed_at = NOW, .pools = "default gpu",
-					.executors = "shell sim", .isolation = "subreaper", .capacity_hosts = 2000,
-					.capacity_units = 512, .parts = parts, .part_count = 2 };
+	struct drover_engine engine = { .size = sizeof(engine),
+					.name = "node1",
+					.version = "0.1",
+					.state = "up",
+					.incarnation = 7,
+					.started_at = NOW,
+					.renewed_at = NOW,
+					.pools = "default gpu",
+					.executors = "shell sim",
+					.isolation = "subreaper",
+					.capacity_hosts = 2000,
+					.capacity_units = 512,
+					.parts = parts,
+					.part_count = 2 };
 
 	(void)c;
 	if (!enter())
@@ -430,8 +478,13 @@ static int get_engines(void *c, int (*fn)(void *context, const struct drover_eng
 static int get_executors(void *c, int (*fn)(void *context, const struct drover_executor_row *row), void *context,
 			 struct drover_error *err)
 {
-	struct drover_executor_row row = { .size = sizeof(row), .name = "shell", .plugin = "shell", .version = "1.0",
-					   .types = "shell", .summary = "commands", .state = "up" };
+	struct drover_executor_row row = { .size = sizeof(row),
+					   .name = "shell",
+					   .plugin = "shell",
+					   .version = "1.0",
+					   .types = "shell",
+					   .summary = "commands",
+					   .state = "up" };
 
 	(void)c;
 	if (!enter())
@@ -485,18 +538,35 @@ static const char *get_name(void *c)
 }
 
 static const struct drover_source_services services = {
-	.size = sizeof(services), .submit = submit, .cancel = cancel, .task = get_task, .tasks = get_tasks,
-	.units = get_units, .results = get_results, .output = get_output, .verify = get_verification,
-	.engines = get_engines, .executors = get_executors, .health = get_health, .subscribe = subscribe,
-	.unsubscribe = unsubscribe, .node = get_name, .version = get_name,
+	.size = sizeof(services),
+	.submit = submit,
+	.cancel = cancel,
+	.task = get_task,
+	.tasks = get_tasks,
+	.units = get_units,
+	.results = get_results,
+	.output = get_output,
+	.verify = get_verification,
+	.engines = get_engines,
+	.executors = get_executors,
+	.health = get_health,
+	.subscribe = subscribe,
+	.unsubscribe = unsubscribe,
+	.node = get_name,
+	.version = get_name,
 };
 
 /* --------------------------------------------------------------------------------------- commands */
 
 static void publish(enum drover_event_kind kind, const struct task *t, const char *host, int64_t seq, const char *json)
 {
-	struct drover_event event = { .size = sizeof(event), .seq = seq, .kind = kind, .task = t->id, .host = host,
-				      .json = json, .json_size = strlen(json) };
+	struct drover_event event = { .size = sizeof(event),
+				      .seq = seq,
+				      .kind = kind,
+				      .task = t->id,
+				      .host = host,
+				      .json = json,
+				      .json_size = strlen(json) };
 
 	for (struct subscription *s = core.subscriptions; s; s = s->next)
 		if (!strcmp(s->task, t->id))
