@@ -8,11 +8,13 @@
 
 #include "cli/field.h"
 #include "cli/term.h"
+#include "util/buf.h"
 #include "util/clock.h"
 
 #define LINE_EVERY_MS 10000
 #define BAR_WIDTH 20
-#define RATE_AFTER_MS 500 /* a rate taken over less than this says nothing */
+#define STALLED_MS 2000   /* without a change for so long, a rate says nothing any more */
+#define RATE_AFTER_MS 500 /* … nor does one taken over less than this */
 
 void progress_begin(struct progress *progress, const struct cli *cli)
 {
@@ -49,10 +51,15 @@ static void remaining(struct buf *line, int64_t seconds)
 		buf_printf(line, "  eta %" PRId64 " h", (seconds + 1800) / 3600);
 }
 
-void progress_line(struct buf *line, struct json_object *task, int64_t elapsed_ms, int64_t first_done, int columns)
+/*
+ * One line without its end, at most `columns` wide (0: any): `[=====>    ] 2613/3000  ok 2600 …  eta 12 s`. When
+ * nothing has changed for a while a rate says nothing: `3 left` then.
+ */
+static void make_line(const struct progress *progress, struct buf *line, struct json_object *task, int64_t now,
+		      int columns)
 {
 	struct json_object *counts = field(task, "counts");
-	int64_t done = progress_done(task), total = field_int(task, "hosts_total", 0);
+	int64_t done = progress_done(task), total = field_int(task, "hosts_total", 0), elapsed = now - progress->start;
 	const char *state = field_text(task, "state");
 
 	bar(line, done, total);
@@ -65,8 +72,10 @@ void progress_line(struct buf *line, struct json_object *task, int64_t elapsed_m
 		if (count)
 			buf_printf(line, " %s%s %" PRId64, i == DROVER_OK ? " " : "", drover_status_name(i), count);
 	}
-	if (done > first_done && done < total && elapsed_ms > RATE_AFTER_MS)
-		remaining(line, ((total - done) * elapsed_ms / (done - first_done) + 999) / 1000);
+	if (done < total && now - progress->changed > STALLED_MS)
+		buf_printf(line, "  %" PRId64 " left", total - done);
+	else if (done > progress->first_done && done < total && elapsed > RATE_AFTER_MS)
+		remaining(line, ((total - done) * elapsed / (done - progress->first_done) + 999) / 1000);
 	if (columns > 0 && line->size >= (size_t)columns) {
 		line->size = (size_t)columns - 1;
 		line->data[line->size] = '\0';
@@ -76,15 +85,18 @@ void progress_line(struct buf *line, struct json_object *task, int64_t elapsed_m
 void progress_show(struct progress *progress, struct json_object *task)
 {
 	struct buf line = BUF_INIT;
-	int64_t now = clock_boot_ms();
+	int64_t now = clock_boot_ms(), done = progress_done(task);
+	int64_t since = now - (progress->shown ? progress->shown : progress->start);
 	bool terminal = progress->cli->stderr_terminal;
 
 	if (progress->first_done < 0)
-		progress->first_done = progress_done(task);
-	if (!terminal &&
-	    (!progress->cli->verbose || now - (progress->shown ? progress->shown : progress->start) < LINE_EVERY_MS))
+		progress->first_done = done;
+	if (done > progress->last_done || !progress->changed)
+		progress->changed = now;
+	progress->last_done = done;
+	if (!terminal && (!progress->cli->verbose || since < LINE_EVERY_MS))
 		return;
-	progress_line(&line, task, now - progress->start, progress->first_done, terminal ? term_columns() : 0);
+	make_line(progress, &line, task, now, terminal ? term_columns() : 0);
 	fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.data);
 	fflush(stderr);
 	progress->shown = now;

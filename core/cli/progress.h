@@ -9,14 +9,15 @@
 #include <stdint.h>
 
 #include "cli/cli.h"
-#include "util/buf.h"
 
 struct json_object;
 
 struct progress {
 	const struct cli *cli;
 	int64_t start;      /* boot ms */
-	int64_t first_done; /* hosts that were final when this began */
+	int64_t first_done; /* hosts that were final when this began, */
+	int64_t last_done;  /* … and at the last look */
+	int64_t changed;    /* boot ms of the last look that saw more of them */
 	int64_t shown;      /* boot ms of the last line, 0: none */
 	bool drawn;         /* a bar stands on the terminal */
 };
@@ -26,8 +27,6 @@ void progress_begin(struct progress *progress, const struct cli *cli);
 void progress_show(struct progress *progress, struct json_object *task);
 /* Takes the bar away, so that something else can be written. */
 void progress_clear(struct progress *progress);
-/* One line without its end: `[=====>    ] 2613/3000  ok 2600 …  eta 12 s`, at most `columns` wide. */
-void progress_line(struct buf *line, struct json_object *task, int64_t elapsed_ms, int64_t first_done, int columns);
 /* Hosts of the task that are final. */
 int64_t progress_done(struct json_object *task);
 
