@@ -73,7 +73,8 @@ static void remove_acknowledged(struct spool_reader *reader)
 		unlinkat(reader->folder, name, 0);
 	}
 	reader->passed_count -= done;
-	memmove(reader->passed, reader->passed + done, reader->passed_count * sizeof(*reader->passed));
+	if (done)
+		memmove(reader->passed, reader->passed + done, reader->passed_count * sizeof(*reader->passed));
 }
 
 /* What a crash cut off at a segment's end, or a disk damaged, is given up: say so. */
