@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <json-c/json.h>
 
@@ -102,6 +101,12 @@ static bool is_last(const struct drover_event *event)
 	return last;
 }
 
+/* Under the lock. Events of units have no number: they are told as they happen and kept nowhere. */
+static bool is_new(const struct stream *s, int64_t seq)
+{
+	return !seq || seq > s->snapshot;
+}
+
 static void on_event(void *context, const struct drover_event *event)
 {
 	static const char *const kinds[] = {
@@ -114,7 +119,7 @@ static void on_event(void *context, const struct drover_event *event)
 	if (event->kind < DROVER_EVENT_TASK || event->kind > DROVER_EVENT_HOST)
 		return;
 	pthread_mutex_lock(&s->lock);
-	if (!s->ended && !s->cut && !s->gone && event->seq > s->snapshot) {
+	if (!s->ended && !s->cut && !s->gone && is_new(s, event->seq)) {
 		if (s->replaying) {
 			start = s->held.size;
 			writer_append(&s->held, &head, sizeof(head));
@@ -172,7 +177,7 @@ static void release(struct stream *s)
 	s->ended = s->final;
 	for (size_t at = 0; at < s->held.size && !s->ended; at += sizeof(head) + head.size) {
 		memcpy(&head, s->held.data + at, sizeof(head));
-		if (head.seq <= s->snapshot)
+		if (!is_new(s, head.seq))
 			continue;
 		writer_append(&s->out, s->held.data + at + sizeof(head), head.size);
 		s->ended = head.last;
@@ -297,10 +302,8 @@ static int greet(void *context, const struct drover_task *task)
 {
 	struct stream *s = context;
 	struct writer event = { NULL };
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	show_task_event(&event, task, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	show_task_event(&event, task);
 	frame(&s->greeting, "task", task->seq, event.data, event.size);
 	s->greeting.failed |= event.failed;
 	writer_dispose(&event);

@@ -19,29 +19,24 @@ void show_counts(struct writer *w, const char *key, const int64_t counts[DROVER_
 	writer_object_end(w);
 }
 
-static void show_units(struct writer *w, const struct drover_task *task)
-{
-	writer_object(w, "units");
-	writer_int(w, "done", task->units_done);
-	writer_int(w, "total", task->units);
-	writer_object_end(w);
-}
-
-void show_task_event(struct writer *w, const struct drover_task *task, int64_t now)
+void show_task_event(struct writer *w, const struct drover_task *task)
 {
 	writer_object(w, NULL);
 	writer_int(w, "seq", task->seq);
 	writer_string(w, "kind", "task");
-	writer_time(w, "time", now);
+	writer_time(w, "time",
+		    task->finished_at  ? task->finished_at
+		    : task->started_at ? task->started_at
+				       : task->created_at);
 	writer_string(w, "task", task->id);
 	writer_string(w, "name", task->name);
 	writer_string(w, "type", task->type);
+	writer_string(w, "owner", task->owner);
 	writer_string(w, "state", drover_task_state_name(task->state));
-	writer_string(w, "outcome", outcome(task));
-	writer_string(w, "reason", task->reason);
 	writer_int(w, "hosts_total", task->hosts);
 	show_counts(w, "counts", task->counts);
-	show_units(w, task);
+	writer_int(w, "units_total", task->units);
+	writer_int(w, "units_done", task->units_done);
 	writer_object_end(w);
 }
 
@@ -67,7 +62,10 @@ void show_task(struct writer *w, const struct drover_task *task)
 	writer_time(w, "expires_at", task->expires_at);
 	writer_int(w, "hosts_total", task->hosts);
 	show_counts(w, "counts", task->counts);
-	show_units(w, task);
+	writer_object(w, "units");
+	writer_int(w, "done", task->units_done);
+	writer_int(w, "total", task->units);
+	writer_object_end(w);
 	writer_int(w, "unit_size", task->unit_size);
 	writer_seconds(w, "timeout", task->timeout);
 	writer_seconds(w, "host_timeout", task->host_timeout);
@@ -175,7 +173,17 @@ void show_host_event(struct writer *w, const struct drover_result_row *row)
 	writer_time(w, "time", row->finished_at);
 	writer_string(w, "task", row->task);
 	writer_string(w, "host", row->host);
-	show_outcome(w, row);
-	show_changed(w, row->changed);
+	writer_string(w, "status", drover_status_name(row->status));
+	writer_string(w, "phase", row->phase ? drover_phase_name(row->phase) : NULL);
+	show_number(w, "rc", row->has_rc, row->rc);
+	writer_string(w, "signal", row->signal);
+	writer_int(w, "unit", row->unit);
+	writer_int(w, "attempt", row->attempt);
+	writer_string(w, "engine", row->engine);
+	writer_string(w, "message", row->message);
+	writer_string(w, "remote_process", drover_remote_name(row->remote));
+	writer_time(w, "started_at", row->started_at);
+	writer_int(w, "stdout_bytes", written(row->stdout_total, row->stdout_size));
+	writer_int(w, "stderr_bytes", written(row->stderr_total, row->stderr_size));
 	writer_object_end(w);
 }

@@ -18,8 +18,8 @@ void show_result(struct writer *w, const struct drover_result_row *row, bool wit
 /* The object of ten counts under `key`. */
 void show_counts(struct writer *w, const char *key, const int64_t counts[DROVER_STATUS_COUNT]);
 
-/* A task as the event of its change; `now` in UTC ms. */
-void show_task_event(struct writer *w, const struct drover_task *task, int64_t now);
+/* A task as the event of its last change: with the members that the core's own events have. */
+void show_task_event(struct writer *w, const struct drover_task *task);
 
 /* A final host row as the event of it, as it is sent when the event itself was missed. */
 void show_host_event(struct writer *w, const struct drover_result_row *row);

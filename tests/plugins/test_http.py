@@ -577,6 +577,9 @@ def test_events_of_a_task(core):
     event = stream.next()
     assert (event["event"], event["data"]["host"], event["data"]["task"]) == ("host", "h1", "t1")
     assert event["id"] == str(event["data"]["seq"])
+    core.tell("unit t1 0 done")
+    event = stream.next()
+    assert (event["event"], event["data"]["unit"], "id" in event) == ("unit", 0, False)
     core.tell("end t1")
     assert stream.next()["data"]["state"] == "done"
     assert stream.next() is None
@@ -589,7 +592,13 @@ def test_events_of_an_ended_task(core):
     core.tell("host t1 h1 ok")
     core.tell("end t1")
     assert [e["event"] for e in core.events("/v1/tasks/t1/events").all()] == ["task"]
-    assert [e["event"] for e in core.events("/v1/tasks/t1/events", last=0).all()] == ["host", "host", "task"]
+    events = core.events("/v1/tasks/t1/events", last=0).all()
+    assert [e["event"] for e in events] == ["host", "host", "task"]
+    assert list(events[0]["data"]) == ["seq", "kind", "time", "task", "host", "status", "phase", "rc", "signal", "unit",
+                                       "attempt", "engine", "message", "remote_process", "started_at", "stdout_bytes",
+                                       "stderr_bytes"]
+    assert list(events[2]["data"]) == ["seq", "kind", "time", "task", "name", "type", "owner", "state", "hosts_total",
+                                       "counts", "units_total", "units_done"]
     assert len(core.events("/v1/tasks/t1/events?last_event_id=0").all()) == 3
 
 

@@ -9,6 +9,7 @@
  *	add ID HOSTS            a running task with the hosts h0, h1, …
  *	host ID HOST STATUS [text|binary|nul|badmsg|big:BYTES|hex:XX…]
  *	                        a host's end, with its event
+ *	unit ID UNIT STATE      a unit's event, which has no number
  *	end ID                  the task's end, with its event
  *	flood ID COUNT BYTES    events of a host that are in no row
  *	store away|back         services answer DROVER_ERETRY meanwhile
@@ -633,6 +634,15 @@ static void end_task(const char *id)
 	publish(DROVER_EVENT_TASK, t, NULL, t->seq, json);
 }
 
+static void tell_unit(const char *id, const char *unit, const char *state)
+{
+	char json[256];
+
+	snprintf(json, sizeof(json), "{\"kind\":\"unit\",\"task\":\"%s\",\"unit\":%s,\"state\":\"%s\"}", id, unit,
+		 state);
+	publish(DROVER_EVENT_UNIT, find(id), NULL, 0, json);
+}
+
 static void flood(const char *id, int count, int bytes)
 {
 	char *json = malloc((size_t)bytes + 64);
@@ -679,6 +689,8 @@ static void obey(char *line, const struct drover_source *source, void *self)
 		add_task(w[1], atoll(w[2]));
 	else if (!strcmp(w[0], "host"))
 		end_host(w[1], w[2], w[3], w[4]);
+	else if (!strcmp(w[0], "unit"))
+		tell_unit(w[1], w[2], w[3]);
 	else if (!strcmp(w[0], "end"))
 		end_task(w[1]);
 	else if (!strcmp(w[0], "flood"))
