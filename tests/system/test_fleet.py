@@ -13,9 +13,9 @@ STOPPED, SLEEPING = 4, 11  # positions in the fleet
 
 
 @contextlib.contextmanager
-def herd(tmp_path):
+def herd():
     """28 hosts of a real sshd, a listener that never speaks, one that stops after its banner; and a daemon for them."""
-    with Sshd(tmp_path, 28) as sshd, Peer("silent", sshd.port) as silent, Peer("banner", sshd.port) as banner:
+    with Sshd(28) as sshd, Peer("silent", sshd.port) as silent, Peer("banner", sshd.port) as banner:
         shell = {"plugin": "shell", "port": str(sshd.port), "key": [sshd.key], "agent": "false",
                  "known_hosts": [sshd.known_hosts], "user": sshd.user}
         with Daemon({"executors": [shell]}) as daemon:
@@ -40,8 +40,8 @@ def run_herd(daemon, sshd, silent, banner, *options):
 
 @pytest.mark.parametrize("options,limit", [(["--host-timeout", "5", "--timeout", "20"], 10), (["--timeout", "8"], 12)],
                          ids=["host-timeout", "unit-deadline"])
-def test_hung_hosts_are_named_and_hold_up_nobody(tmp_path, options, limit):
-    with herd(tmp_path) as (daemon, sshd, silent, banner):
+def test_hung_hosts_are_named_and_hold_up_nobody(options, limit):
+    with herd() as (daemon, sshd, silent, banner):
         took, hung, sleeping, stopped = run_herd(daemon, sshd, silent, banner, *options)
         assert took < limit
         task = daemon.get("/v1/tasks")["items"][0]
@@ -63,8 +63,8 @@ def test_hung_hosts_are_named_and_hold_up_nobody(tmp_path, options, limit):
         wait_for("the remote sleep to be gone", lambda: not sshd.processes("sleep 600"), 3)
 
 
-def test_command_line_shows_who_hung(tmp_path):
-    with herd(tmp_path) as (daemon, sshd, _silent, banner):
+def test_command_line_shows_who_hung():
+    with herd() as (daemon, sshd, _silent, banner):
         answer = drover("run", "-H", f"{sshd.addresses[0]},{banner.address}", "--host-timeout", "2", "--", "echo", "hello",
                         daemon=daemon)
         assert answer.returncode == 3
