@@ -90,9 +90,11 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-fr
 TSAN = -fsanitize=thread -fno-omit-frame-pointer
 asan: export ASAN_OPTIONS = detect_leaks=1:abort_on_error=1:handle_abort=0
 asan: export UBSAN_OPTIONS = print_stacktrace=1
-asan: ; @DROVER_SANITIZED=1 $(MAKE) --no-print-directory B=build/asan DROVER_SANITIZE='$(ASAN)' check
+asan tsan: export DROVER_SANITIZED = 1
+asan tsan: export DROVER_TEST_PATIENCE = 4
+asan: ; @$(MAKE) --no-print-directory B=build/asan DROVER_SANITIZE='$(ASAN)' check
 tsan: export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1
-tsan: ; @DROVER_SANITIZED=1 $(MAKE) --no-print-directory B=build/tsan DROVER_SANITIZE='$(TSAN)' check
+tsan: ; @$(MAKE) --no-print-directory B=build/tsan DROVER_SANITIZE='$(TSAN)' check
 
 C_FILES = $(wildcard sdk/include/drover/*.h core/*/*.[ch] plugins/*/*.[ch] plugins/lib/*/*.[ch] tests/*/*.[ch])
 LINT_C  = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
