@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/core.h"
@@ -112,6 +113,18 @@ static int start(struct core *core, int control_fd, int config_fd, struct drover
 	return code;
 }
 
+/* A descriptor for each client of a source: as many as the system allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_warning("cannot raise the limit of descriptors: %m");
+}
+
 int core_main(int control_fd, int config_fd)
 {
 	struct core core = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -120,6 +133,7 @@ int core_main(int control_fd, int config_fd)
 	int status = 1;
 
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
 	atomic_store(&core.last_request, clock_boot_ms());
 	if (sd_event_new(&core.event) < 0)
 		return 1;

@@ -1,4 +1,5 @@
 /* workers.c - see workers.h. */
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "workers.h"
 
 #include <errno.h>
@@ -102,6 +103,7 @@ static void *work(void *argument)
 {
 	struct workers *w = argument;
 
+	pthread_setname_np(pthread_self(), "http");
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct job *job = TAILQ_FIRST(&w->queue);
