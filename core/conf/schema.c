@@ -23,6 +23,8 @@ static const struct drover_option node[] = {
 			  "what holds the processes of a unit together: cgroups, or a subreaper where there are none"),
 	DROVER_OPT_STRING(struct schema_node, user, NULL,
 			  "account that the core, sinks and monitors run as, where the daemon is started by root"),
+	DROVER_OPT_DURATION(struct schema_node, drain, "60s", "0s", "7d",
+			    "how long SIGTERM lets running units go on before they are ended"),
 	DROVER_OPT_DURATION(struct schema_node, idle_exit, "0s", "0s", "30d",
 			    "ends the daemon after so long without a task; 0: never", .flags = DROVER_HIDDEN),
 	DROVER_OPT_END

@@ -61,7 +61,7 @@ struct schema_node {
 	char *name, *state_dir, *user;
 	struct drover_list pools;
 	int isolation;
-	int64_t idle_exit;
+	int64_t drain, idle_exit;
 };
 
 struct schema_capacity {

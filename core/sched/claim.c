@@ -9,6 +9,7 @@
 
 #include "sched/engine_state.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define CLAIM_HOSTS 600 /* in claims under way, or … */
@@ -193,7 +194,7 @@ static bool fits(void *context, struct ready_task *ready)
 		return false;
 	executor = &e->options.executors->items[task->executor];
 	slot = &e->slots[task->executor];
-	return slot->link && slot->ready &&
+	return slot->link && slot->ready && slot->not_before <= clock_boot_ms() &&
 	       has_room(e->running_hosts + e->claiming_hosts, hosts, e->options.capacity_hosts) &&
 	       has_room(e->running_units + e->claiming_units, 1, e->options.capacity_units) &&
 	       has_room(slot->running_hosts, hosts, executor->capacity_hosts) &&

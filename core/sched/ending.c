@@ -8,7 +8,10 @@
 
 #include "sched/engine_state.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+#define NOT_STARTED_PAUSE 1000 /* ms: what was missing (processes, memory) may be there again */
 
 struct rule {
 	enum drover_status begun; /* hosts with an intent; DROVER_PENDING: again in the next attempt */
@@ -27,6 +30,9 @@ static const struct rule rules[] = {
 	[EXEC_GARBAGE] = { DROVER_LOST, DROVER_PENDING, "the unit was killed: its process sent what is no message" },
 	[EXEC_NOT_STARTED] = { DROVER_PENDING, DROVER_PENDING, "the unit could not be started" },
 };
+
+/* The last attempt of a unit that could not be started: its hosts were never touched, so nothing is unknown. */
+static const struct rule never_started_rule = { DROVER_FAILED, DROVER_FAILED, "the unit could not be started" };
 
 static const struct rule shutdown_rule = { DROVER_LOST, DROVER_PENDING, "the unit was ended: droverd was stopped" };
 
@@ -84,15 +90,26 @@ static void describe(const struct rule *rule, const struct running_unit *unit, c
 	buf_dispose(&b);
 }
 
+static const struct rule *choose_rule(const struct engine *e, const struct running_unit *unit, enum exec_end how)
+{
+	if (how == EXEC_STOPPED && unit->shutdown)
+		return &shutdown_rule;
+	if (how == EXEC_NOT_STARTED && unit->attempt >= e->options.max_attempts)
+		return &never_started_rule;
+	return &rules[how];
+}
+
 /* The unit's results so far go to the store first: a result that was sent before the end wins. */
 void ending_put(struct engine *e, struct running_unit *unit, const struct exec_ended *ended)
 {
 	struct executor_slot *slot = &e->slots[unit->executor];
 	enum exec_end how = (size_t)ended->how < sizeof(rules) / sizeof(*rules) ? ended->how : EXEC_GARBAGE;
-	const struct rule *rule = unit->shutdown && how == EXEC_STOPPED ? &shutdown_rule : &rules[how];
+	const struct rule *rule = choose_rule(e, unit, how);
 	struct end_job *job = xcalloc(1, sizeof(*job));
 
 	results_flush(e);
+	if (how == EXEC_NOT_STARTED)
+		slot->not_before = clock_boot_ms() + NOT_STARTED_PAUSE;
 	job->job = (struct job){ .run = run_end, .done = end_done, .weight = (int64_t)unit->left + 1, .on_loop = true };
 	job->engine = e;
 	job->task = unit->task;

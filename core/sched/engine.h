@@ -55,6 +55,8 @@ void engine_task_cancelled(struct engine *engine, int64_t task_key);
 /* When the first of its tasks expires, UTC ms; 0: none does. */
 int64_t engine_next_expiry(const struct engine *engine);
 
+/* Looks for units to claim, soon: something may have changed, or a pause may be over. */
+void engine_wake(struct engine *engine);
 /* Permits for all executor hosts: every lease.permit. */
 void engine_permit(struct engine *engine);
 /* Claims nothing more. */

@@ -42,7 +42,8 @@ struct executor_slot {
 	struct engine *engine;
 	size_t position;
 	struct exec_link *link; /* NULL: down */
-	bool ready;             /* it has opened its plugin */
+	bool ready;             /* it has opened its plugin and takes units */
+	int64_t not_before;     /* CLOCK_BOOTTIME ms: it could not start a unit; nothing more goes to it until then */
 	bool paused;
 	int64_t running_hosts, running_units;
 };
@@ -68,7 +69,6 @@ struct engine {
 };
 
 /* engine.c */
-void engine_wake(struct engine *engine);
 void task_release(struct engine *engine, struct active_task *task);
 /* claim.c */
 void claim_units(struct engine *engine);

@@ -85,6 +85,11 @@ static void on_ready(void *context, const char *version)
 	engine_wake(slot->engine);
 }
 
+static void on_draining(void *context)
+{
+	((struct executor_slot *)context)->ready = false;
+}
+
 static void on_started(void *context, uint64_t handle, int pid)
 {
 	struct executor_slot *slot = context;
@@ -243,6 +248,7 @@ static void on_closed(void *context, const char *reason)
 
 const struct exec_link_events running_events = {
 	.ready = on_ready,
+	.draining = on_draining,
 	.started = on_started,
 	.begin = on_begin,
 	.result = on_result,
