@@ -166,3 +166,14 @@ def test_a_monitor_is_told_the_truth_of_the_core(tmp_path):
             wait_for("a stopped core that is not told as alive", lambda: "alive=0" in told(), 10)
         finally:
             os.kill(core, signal.SIGCONT)
+
+
+def test_a_drain_has_an_end():
+    with Daemon({"node": {"drain": "5s"}}) as daemon:
+        task = daemon.submit("sim", "d[1-30]", {"latency": "50s"}, timeout=100)
+        running(daemon, task, 30)
+        assert daemon.stop(12) == 0
+        daemon.start()
+        answer = daemon.wait(task, 10)
+        assert answer["counts"]["lost"] == 30, answer
+        assert "droverd was stopped" in daemon.results(task)[0]["message"]
