@@ -29,7 +29,10 @@ struct conf_errors {
 	size_t more; /* that were not kept */
 };
 
-#define CONF_ERRORS_INIT { NULL, NULL, 0, 0 }
+#define CONF_ERRORS_INIT                                                                                               \
+	{                                                                                                              \
+		NULL, NULL, 0, 0                                                                                       \
+	}
 
 /* `place` and `path` may be NULL. Control characters are shown as `?`, secrets as `***`. */
 void __attribute__((format(printf, 4, 5)))

@@ -155,8 +155,7 @@ static void check_use(struct conf *c, struct conf_instance *i)
 	if (!use || tree_get(connections, use))
 		return;
 	suggest_begin(&near, use);
-	tree_foreach (connections, member)
-		suggest_consider(&near, member->key);
+	tree_foreach(connections, member) suggest_consider(&near, member->key);
 	snprintf(path, sizeof(path), "%s.use", i->path);
 	errors_add(c->errors, section_place(c, &i->named, "use"), path, "there is no connection `%.80s`%s", use,
 		   suggest_text(&near, text, sizeof(text)));

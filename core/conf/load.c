@@ -54,7 +54,8 @@ static void read_credentials(struct conf *c, const struct tree_node *node)
 	const struct schema_section *schema = &schema_sections[SCHEMA_CREDENTIALS];
 
 	node = section_mapping(c, node, schema->name);
-	tree_foreach (node, member) {
+	tree_foreach(node, member)
+	{
 		struct conf_credential *credential;
 		char path[160];
 
@@ -72,7 +73,8 @@ static void read_credentials(struct conf *c, const struct tree_node *node)
 static void check_connections(struct conf *c, const struct tree_node *node)
 {
 	node = section_mapping(c, node, "connections");
-	tree_foreach (node, connection) {
+	tree_foreach(node, connection)
+	{
 		const struct tree_node *kinds;
 		char path[160];
 
@@ -80,7 +82,8 @@ static void check_connections(struct conf *c, const struct tree_node *node)
 		if (tree_empty(connection))
 			errors_add(c->errors, &connection->key_place, path, "has no value: write `{KIND: {…}}`");
 		kinds = section_mapping(c, connection, path);
-		tree_foreach (kinds, kind) {
+		tree_foreach(kinds, kind)
+		{
 			char inner[300];
 
 			snprintf(inner, sizeof(inner), "%s.%.100s", path, kind->key);
@@ -99,7 +102,8 @@ static void check_dispatcher(struct conf *c, const struct tree_node *node)
 
 static void check_sections(struct conf *c)
 {
-	tree_foreach (c->tree, member) {
+	tree_foreach(c->tree, member)
+	{
 		const struct schema_section *s = schema_sections;
 		struct suggest near;
 		char text[128];

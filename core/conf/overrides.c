@@ -33,9 +33,7 @@ static bool written_as(const char *name, const char *part)
 
 static struct tree_node *member_of(struct tree_node *mapping, const char *part)
 {
-	tree_foreach (mapping, member)
-		if (written_as(member->key, part))
-			return member;
+	tree_foreach(mapping, member) if (written_as(member->key, part)) return member;
 	return NULL;
 }
 

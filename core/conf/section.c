@@ -64,7 +64,8 @@ static struct json_object *map_value(struct conf *c, const struct tree_node *nod
 	struct json_object *map = json_object_new_object();
 	bool sound = true;
 
-	tree_foreach (node, member) {
+	tree_foreach(node, member)
+	{
 		char *name = member_path(path, member->key);
 		struct json_object *value = inner_text(c, member, name);
 
@@ -164,7 +165,8 @@ static void suggest_from(struct suggest *near, const struct drover_option *table
 void section_unknown(struct conf *c, const struct tree_node *node, const char *path,
 		     const struct drover_option *const *tables, size_t count)
 {
-	tree_foreach (node, member) {
+	tree_foreach(node, member)
+	{
 		const struct drover_option *known = NULL;
 		struct suggest near;
 		char text[128], *name;

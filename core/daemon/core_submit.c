@@ -79,7 +79,8 @@ static int insert(struct core *core, struct submission *s, struct drover_error *
 	for (int64_t first = 0; first < total && !code; first += CHUNK) {
 		int64_t count = total - first < CHUNK ? total - first : CHUNK;
 		struct insert_job job = {
-			.job = { .run = run_insert, .weight = count + (first + count == total ? s->task.units : 0),
+			.job = { .run = run_insert,
+				 .weight = count + (first + count == total ? s->task.units : 0),
 				 .impatient = true },
 			.core = core,
 			.submission = s,
@@ -193,7 +194,9 @@ static int store_submission(struct core *core, struct drover_submission *submiss
 int core_submit(void *context, struct drover_submission *submission, struct drover_error *err)
 {
 	struct core *core = context;
-	struct submission_rules rules = { .executors = &core->executors, .limits = &core->limits, .pools = core->pools };
+	struct submission_rules rules = { .executors = &core->executors,
+					  .limits = &core->limits,
+					  .pools = core->pools };
 	struct problems problems = { .tell = submission->problem, .context = submission->context, .room = 100 };
 	struct submission s;
 	int code;

@@ -118,8 +118,8 @@ static int run_role(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, "Drover's daemon: executes tasks on many hosts.", NULL, NULL,
-					  NULL };
+	static const struct argp argp = { options, parse, NULL, "Drover's daemon: executes tasks on many hosts.",
+					  NULL,    NULL,  NULL };
 	struct arguments a = { .control = -1, .config = -1, .link = -1 };
 	char program[4096], *file = NULL;
 	ssize_t size;

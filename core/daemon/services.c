@@ -276,9 +276,9 @@ static void health(void *context, struct drover_core_health *health)
 					       .ready = !draining && store_ok,
 					       .draining = draining,
 					       .store_ok = store_ok,
-					       .message = draining  ? "the daemon is stopping" :
-							  !store_ok ? "the store cannot be written to" :
-								      NULL,
+					       .message = draining    ? "the daemon is stopping"
+							  : !store_ok ? "the store cannot be written to"
+								      : NULL,
 					       .ready_units = core->view.load.ready_units,
 					       .running_units = core->view.load.running_units,
 					       .running_hosts = core->view.load.running_hosts };

@@ -25,9 +25,9 @@
 struct hub_sink {
 	char *name;
 	struct spool_writer *spool;
-	int64_t seq;  /* appended up to here */
+	int64_t seq; /* appended up to here */
 	bool full;
-	int fd;       /* to its process, -1: none; under lock */
+	int fd; /* to its process, -1: none; under lock */
 };
 
 struct subscriber {
@@ -60,7 +60,7 @@ struct hub {
 	pthread_mutex_t subscribers_lock;
 	struct subscriber *subscribers;
 	atomic_int subscriber_count; /* for those that must not wait for the lock */
-	int64_t told; /* subscribers have had the feed up to here; under subscribers_lock */
+	int64_t told;                /* subscribers have had the feed up to here; under subscribers_lock */
 };
 
 int hub_new(const struct hub_options *options, struct hub **hub, struct drover_error *err)
@@ -155,8 +155,9 @@ static int feed_sink(struct hub *h, struct hub_sink *sink, struct drover_session
 	while (code == 1);
 	sink->full = code == DROVER_ELIMIT;
 	if (sink->full && !was_full)
-		log_warning("the spool of sink %s is full; it is filled again from the store when the sink has caught up",
-			    sink->name);
+		log_warning(
+			"the spool of sink %s is full; it is filled again from the store when the sink has caught up",
+			sink->name);
 	else if (code < 0 && !sink->full)
 		log_error("cannot feed sink %s: %s", sink->name, a.err.code ? a.err.message : err.message);
 	if (a.appended && spool_flush(sink->spool, &a.err))

@@ -48,7 +48,8 @@ static bool find_mount(char **point, char **root)
 		char *kind = strstr(line, " - ");
 		char seen[4096], at[4096];
 
-		if (!kind || strncmp(kind, " - cgroup2 ", 11) || sscanf(line, "%*s %*s %*s %4095s %4095s", seen, at) != 2)
+		if (!kind || strncmp(kind, " - cgroup2 ", 11) ||
+		    sscanf(line, "%*s %*s %*s %4095s %4095s", seen, at) != 2)
 			continue;
 		unescape(seen);
 		unescape(at);

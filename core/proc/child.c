@@ -36,13 +36,13 @@ enum child_event { EVENT_SPAWNED, EVENT_READY, EVENT_END, EVENT_KILL, EVENT_EXIT
 
 static const signed char table[][EVENTS] = {
 	/*                    SPAWNED         READY     END           KILL          EXITED          CLEAN       STOP */
-	[CHILD_DOWN] =     { CHILD_STARTING, NO,       NO,           NO,           NO,             NO,         CHILD_STOPPED },
-	[CHILD_STARTING] = { NO,             CHILD_UP, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO,         NO },
-	[CHILD_UP] =       { NO,             CHILD_UP, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO,         NO },
-	[CHILD_ENDING] =   { NO,             CHILD_ENDING, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO,     NO },
-	[CHILD_KILLED] =   { NO,             CHILD_KILLED, CHILD_KILLED, CHILD_KILLED, CHILD_CLEANING, NO,     NO },
-	[CHILD_CLEANING] = { NO,             NO,       NO,           NO,           NO,             CHILD_DOWN, NO },
-	[CHILD_STOPPED] =  { NO,             NO,       NO,           NO,           NO,             NO,         CHILD_STOPPED },
+	[CHILD_DOWN] = { CHILD_STARTING, NO, NO, NO, NO, NO, CHILD_STOPPED },
+	[CHILD_STARTING] = { NO, CHILD_UP, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO, NO },
+	[CHILD_UP] = { NO, CHILD_UP, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO, NO },
+	[CHILD_ENDING] = { NO, CHILD_ENDING, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO, NO },
+	[CHILD_KILLED] = { NO, CHILD_KILLED, CHILD_KILLED, CHILD_KILLED, CHILD_CLEANING, NO, NO },
+	[CHILD_CLEANING] = { NO, NO, NO, NO, NO, CHILD_DOWN, NO },
+	[CHILD_STOPPED] = { NO, NO, NO, NO, NO, NO, CHILD_STOPPED },
 };
 
 static void happen(struct child *c, enum child_event event)
@@ -83,15 +83,17 @@ static void record_death(struct child *c, int status)
 
 	if (lived > BACKOFF_RESET_MS)
 		c->backoff = 0;
-	c->backoff = !c->backoff ? BACKOFF_FIRST_MS : c->backoff * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : c->backoff * 2;
+	c->backoff = !c->backoff                        ? BACKOFF_FIRST_MS
+		     : c->backoff * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS
+							: c->backoff * 2;
 	describe(c, status, c->last_death, sizeof(c->last_death));
 	c->died_at = clock_utc_ms();
 	c->restarts++;
 	c->supervisor->restarts++;
 	if (!c->was_ready)
 		c->failed_once = true;
-	log_error("%s (pid %d) died after %" PRId64 " ms: %s; it is started again in %" PRId64 " ms", c->title, (int)c->pid,
-		  lived, c->last_death, c->backoff);
+	log_error("%s (pid %d) died after %" PRId64 " ms: %s; it is started again in %" PRId64 " ms", c->title,
+		  (int)c->pid, lived, c->last_death, c->backoff);
 	deaths_save(c->supervisor);
 }
 

@@ -16,14 +16,14 @@ struct exec_link;
 
 /* How a unit's processes came to their end. All of them are gone when this is told. */
 enum exec_end {
-	EXEC_RETURNED = 0,  /* run returned 0 */
-	EXEC_ERROR = 1,     /* run returned an error: message */
-	EXEC_EXITED = 2,    /* exit(code) before run returned */
-	EXEC_KILLED = 3,    /* by signal `code` that was not ours */
-	EXEC_DEADLINE = 4,  /* at the deadline, or stopped there in time */
-	EXEC_STOPPED = 5,   /* exec_link_stop */
-	EXEC_NO_PERMIT = 6, /* the core was silent for too long */
-	EXEC_GARBAGE = 7,   /* it sent what is no frame */
+	EXEC_RETURNED = 0,   /* run returned 0 */
+	EXEC_ERROR = 1,      /* run returned an error: message */
+	EXEC_EXITED = 2,     /* exit(code) before run returned */
+	EXEC_KILLED = 3,     /* by signal `code` that was not ours */
+	EXEC_DEADLINE = 4,   /* at the deadline, or stopped there in time */
+	EXEC_STOPPED = 5,    /* exec_link_stop */
+	EXEC_NO_PERMIT = 6,  /* the core was silent for too long */
+	EXEC_GARBAGE = 7,    /* it sent what is no frame */
 	EXEC_NOT_STARTED = 8 /* no process could be made: message; no host was touched */
 };
 

@@ -121,7 +121,9 @@ static void on_link_drained(void *context)
 	executor_host_check_queue(context);
 }
 
-static const struct stream_events link_events = { .frame = on_frame, .closed = on_link_closed, .drained = on_link_drained };
+static const struct stream_events link_events = { .frame = on_frame,
+						  .closed = on_link_closed,
+						  .drained = on_link_drained };
 
 /* ----------------------------------------------------------------------- signals, clock, supervisor */
 
@@ -274,7 +276,8 @@ static int open_plugin(struct executor_host *host, struct json_object *slice, st
 	host->executor = plugin.module->executor;
 	loader_dispose(&plugin);
 	if (!host->executor)
-		return drover_error_set(err, DROVER_EINVALID, "plugin %s is no executor", slice_text(slice, "plugin", "?"));
+		return drover_error_set(err, DROVER_EINVALID, "plugin %s is no executor",
+					slice_text(slice, "plugin", "?"));
 	rc = slice_options(slice_get(slice, "options"), host->executor->options, host->executor->self_size, &host->self,
 			   err);
 	if (!rc && host->executor->check) {

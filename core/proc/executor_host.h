@@ -24,14 +24,14 @@ struct executor_host {
 	void *self;
 	int *keep; /* descriptors that the plugin's open has made */
 	size_t keep_count;
-	struct rlimit files;     /* as we were started: units get it */
-	struct unit *by_handle;  /* hash */
-	struct unit *by_pid;     /* hash; those whose process has not been reaped */
-	int64_t permit_lost;     /* ms */
-	int64_t last_permit;     /* CLOCK_BOOTTIME ms */
-	bool paused;             /* too much waits for the core: units are not read */
-	bool draining;           /* has told the core to hand out nothing more; ends when it is idle */
-	bool closing;            /* ends when the last unit has */
+	struct rlimit files;    /* as we were started: units get it */
+	struct unit *by_handle; /* hash */
+	struct unit *by_pid;    /* hash; those whose process has not been reaped */
+	int64_t permit_lost;    /* ms */
+	int64_t last_permit;    /* CLOCK_BOOTTIME ms */
+	bool paused;            /* too much waits for the core: units are not read */
+	bool draining;          /* has told the core to hand out nothing more; ends when it is idle */
+	bool closing;           /* ends when the last unit has */
 };
 
 /* ------------------------------------------------------------------------ unit_parent.c: one unit */

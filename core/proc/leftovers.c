@@ -49,7 +49,8 @@ static int make_folder(const char *path, uid_t owner, struct drover_error *err)
 		return 0;
 	}
 	if (owner != (uid_t)-1 && chown(path, owner, (gid_t)-1))
-		return drover_error_set(err, DROVER_EFAULT, "cannot give %s to user %u: %s", path, owner, strerror(errno));
+		return drover_error_set(err, DROVER_EFAULT, "cannot give %s to user %u: %s", path, owner,
+					strerror(errno));
 	return 0;
 }
 
@@ -92,8 +93,8 @@ int leftovers_lock(const char *state_dir, int *fd, struct drover_error *err)
 		return 0;
 	}
 	if (!fcntl(*fd, F_GETLK, &holder) && holder.l_type != F_UNLCK)
-		rc = drover_error_set(err, DROVER_ECONFLICT, "the state folder %s is in use by droverd, pid %d", state_dir,
-				      (int)holder.l_pid);
+		rc = drover_error_set(err, DROVER_ECONFLICT, "the state folder %s is in use by droverd, pid %d",
+				      state_dir, (int)holder.l_pid);
 	else
 		rc = drover_error_set(err, DROVER_EFAULT, "cannot lock %s: %s", path, strerror(errno));
 	close(*fd);

@@ -38,7 +38,7 @@ struct monitor_host {
 	sd_event *event;
 	struct control *control;
 	struct drover_health health;
-	char *node; /* owned: health.node */
+	char *node;      /* owned: health.node */
 	int64_t told_at; /* CLOCK_BOOTTIME ms, 0: never */
 	struct monitor *monitors;
 	size_t count;
@@ -110,8 +110,8 @@ static int open_monitor(struct monitor *m, struct json_object *o, struct drover_
 		rc = m->plugin->open(m->self, err);
 	control_left(m->host->control);
 	m->opened = !rc;
-	if (!rc && sd_event_add_time_relative(m->host->event, &m->timer, CLOCK_BOOTTIME, (uint64_t)m->interval * 1000, 0,
-					      on_interval, m) < 0)
+	if (!rc && sd_event_add_time_relative(m->host->event, &m->timer, CLOCK_BOOTTIME, (uint64_t)m->interval * 1000,
+					      0, on_interval, m) < 0)
 		rc = drover_error_set(err, DROVER_ENOMEM, "cannot make a timer");
 	return rc;
 }

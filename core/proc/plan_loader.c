@@ -52,7 +52,8 @@ bool plan_loader_is(const struct plan_loader *l, pid_t pid)
 static void finish(struct plan_loader *l, const char *failure)
 {
 	struct json_object *all = failure || !l->text.size ? NULL : json_tokener_parse(l->text.data);
-	struct json_object *plan = json_object_get(slice_get(all, "plan")), *errors = json_object_get(slice_get(all, "errors"));
+	struct json_object *plan = json_object_get(slice_get(all, "plan")),
+			   *errors = json_object_get(slice_get(all, "errors"));
 	plan_loaded_fn *fn = l->fn;
 	void *context = l->context;
 
@@ -60,8 +61,9 @@ static void finish(struct plan_loader *l, const char *failure)
 	plan_loader_free(l);
 	if (!plan && !errors) {
 		errors = json_object_new_array();
-		json_object_array_add(errors, json_object_new_string(
-						      failure ? failure : "the process that reads the configuration died"));
+		json_object_array_add(
+			errors,
+			json_object_new_string(failure ? failure : "the process that reads the configuration died"));
 	}
 	fn(context, plan, errors);
 	json_object_put(errors);
@@ -131,7 +133,8 @@ int plan_loader_start(struct sd_event *event, const char *program, const char *f
 	}
 	rc = sd_event_add_io(event, &l->io, l->fd, EPOLLIN, on_io, l);
 	if (rc >= 0)
-		rc = sd_event_add_time_relative(event, &l->timer, CLOCK_BOOTTIME, TIMEOUT_S * 1000000ull, 0, on_timer, l);
+		rc = sd_event_add_time_relative(event, &l->timer, CLOCK_BOOTTIME, TIMEOUT_S * 1000000ull, 0, on_timer,
+						l);
 	if (rc < 0) {
 		rc = drover_error_set(err, DROVER_EFAULT, "cannot watch a process: %s", strerror(-rc));
 		goto failed;

@@ -62,9 +62,8 @@ static bool is_variable(const char *entry, const char *name)
 /* Names that no child inherits: systemd's, which are for us, and those that hold secrets. */
 static bool is_ours(const struct spawn *sp, const char *entry)
 {
-	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-					     "LISTEN_FDS",    "LISTEN_PID",    MARKER_RUN,
-					     MARKER_UNIT,     "DROVER_TOKEN" };
+	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",
+					     "LISTEN_PID",    MARKER_RUN,      MARKER_UNIT,    "DROVER_TOKEN" };
 	struct json_object *secret = slice_get(sp->child->supervisor->plan, "secret_variables");
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -73,7 +72,8 @@ static bool is_ours(const struct spawn *sp, const char *entry)
 	for (size_t i = 0; json_object_is_type(secret, json_type_array) && i < json_object_array_length(secret); i++)
 		if (is_variable(entry, json_object_get_string(json_object_array_get_idx(secret, i))))
 			return true;
-	return sp->switch_user && (is_variable(entry, "HOME") || is_variable(entry, "USER") || is_variable(entry, "LOGNAME"));
+	return sp->switch_user &&
+	       (is_variable(entry, "HOME") || is_variable(entry, "USER") || is_variable(entry, "LOGNAME"));
 }
 
 static void make_environment(struct spawn *sp)

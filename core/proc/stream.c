@@ -30,7 +30,7 @@ struct stream {
 	bool blocked; /* the socket takes no more: waits for EPOLLOUT */
 	bool paused;
 	bool closed;
-	bool busy;  /* within an event: freed later */
+	bool busy; /* within an event: freed later */
 	bool freed;
 };
 

@@ -58,9 +58,9 @@ bool subreaper_look(pid_t pid, struct subreaper_process *process)
 	/* The name is in parentheses and may hold anything, parentheses too. */
 	const char *rest = text ? strrchr(text, ')') : NULL;
 	int session;
-	bool ok = rest && sscanf(rest + 1,
-				 " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-				 &process->state, &session, &ticks) == 3;
+	bool ok = rest &&
+		  sscanf(rest + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			 &process->state, &session, &ticks) == 3;
 
 	free(text);
 	if (!ok)

@@ -117,7 +117,8 @@ static void read_again(struct supervisor *s)
 	struct drover_error error = { 0 };
 
 	s->reload_again = false;
-	if (!plan_loader_start(s->event, s->options->program, s->options->config_file, on_new_plan, s, &s->loader, &error))
+	if (!plan_loader_start(s->event, s->options->program, s->options->config_file, on_new_plan, s, &s->loader,
+			       &error))
 		return;
 	log_error("cannot read the configuration again: %s", error.message);
 	notify_state(s);

@@ -40,24 +40,24 @@ struct child {
 	char *user;  /* owned, or NULL: the supervisor's own */
 	char *slice; /* owned, JSON text */
 	enum child_state state;
-	bool removed;      /* the configuration has it no more: ends for good */
-	bool failed_once;  /* it has died before it was ever ready: readiness waits no longer for it */
-	bool was_ready;    /* in this life */
-	bool expected;     /* its end was asked for: no death */
+	bool removed;     /* the configuration has it no more: ends for good */
+	bool failed_once; /* it has died before it was ever ready: readiness waits no longer for it */
+	bool was_ready;   /* in this life */
+	bool expected;    /* its end was asked for: no death */
 	pid_t pid;
-	unsigned serial;   /* of its processes; names the cgroup */
-	char *cgroup;      /* owned: the folder of this life's group, or NULL */
-	int control;       /* -1: none */
+	unsigned serial; /* of its processes; names the cgroup */
+	char *cgroup;    /* owned: the folder of this life's group, or NULL */
+	int control;     /* -1: none */
 	struct sd_event_source *control_source;
 	struct sd_event_source *timer; /* by state: start again, kill, look again */
 	struct sd_event_source *call;  /* a plugin's call that may hang */
 	char call_what[64];
 	int64_t call_timeout;
-	char cause[256];       /* why we killed it; "" where it died by itself */
-	int64_t started_boot;  /* CLOCK_BOOTTIME ms */
-	int64_t started_at;    /* UTC ms */
-	int64_t backoff;       /* ms before the next start */
-	int64_t killed_at;     /* CLOCK_BOOTTIME ms */
+	char cause[256];      /* why we killed it; "" where it died by itself */
+	int64_t started_boot; /* CLOCK_BOOTTIME ms */
+	int64_t started_at;   /* UTC ms */
+	int64_t backoff;      /* ms before the next start */
+	int64_t killed_at;    /* CLOCK_BOOTTIME ms */
 	int64_t restarts, died_at;
 	char last_death[256];
 	/* Core: its last pulse. */
@@ -69,23 +69,23 @@ struct child {
 struct supervisor {
 	const struct supervisor_options *options;
 	struct sd_event *event;
-	struct json_object *plan; /* owned; what runs now */
+	struct json_object *plan;   /* owned; what runs now */
 	struct plan_loader *loader; /* under way, or NULL */
-	struct child *children;   /* list; the core first */
+	struct child *children;     /* list; the core first */
 	char *state_dir;
-	char run[96];       /* value of DROVER_RUN */
+	char run[96];         /* value of DROVER_RUN */
 	int64_t started_boot; /* CLOCK_BOOTTIME ms */
-	int lock;           /* descriptor that every child inherits */
-	char *tree;         /* the cgroup folder of all children, or NULL: the subreaper way */
-	bool started;       /* the first plan is carried out */
+	int lock;             /* descriptor that every child inherits */
+	char *tree;           /* the cgroup folder of all children, or NULL: the subreaper way */
+	bool started;         /* the first plan is carried out */
 	bool stopping;
 	bool told_ready;
-	char *status;       /* owned: the last that systemd was told */
+	char *status; /* owned: the last that systemd was told */
 	bool pid_file_written;
-	bool reload_again;  /* a SIGHUP came while one was worked on */
-	bool parts_dirty;   /* the core is to be told */
-	int64_t drain;      /* ms that SIGTERM gives running units */
-	int64_t restarts;   /* of any part */
+	bool reload_again; /* a SIGHUP came while one was worked on */
+	bool parts_dirty;  /* the core is to be told */
+	int64_t drain;     /* ms that SIGTERM gives running units */
+	int64_t restarts;  /* of any part */
 	int exit_code;
 };
 
@@ -116,8 +116,8 @@ void child_settle_all(struct supervisor *s);
 /* Makes its process, with control connection, slice and link. 0 or negative; nothing is left after an error. */
 int spawn_child(struct child *c, struct drover_error *err);
 /* Execs this program in another role with only these descriptors; used between fork and exec. */
-void __attribute__((noreturn)) spawn_exec(const char *program, char *const argv[], char *const envp[], const int *keep,
-					  size_t count);
+void __attribute__((noreturn))
+spawn_exec(const char *program, char *const argv[], char *const envp[], const int *keep, size_t count);
 
 /* ----------------------------------------------------------------------------------- peers.c */
 

@@ -30,7 +30,7 @@ struct unit {
 	char *reason;       /* of `why`, or NULL */
 	enum exec_end said; /* by its own last frame: EXEC_RETURNED or EXEC_ERROR */
 	bool has_said;
-	char *message;      /* of `said` */
+	char *message;                 /* of `said` */
 	int64_t started_at, killed_at; /* CLOCK_BOOTTIME ms */
 	char *folder;                  /* its cgroup, or NULL */
 	char label[192];               /* for the log */

@@ -30,9 +30,10 @@ static void log_line(struct unit_output *o, const char *label)
 
 	o->lines++;
 	if (text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
-		level = text[1] < '4' ? LOG_LEVEL_ERROR : text[1] == '4' ? LOG_LEVEL_WARNING
-							 : text[1] == '7' ? LOG_LEVEL_DEBUG
-									  : LOG_LEVEL_INFO;
+		level = text[1] < '4'    ? LOG_LEVEL_ERROR
+			: text[1] == '4' ? LOG_LEVEL_WARNING
+			: text[1] == '7' ? LOG_LEVEL_DEBUG
+					 : LOG_LEVEL_INFO;
 		text += 3;
 	}
 	log_write(level, "%s: %s", label, text);

@@ -15,13 +15,13 @@
 #define UNIT_OUTPUT_TAIL 4096
 
 struct unit_output {
-	int fd;           /* -1: at its end */
-	struct buf tail;  /* the last bytes, up to twice the limit */
-	struct buf line;  /* begun, not ended */
-	int64_t second;   /* of the clock, to which `lines` belongs */
+	int fd;          /* -1: at its end */
+	struct buf tail; /* the last bytes, up to twice the limit */
+	struct buf line; /* begun, not ended */
+	int64_t second;  /* of the clock, to which `lines` belongs */
 	int lines;
-	int64_t dropped;  /* bytes that were not logged */
-	bool skipping;    /* within a line that is not */
+	int64_t dropped; /* bytes that were not logged */
+	bool skipping;   /* within a line that is not */
 };
 
 /* Reads what is there, up to a bound. False: the end. `label` begins each log line. */

@@ -384,8 +384,8 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 	unit->pid = fork_unit(unit, &error);
 	if (!unit->pid) {
 		const struct unit_start start = {
-			host->executor, host->self,	  *head,       *targets,    sockets[1], pipes[1],
-			host->keep,	host->keep_count, host->files, self,
+			host->executor, host->self,       *head,       *targets, sockets[1], pipes[1],
+			host->keep,     host->keep_count, host->files, self,
 		};
 		unit_process_run(&start);
 	}
@@ -431,7 +431,7 @@ void unit_parent_pause_all(struct executor_host *host, bool paused)
 {
 	struct unit *unit, *next;
 
-	HASH_ITER(hh, host->by_handle, unit, next) {
+	HASH_ITER (hh, host->by_handle, unit, next) {
 		if (unit->stream)
 			stream_pause(unit->stream, paused);
 	}
@@ -441,7 +441,7 @@ void unit_parent_kill_all(struct executor_host *host, enum exec_end why, const c
 {
 	struct unit *unit, *next;
 
-	HASH_ITER(hh, host->by_handle, unit, next) {
+	HASH_ITER (hh, host->by_handle, unit, next) {
 		unit_parent_kill(unit, why, reason);
 	}
 }

@@ -80,7 +80,9 @@ static void send_end(struct drover_unit *unit, int rc, const struct drover_error
 	const struct exec_ended ended = {
 		.how = rc ? EXEC_ERROR : EXEC_RETURNED,
 		.code = rc,
-		.message = !rc ? NULL : error->message[0] ? error->message : "run returned an error without a message",
+		.message = !rc                 ? NULL
+			   : error->message[0] ? error->message
+					       : "run returned an error without a message",
 	};
 	size_t place = wire_begin(&unit->out, WIRE_ENDED, 0);
 

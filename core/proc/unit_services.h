@@ -25,7 +25,7 @@ struct drover_unit {
 	uint64_t seed;
 	struct buf out; /* frames that wait for the cork to be drawn, or to be written whole */
 	bool corked;
-	bool stopped; /* seen */
+	bool stopped;  /* seen */
 	struct buf in; /* of the other side's frames */
 };
 

@@ -222,8 +222,9 @@ void claim_units(struct engine *e)
 			room = room ? room * 2 : 8;
 			job = xrealloc(job, sizeof(*job) + room * sizeof(job->units[0]));
 			if (room == 8)
-				*job = (struct claim_job){ .job = { .run = run_claim, .done = claim_done, .on_loop = true },
-							   .engine = e };
+				*job = (struct claim_job){
+					.job = { .run = run_claim, .done = claim_done, .on_loop = true }, .engine = e
+				};
 		}
 		job->units[job->count++] = (struct claimed_unit){
 			.task = task,

@@ -52,9 +52,9 @@ void engine_free(struct engine *e)
 		return;
 	for (size_t i = 0; i < e->options.executors->count; i++)
 		exec_link_free(e->slots[i].link);
-	HASH_ITER(hh, e->units, unit, next_unit)
+	HASH_ITER (hh, e->units, unit, next_unit)
 		running_free(e, unit);
-	HASH_ITER(hh, e->tasks, task, next_task) {
+	HASH_ITER (hh, e->tasks, task, next_task) {
 		task->running = 0;
 		ready_drop(&e->ready, &task->ready);
 		task_release(e, task);
@@ -152,7 +152,7 @@ void engine_tasks_found(struct engine *e)
 {
 	struct active_task *task, *next;
 
-	HASH_ITER(hh, e->tasks, task, next)
+	HASH_ITER (hh, e->tasks, task, next)
 		task_release(e, task);
 }
 
@@ -184,7 +184,7 @@ void engine_task_cancelled(struct engine *e, int64_t task_key)
 		return;
 	task->cancelled = true;
 	ready_drop(&e->ready, &task->ready);
-	HASH_ITER(hh, e->units, unit, next)
+	HASH_ITER (hh, e->units, unit, next)
 		if (unit->task == task)
 			stop_unit(e, unit, "cancelled");
 	task_release(e, task);
@@ -234,7 +234,7 @@ void engine_stop_units(struct engine *e, const char *reason)
 {
 	struct running_unit *unit, *next;
 
-	HASH_ITER(hh, e->units, unit, next) {
+	HASH_ITER (hh, e->units, unit, next) {
 		unit->shutdown = true;
 		stop_unit(e, unit, reason);
 	}

@@ -21,9 +21,9 @@ struct hub;
 struct engine_options {
 	int64_t capacity_hosts, capacity_units; /* running at once */
 	int64_t incarnation;
-	int max_attempts;                       /* of a unit */
-	int64_t result_backlog;                 /* results not yet stored, above which nothing more is read */
-	const struct executors *executors;      /* borrowed */
+	int max_attempts;                  /* of a unit */
+	int64_t result_backlog;            /* results not yet stored, above which nothing more is read */
+	const struct executors *executors; /* borrowed */
 };
 
 struct engine_load {

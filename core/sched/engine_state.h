@@ -28,13 +28,13 @@ struct running_unit {
 	int64_t unit;
 	int attempt;
 	int executor;
-	size_t count;       /* hosts that it was given */
-	size_t left;        /* of them without a result */
-	int64_t *indexes;   /* of each in the task */
+	size_t count;     /* hosts that it was given */
+	size_t left;      /* of them without a result */
+	int64_t *indexes; /* of each in the task */
 	bool *reported;
-	char *notes;        /* what its process did wrong, or NULL */
-	bool stopped;       /* by us, before its deadline */
-	bool shutdown;      /* … since the node stops */
+	char *notes;   /* what its process did wrong, or NULL */
+	bool stopped;  /* by us, before its deadline */
+	bool shutdown; /* … since the node stops */
 	UT_hash_handle hh;
 };
 

@@ -17,8 +17,8 @@
 struct ready_task {
 	struct ready_task *previous, *next; /* the ring of its priority; NULL: not queued */
 	int priority;
-	int64_t fresh, total;               /* units [fresh, total) were never claimed */
-	int64_t *returned;                  /* owned */
+	int64_t fresh, total; /* units [fresh, total) were never claimed */
+	int64_t *returned;    /* owned */
 	size_t returned_count, returned_room;
 };
 

@@ -83,9 +83,9 @@ static void results_done(struct job *base, int code, const struct drover_error *
 		if (r->outcome != DROVER_WRITTEN)
 			log_warning("a result of task %lld unit %lld host %lld came %s: no status was changed",
 				    (long long)r->task_key, (long long)r->unit, (long long)r->index,
-				    r->outcome == DROVER_LATE	  ? "after the unit was taken over" :
-				    r->outcome == DROVER_REPEATED ? "again" :
-								    "for a host that the unit does not have");
+				    r->outcome == DROVER_LATE       ? "after the unit was taken over"
+				    : r->outcome == DROVER_REPEATED ? "again"
+								    : "for a host that the unit does not have");
 	}
 	e->unstored -= (int64_t)batch->count;
 	while (batch->blocks) {

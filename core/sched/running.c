@@ -29,8 +29,7 @@ void running_free(struct engine *e, struct running_unit *unit)
 	free(unit);
 }
 
-void running_start(struct engine *e, struct active_task *task, const struct drover_claim *claim,
-		   struct exec_unit *exec)
+void running_start(struct engine *e, struct active_task *task, const struct drover_claim *claim, struct exec_unit *exec)
 {
 	struct executor_slot *slot = &e->slots[task->executor];
 	struct running_unit *unit = xcalloc(1, sizeof(*unit));
@@ -234,16 +233,17 @@ static void on_closed(void *context, const char *reason)
 	struct running_unit *unit, *next;
 	char message[256];
 
-	snprintf(message, sizeof(message), "the executor host %s died: %s", e->options.executors->items[slot->position].name,
-		 reason ? reason : "its connection closed");
+	snprintf(message, sizeof(message), "the executor host %s died: %s",
+		 e->options.executors->items[slot->position].name, reason ? reason : "its connection closed");
 	log_error("%s", message);
 	exec_link_free(slot->link);
 	slot->link = NULL;
 	slot->ready = false;
-	HASH_ITER(hh, e->units, unit, next)
+	HASH_ITER (hh, e->units, unit, next)
 		if (unit->executor == (int)slot->position)
-			ending_put(e, unit,
-				   &(struct exec_ended){ .handle = unit->handle, .how = EXEC_KILLED, .message = message });
+			ending_put(
+				e, unit,
+				&(struct exec_ended){ .handle = unit->handle, .how = EXEC_KILLED, .message = message });
 }
 
 const struct exec_link_events running_events = {

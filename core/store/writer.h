@@ -28,9 +28,9 @@ typedef void job_done_fn(struct job *job, int code, const struct drover_error *e
 struct job {
 	job_run_fn *run;
 	job_done_fn *done;
-	int64_t weight;  /* rows, about: groups are bounded by their sum */
-	bool on_loop;    /* `done` is called on the event loop */
-	bool impatient;  /* give up with DROVER_ERETRY when the store is away */
+	int64_t weight; /* rows, about: groups are bounded by their sum */
+	bool on_loop;   /* `done` is called on the event loop */
+	bool impatient; /* give up with DROVER_ERETRY when the store is away */
 	struct job *next;
 	int code;
 	struct drover_error err;

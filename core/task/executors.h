@@ -27,8 +27,8 @@ struct executor_entry {
 	char *types_text;
 	int64_t window;
 	bool has_match;
-	struct nodeset match;      /* hosts that it serves, sorted; where has_match */
-	int64_t capacity_hosts;    /* 0: the node's */
+	struct nodeset match;   /* hosts that it serves, sorted; where has_match */
+	int64_t capacity_hosts; /* 0: the node's */
 	int64_t capacity_units;
 	bool has_payload;
 	struct executor_field *fields;

@@ -123,7 +123,7 @@ static void take_object(struct collector *c, struct json_object *object, const c
 	size_t before = c->problems->count;
 	struct nodeset *set;
 
-	json_object_object_foreach(object, key, value)
+	json_object_object_foreach (object, key, value)
 		object_member(c, key, value, pointer, &host);
 	if (c->problems->count != before)
 		return;

@@ -15,7 +15,7 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 		unsigned char first, last; /* of the first byte */
 		unsigned char low, high;   /* of the second */
 		size_t size;
-	} forms[] = { { 0x00, 0x7f, 0, 0, 1 },	      { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+	} forms[] = { { 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
 		      { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
 		      { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 } };
 
@@ -50,9 +50,9 @@ static int scan(const char *text, size_t size, size_t *members, struct drover_er
 			else if (c == '"')
 				quoted = false;
 			else if (c < 0x20)
-				return drover_error_set(err, DROVER_EINVALID,
-							"byte %zu: a control character inside a string: write it as \\u%04x",
-							i, c);
+				return drover_error_set(
+					err, DROVER_EINVALID,
+					"byte %zu: a control character inside a string: write it as \\u%04x", i, c);
 			else if (!utf8_sequence((const unsigned char *)text + i, size - i))
 				return drover_error_set(err, DROVER_EINVALID, "byte %zu: not UTF-8", i);
 			else
@@ -65,8 +65,8 @@ static int scan(const char *text, size_t size, size_t *members, struct drover_er
 			++*members;
 		else if (c == '\'' || c == 'N' || c == 'I' || c == '/' || c == '\0' || c > 0x7e)
 			return drover_error_set(err, DROVER_EINVALID, "byte %zu: unexpected %s", i,
-						c == '\'' ? "single quote: strings are written in double quotes" :
-							    "character");
+						c == '\'' ? "single quote: strings are written in double quotes"
+							  : "character");
 	}
 	return 0;
 }
@@ -76,8 +76,7 @@ static size_t count_members(struct json_object *value)
 	size_t count = 0;
 
 	if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, key, member)
-		{
+		json_object_object_foreach (value, key, member) {
 			(void)key;
 			count += 1 + count_members(member);
 		}
@@ -139,8 +138,7 @@ static void canonical_object(struct json_object *value, struct buf *out)
 	size_t count = (size_t)json_object_object_length(value), n = 0;
 	const char **keys = xcalloc(count, sizeof(*keys));
 
-	json_object_object_foreach(value, name, unused)
-	{
+	json_object_object_foreach (value, name, unused) {
 		(void)unused;
 		keys[n++] = name;
 	}

@@ -14,14 +14,10 @@ static const struct {
 	unsigned bit;
 	const char *name;
 } kinds[] = {
-	{ DROVER_JSON_STRING, "a string" },
-	{ DROVER_JSON_INT, "a whole number" },
-	{ DROVER_JSON_NUMBER, "a number" },
-	{ DROVER_JSON_BOOL, "true or false" },
-	{ DROVER_JSON_STRINGS, "a list of strings" },
-	{ DROVER_JSON_MAP, "an object of strings, numbers and booleans" },
-	{ DROVER_JSON_OBJECT, "an object" },
-	{ DROVER_JSON_DURATION, "a duration (seconds, or 90s, 5m)" },
+	{ DROVER_JSON_STRING, "a string" },           { DROVER_JSON_INT, "a whole number" },
+	{ DROVER_JSON_NUMBER, "a number" },           { DROVER_JSON_BOOL, "true or false" },
+	{ DROVER_JSON_STRINGS, "a list of strings" }, { DROVER_JSON_MAP, "an object of strings, numbers and booleans" },
+	{ DROVER_JSON_OBJECT, "an object" },          { DROVER_JSON_DURATION, "a duration (seconds, or 90s, 5m)" },
 };
 
 static bool all_strings(struct json_object *value)
@@ -38,8 +34,7 @@ static bool all_scalars(struct json_object *value)
 {
 	if (!json_object_is_type(value, json_type_object))
 		return false;
-	json_object_object_foreach(value, key, member)
-	{
+	json_object_object_foreach (value, key, member) {
 		enum json_type type = json_object_get_type(member);
 
 		(void)key;
@@ -135,8 +130,7 @@ void payload_check(const struct executor_entry *executor, struct json_object *pa
 
 	if (!executor->has_payload)
 		return;
-	json_object_object_foreach(payload, key, value)
-	{
+	json_object_object_foreach (payload, key, value) {
 		const struct executor_field *field = find_field(executor, key);
 
 		if (field) {

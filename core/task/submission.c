@@ -121,9 +121,9 @@ static void read_field(struct submission *s, const struct field *field, struct j
 		break;
 	case FIELD_NUMBER:
 		read_number(field, value,
-			    field->offset == AT(unit_size)      ? limits->unit_size :
-			    field->offset == AT(output_limit)   ? limits->output :
-								  field->high,
+			    field->offset == AT(unit_size)      ? limits->unit_size
+			    : field->offset == AT(output_limit) ? limits->output
+								: field->high,
 			    pointer, problems, member);
 		break;
 	case FIELD_DURATION:
@@ -161,8 +161,7 @@ static void key_pointer(const char *key, char *pointer, size_t size)
 
 static void read_members(struct submission *s, const struct task_limits *limits, struct problems *problems)
 {
-	json_object_object_foreach(s->root, key, value)
-	{
+	json_object_object_foreach (s->root, key, value) {
 		const struct field *field = find_field(key);
 		char pointer[200];
 
@@ -189,11 +188,12 @@ static void read_labels(struct submission *s, struct problems *problems)
 	if (!labels)
 		return;
 	if (ok) {
-		json_object_object_foreach(labels, key, value)
+		json_object_object_foreach (labels, key, value)
 			ok = ok && *key && strlen(key) <= 64 && !strchr(key, '=') && text_ok(value, 0, 256, false);
 	}
 	if (!ok)
-		problems_add(problems, "/labels", "must be an object of at most 64 texts, with keys of 1 to 64 bytes without =");
+		problems_add(problems, "/labels",
+			     "must be an object of at most 64 texts, with keys of 1 to 64 bytes without =");
 	else
 		s->task.labels = s->labels = plain_json(labels);
 }
@@ -214,7 +214,8 @@ static void read_others(struct submission *s, struct problems *problems)
 	if (number)
 		s->task.expires_at = clock_utc_ms() + number;
 	if (on_lost) {
-		const char *word = json_object_is_type(on_lost, json_type_string) ? json_object_get_string(on_lost) : "";
+		const char *word =
+			json_object_is_type(on_lost, json_type_string) ? json_object_get_string(on_lost) : "";
 
 		s->task.rerun_lost = !strcmp(word, "rerun");
 		if (!s->task.rerun_lost && strcmp(word, "report"))
@@ -236,8 +237,8 @@ static void check_executor(struct submission *s, const struct executors *executo
 	for (size_t h = 0; h < s->host_count; h++) {
 		if (executor_matches(e, s->hosts[h].name))
 			continue;
-		problems_add(problems, pointer, "the executor `%s` does not serve the host %s (see its `match`)", e->name,
-			     s->hosts[h].name);
+		problems_add(problems, pointer, "the executor `%s` does not serve the host %s (see its `match`)",
+			     e->name, s->hosts[h].name);
 		return;
 	}
 	s->executor = i;
@@ -338,7 +339,8 @@ static void fill_digest(struct submission *s)
 	struct buf canonical = BUF_INIT;
 
 	json_canonical(s->root, &canonical);
-	crypto_generichash(s->digest, sizeof(s->digest), (const unsigned char *)canonical.data, canonical.size, NULL, 0);
+	crypto_generichash(s->digest, sizeof(s->digest), (const unsigned char *)canonical.data, canonical.size, NULL,
+			   0);
 	buf_dispose(&canonical);
 	s->task.body = s->digest;
 	s->task.body_size = sizeof(s->digest);
@@ -360,8 +362,8 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 	}
 	read_members(s, rules->limits, problems);
 	read_others(s, problems);
-	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"), rules->limits,
-		   problems);
+	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"),
+		   rules->limits, problems);
 	choose_executor(s, rules->executors, problems);
 	read_payload(s, rules->executors, problems);
 	check_pool(s, rules->pools, problems);
@@ -378,7 +380,8 @@ struct drover_unit_spec submission_unit(const struct submission *s, int64_t unit
 	int64_t first = unit * s->task.unit_size;
 	int64_t left = s->task.hosts - first;
 
-	return (struct drover_unit_spec){ .first = first, .count = left < s->task.unit_size ? left : s->task.unit_size };
+	return (struct drover_unit_spec){ .first = first,
+					  .count = left < s->task.unit_size ? left : s->task.unit_size };
 }
 
 void submission_dispose(struct submission *s)

@@ -17,7 +17,10 @@ struct buf {
 	size_t room;
 };
 
-#define BUF_INIT { NULL, 0, 0 }
+#define BUF_INIT                                                                                                       \
+	{                                                                                                              \
+		NULL, 0, 0                                                                                             \
+	}
 
 void buf_dispose(struct buf *b);
 void buf_reserve(struct buf *b, size_t more);

@@ -8,9 +8,15 @@
 #include "quote.h"
 
 const struct drover_payload_field payload_fields[] = {
-	{ .name = "command", .types = DROVER_JSON_STRING, .group = 1, .help = "text for the user's shell, as ssh sends it" },
+	{ .name = "command",
+	  .types = DROVER_JSON_STRING,
+	  .group = 1,
+	  .help = "text for the user's shell, as ssh sends it" },
 	{ .name = "argv", .types = DROVER_JSON_STRINGS, .group = 1, .help = "words, quoted exactly for a POSIX shell" },
-	{ .name = "script", .types = DROVER_JSON_STRING, .group = 1, .help = "a script's text, run by its #! or /bin/sh" },
+	{ .name = "script",
+	  .types = DROVER_JSON_STRING,
+	  .group = 1,
+	  .help = "a script's text, run by its #! or /bin/sh" },
 	{ .name = "env", .types = DROVER_JSON_MAP, .help = "environment variables for the command" },
 	{ .name = "stdin", .types = DROVER_JSON_STRING, .help = "the command's standard input" },
 	DROVER_PAYLOAD_END
@@ -92,14 +98,15 @@ static int get_env(json_object *object, struct payload *p, struct drover_error *
 	p->env = calloc((size_t)json_object_object_length(map) + 1, sizeof(*p->env));
 	if (!p->env)
 		return drover_error_set(err, DROVER_ENOMEM, "no memory for payload.env");
-	json_object_object_foreach(map, name, value) {
+	json_object_object_foreach (map, name, value) {
 		const char *text = json_object_get_string(value);
 		size_t size;
 
 		if (!is_variable_name(name))
 			return drover_error_set(err, DROVER_EINVALID,
 						"payload.env: \"%s\" is not the name of an environment variable", name);
-		if (!value || json_object_is_type(value, json_type_object) || json_object_is_type(value, json_type_array))
+		if (!value || json_object_is_type(value, json_type_object) ||
+		    json_object_is_type(value, json_type_array))
 			return drover_error_set(err, DROVER_EINVALID,
 						"payload.env.%s must be a string, a number or a boolean", name);
 		if (json_object_is_type(value, json_type_string) &&

@@ -14,9 +14,9 @@
 struct payload {
 	char *command; /* for a shell: the command, or the quoted words; NULL with a script */
 	char *script;
-	char **env;    /* NAME=value, ended by NULL */
+	char **env; /* NAME=value, ended by NULL */
 	size_t env_count;
-	char *input;   /* of the command, or NULL */
+	char *input; /* of the command, or NULL */
 	size_t input_size;
 };
 

@@ -36,8 +36,9 @@ static const struct drover_option options[] = {
 	DROVER_OPT_BOOL(struct shell, agent, "true", "whether the keys of the agent at $SSH_AUTH_SOCK are tried too"),
 	DROVER_OPT_LIST(struct shell, known_hosts,
 			"files of host keys; by default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"),
-	DROVER_OPT_CHOICE(struct shell, host_keys, host_keys, "strict",
-			  "what an unknown host key is: an error, or accepted and written to the first known_hosts file"),
+	DROVER_OPT_CHOICE(
+		struct shell, host_keys, host_keys, "strict",
+		"what an unknown host key is: an error, or accepted and written to the first known_hosts file"),
 	DROVER_OPT_DURATION(struct shell, connect_timeout, "10s", "100ms", "1h", "for the name and the TCP connection"),
 	DROVER_OPT_DURATION(struct shell, banner_timeout, "10s", "100ms", "1h", "for the server's first line"),
 	DROVER_OPT_DURATION(struct shell, kex_timeout, "10s", "100ms", "1h", "for the key exchange"),
@@ -169,8 +170,9 @@ static void start_local(struct work *w, size_t number)
 	static const struct fanout_result refused = {
 		.outcome = FANOUT_REFUSED,
 		.phase = FANOUT_EXECUTION,
-		.message = "commands may not run on this engine itself: set allow_localhost: true for the shell executor "
-			   "to allow it, or transport: ssh to reach localhost by ssh",
+		.message =
+			"commands may not run on this engine itself: set allow_localhost: true for the shell executor "
+			"to allow it, or transport: ssh to reach localhost by ssh",
 	};
 	const struct local_config config = {
 		.shell = w->self->shell,
@@ -231,7 +233,9 @@ static int make_fanout(struct work *w, struct drover_error *err)
 	const struct drover_unit_info *info = w->info;
 	const struct passwd *me = getpwuid(geteuid());
 	struct fanout_config config = {
-		.user = self->user ? self->user : me ? me->pw_name : "root",
+		.user = self->user ? self->user
+			: me       ? me->pw_name
+				   : "root",
 		.port = (int)self->port,
 		.keys_optional = !self->key.count,
 		.agent = self->agent,

@@ -46,8 +46,8 @@ static enum drover_phase phase_of(const struct fanout_result *result)
 		[FANOUT_EXECUTION] = DROVER_PHASE_EXECUTION,
 	};
 
-	return result->outcome == FANOUT_EXITED || result->outcome == FANOUT_SIGNALLED ? DROVER_PHASE_NONE :
-											 phases[result->phase];
+	return result->outcome == FANOUT_EXITED || result->outcome == FANOUT_SIGNALLED ? DROVER_PHASE_NONE
+										       : phases[result->phase];
 }
 
 static enum drover_remote remote_of(const struct fanout_result *result)
@@ -71,8 +71,8 @@ void report_result(struct drover_unit *unit, size_t target, const char *via, con
 	const char *message = result->message;
 
 	if (result->outcome == FANOUT_STOPPED && message)
-		message = drover_format("%s while %s", status == DROVER_TIMEOUT ? "the unit's deadline came" : "cancelled",
-					message);
+		message = drover_format("%s while %s",
+					status == DROVER_TIMEOUT ? "the unit's deadline came" : "cancelled", message);
 	drover_report(unit, info->targets[target].name, status, .out = out->size ? out->data : NULL,
 		      .out_size = out->size, .err = err->size ? err->data : NULL, .err_size = err->size,
 		      .out_total = out->total > out->size ? out->total : 0,

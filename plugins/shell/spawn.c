@@ -16,7 +16,9 @@
 /* What a login gives: of the daemon's environment, which may hold secrets, nothing else is passed on. */
 static char **environment(const struct payload *payload)
 {
-	static const char *const kept[] = { "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR" };
+	static const char *const kept[] = {
+		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"
+	};
 	const size_t most = sizeof(kept) / sizeof(*kept) + payload->env_count + 1;
 	char **env = calloc(most, sizeof(*env));
 	size_t count = 0;
@@ -81,8 +83,7 @@ static void exec_command(const struct spawn *spawn)
 	}
 	if (payload_interpreter(p->script, &interpreter, &argument) < 0)
 		return;
-	execve(interpreter,
-	       (char *[]){ interpreter, argument ? argument : file, argument ? file : NULL, NULL }, env);
+	execve(interpreter, (char *[]){ interpreter, argument ? argument : file, argument ? file : NULL, NULL }, env);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", interpreter, strerror(errno));
 }
 

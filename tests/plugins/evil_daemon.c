@@ -48,4 +48,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_daemon", .version = "1.0.0", .types = "evil_daemon", .summary = "leaves a daemon behind", .run = run);
+DROVER_EXECUTOR(.name = "evil_daemon", .version = "1.0.0", .types = "evil_daemon", .summary = "leaves a daemon behind",
+		.run = run);

@@ -12,4 +12,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	exit(3);
 }
 
-DROVER_EXECUTOR(.name = "evil_exit", .version = "1.0.0", .types = "evil_exit", .summary = "exits in the middle", .run = run);
+DROVER_EXECUTOR(.name = "evil_exit", .version = "1.0.0", .types = "evil_exit", .summary = "exits in the middle",
+		.run = run);

@@ -13,4 +13,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_foreign", .version = "1.0.0", .types = "evil_foreign", .summary = "reports a host of another unit", .run = run);
+DROVER_EXECUTOR(.name = "evil_foreign", .version = "1.0.0", .types = "evil_foreign",
+		.summary = "reports a host of another unit", .run = run);

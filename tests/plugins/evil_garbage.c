@@ -13,4 +13,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_garbage", .version = "1.0.0", .types = "evil_garbage", .summary = "writes what is no frame", .run = run);
+DROVER_EXECUTOR(.name = "evil_garbage", .version = "1.0.0", .types = "evil_garbage",
+		.summary = "writes what is no frame", .run = run);

@@ -14,4 +14,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_loop", .version = "1.0.0", .types = "evil_loop", .summary = "ignores every request to end", .run = run);
+DROVER_EXECUTOR(.name = "evil_loop", .version = "1.0.0", .types = "evil_loop",
+		.summary = "ignores every request to end", .run = run);

@@ -21,4 +21,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_report", .version = "1.0.0", .types = "evil_report", .summary = "reports a gigabyte", .run = run);
+DROVER_EXECUTOR(.name = "evil_report", .version = "1.0.0", .types = "evil_report", .summary = "reports a gigabyte",
+		.run = run);

@@ -11,5 +11,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return raise(SIGSEGV);
 }
 
-DROVER_EXECUTOR(.name = "evil_segv", .version = "1.0.0", .types = "evil_segv", .summary = "dies of a segmentation fault",
-		.run = run);
+DROVER_EXECUTOR(.name = "evil_segv", .version = "1.0.0", .types = "evil_segv",
+		.summary = "dies of a segmentation fault", .run = run);

@@ -9,4 +9,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_silent", .version = "1.0.0", .types = "evil_silent", .summary = "reports nothing", .run = run);
+DROVER_EXECUTOR(.name = "evil_silent", .version = "1.0.0", .types = "evil_silent", .summary = "reports nothing",
+		.run = run);

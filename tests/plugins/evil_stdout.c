@@ -24,4 +24,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_stdout", .version = "1.0.0", .types = "evil_stdout", .summary = "writes a gigabyte to its standard output", .run = run);
+DROVER_EXECUTOR(.name = "evil_stdout", .version = "1.0.0", .types = "evil_stdout",
+		.summary = "writes a gigabyte to its standard output", .run = run);

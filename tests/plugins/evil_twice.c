@@ -14,4 +14,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "evil_twice", .version = "1.0.0", .types = "evil_twice", .summary = "reports a host twice", .run = run);
+DROVER_EXECUTOR(.name = "evil_twice", .version = "1.0.0", .types = "evil_twice", .summary = "reports a host twice",
+		.run = run);

@@ -11,8 +11,7 @@ struct flood {
 
 static const struct drover_option options[] = {
 	DROVER_OPT_SIZE(struct flood, size, "0", "0", "64M", "bytes of output for each host"),
-	DROVER_OPT_BOOL(struct flood, cork, "false", "whether reports are sent together"),
-	DROVER_OPT_END
+	DROVER_OPT_BOOL(struct flood, cork, "false", "whether reports are sent together"), DROVER_OPT_END
 };
 
 static int run(struct drover_unit *unit, struct drover_error *err)

@@ -7,8 +7,7 @@ struct greet {
 };
 
 static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct greet, word, "hello", "what each host is greeted with"),
-	DROVER_OPT_END
+	DROVER_OPT_STRING(struct greet, word, "hello", "what each host is greeted with"), DROVER_OPT_END
 };
 
 /* Runs in a process of its own, which is ended at the unit's deadline; so it may block. */

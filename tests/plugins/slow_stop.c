@@ -19,4 +19,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	return 0;
 }
 
-DROVER_EXECUTOR(.name = "slow_stop", .version = "1.0.0", .types = "slow_stop", .summary = "works until it is told to stop, and then ends well", .run = run);
+DROVER_EXECUTOR(.name = "slow_stop", .version = "1.0.0", .types = "slow_stop",
+		.summary = "works until it is told to stop, and then ends well", .run = run);

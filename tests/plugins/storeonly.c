@@ -7,8 +7,7 @@ struct storeonly {
 };
 
 static const struct drover_option options[] = {
-	DROVER_OPT_INT(struct storeonly, spool_limit, "1", NULL, NULL, "every sink has one already"),
-	DROVER_OPT_END
+	DROVER_OPT_INT(struct storeonly, spool_limit, "1", NULL, NULL, "every sink has one already"), DROVER_OPT_END
 };
 
 static const struct drover_store_ops ops = { .size = sizeof(ops) };

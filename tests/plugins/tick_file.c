@@ -7,10 +7,10 @@ struct tick_file {
 	char *path;
 };
 
-static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct tick_file, path, NULL, "file that the lines are appended to", .flags = DROVER_REQUIRED),
-	DROVER_OPT_END
-};
+static const struct drover_option options[] = { DROVER_OPT_STRING(struct tick_file, path, NULL,
+								  "file that the lines are appended to",
+								  .flags = DROVER_REQUIRED),
+						DROVER_OPT_END };
 
 static int tick(void *self, const struct drover_health *health, struct drover_error *err)
 {

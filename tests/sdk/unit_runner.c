@@ -184,11 +184,11 @@ static int watch(pid_t pid, int64_t until)
 int main(int argc, char **argv)
 {
 	static struct fake_unit unit = { .info = { .size = sizeof(unit.info),
-					    .task = "task",
-					    .attempt = 1,
-					    .type = "shell",
-					    .payload = "{}",
-					    .output_limit = 65536 } };
+						   .task = "task",
+						   .attempt = 1,
+						   .type = "shell",
+						   .payload = "{}",
+						   .output_limit = 65536 } };
 	const struct drover_executor *executor;
 	struct drover_error err = { 0 };
 	int64_t stop;

@@ -44,9 +44,9 @@ struct fake_core {
 	bool ready, closed, grant;
 	size_t begun; /* so many hosts' intents come with the unit; 0: all */
 	int results, ends, begins;
-	int statuses[16];       /* of the first hosts */
-	char out[64];           /* begin of the last output */
-	char out_tail[16];      /* its end */
+	int statuses[16];  /* of the first hosts */
+	char out[64];      /* begin of the last output */
+	char out_tail[16]; /* its end */
 	size_t out_size;
 	uint64_t out_total;
 	struct buf notes;
@@ -182,13 +182,15 @@ static char *make_slice(const char *plugin, const char *options, int permit_lost
 	buf_printf(&text,
 		   "{\"node\":{\"name\":\"test\"},\"log\":{\"level\":\"%s\",\"format\":\"text\"},"
 		   "\"lease\":{\"permit_lost\":%d},\"name\":\"%s\",\"plugin\":\"%s\",\"path\":\"%s\",\"options\":%s}",
-		   getenv("TEST_LOG") ? getenv("TEST_LOG") : "error", permit_lost, plugin, plugin, built(file), options);
+		   getenv("TEST_LOG") ? getenv("TEST_LOG") : "error", permit_lost, plugin, plugin, built(file),
+		   options);
 	return buf_take(&text);
 }
 
 static void __attribute__((noreturn)) run_host(enum way way, const char *cgroup, int control, int link, int slice)
 {
-	char fds[3][32], folder[4200], *argv[7] = { (char *)"droverd", (char *)"--role=executor", fds[0], fds[1], fds[2] };
+	char fds[3][32], folder[4200],
+		*argv[7] = { (char *)"droverd", (char *)"--role=executor", fds[0], fds[1], fds[2] };
 
 	snprintf(fds[0], sizeof(fds[0]), "--control=%d", control);
 	snprintf(fds[1], sizeof(fds[1]), "--link=%d", link);
@@ -206,7 +208,8 @@ static void __attribute__((noreturn)) run_host(enum way way, const char *cgroup,
 	_exit(127);
 }
 
-static void start_host_with(struct fake_core *core, enum way way, const char *plugin, const char *options, int permit_lost)
+static void start_host_with(struct fake_core *core, enum way way, const char *plugin, const char *options,
+			    int permit_lost)
 {
 	int control[2], link[2], slice;
 	char *text = make_slice(plugin, options, permit_lost);
@@ -305,7 +308,7 @@ static void stop_host(struct fake_core *core)
 static void execute(struct fake_core *core, uint64_t handle, size_t hosts, int64_t deadline, const char *payload)
 {
 	struct drover_target *targets = xcalloc(hosts, sizeof(*targets));
-	char (*names)[16] = xcalloc(hosts, sizeof(*names));
+	char(*names)[16] = xcalloc(hosts, sizeof(*names));
 	struct exec_unit unit = { .handle = handle,
 				  .begun = core->begun && core->begun < hosts ? core->begun : hosts,
 				  .info = { .size = sizeof(unit.info),

@@ -25,8 +25,8 @@ static const struct expectation expectations[] = {
 	{ "fail_run", LONG, 0, 5000, EXEC_ERROR, DROVER_EFAULT, 0, 0, "the tool is not installed", NULL, NULL, 0 },
 	{ "evil_segv", LONG, 0, 5000, EXEC_KILLED, SIGSEGV, 1, DROVER_OK, NULL, NULL, NULL, 0 },
 	{ "evil_exit", LONG, 0, 5000, EXEC_EXITED, 3, 1, DROVER_OK, NULL, NULL, "giving up here", 0 },
-	{ "evil_twice", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL, "reported h4 twice; the first report stands",
-	  NULL, 5 },
+	{ "evil_twice", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL,
+	  "reported h4 twice; the first report stands", NULL, 5 },
 	{ "evil_foreign", LONG, 0, 5000, EXEC_RETURNED, 0, 5, DROVER_OK, NULL,
 	  "reported not-mine, which is not in this unit", NULL, 1 },
 	{ "evil_silent", LONG, 0, 5000, EXEC_RETURNED, 0, 0, 0, NULL, NULL, NULL, 0 },
@@ -69,7 +69,8 @@ START_TEST(plugins)
 	wait_for(&core, &core.ends, 1);
 	ck_assert_msg(!count_left(&core), "%s: %d processes are left", e->plugin, count_left(&core));
 	took = core.ended_at - start;
-	ck_assert_msg(took >= e->least && took <= patience(e->most), "%s: ended after %lld ms", e->plugin, (long long)took);
+	ck_assert_msg(took >= e->least && took <= patience(e->most), "%s: ended after %lld ms", e->plugin,
+		      (long long)took);
 	ck_assert_uint_eq(core.ended.handle, 7);
 	ck_assert_msg(core.ended.how == e->how, "%s: ended as %d: %s", e->plugin, core.ended.how, core.message);
 	ck_assert_int_eq(core.ended.code, e->how == EXEC_ERROR ? 0 : e->code);
@@ -315,7 +316,8 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("exec_host");
-	TCase *plugins_case = tcase_create("plugins"), *link_case = tcase_create("link"), *load_case = tcase_create("load");
+	TCase *plugins_case = tcase_create("plugins"), *link_case = tcase_create("link"),
+	      *load_case = tcase_create("load");
 	SRunner *runner;
 	int failed;
 

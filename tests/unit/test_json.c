@@ -9,10 +9,15 @@
 #include "task/duration.h"
 #include "task/json.h"
 
-static const char *const good[] = { "{}", "[]", "null", " \"a'b:c\" ", "{\"a\":{\"b\":[1,-2.5e3,true,\"\\u00e4\\\\\"]}}",
+static const char *const good[] = { "{}",
+				    "[]",
+				    "null",
+				    " \"a'b:c\" ",
+				    "{\"a\":{\"b\":[1,-2.5e3,true,\"\\u00e4\\\\\"]}}",
 				    "{\"a\":1,\"b\":{\"a\":1}}" };
-static const char *const bad[] = { "", "{", "{'a':1}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "[1,]", "{} x",
-				   "NaN", "[Infinity]", "// no", "{\"a\" 1}", "\"a\nb\"", "\xff", "\"\xc0\x80\"", "tru" };
+static const char *const bad[] = { "",          "{",        "{'a':1}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}",
+				   "[1,]",      "{} x",     "NaN",     "[Infinity]",        "// no",
+				   "{\"a\" 1}", "\"a\nb\"", "\xff",    "\"\xc0\x80\"",      "tru" };
 
 START_TEST(taken)
 {
@@ -62,7 +67,8 @@ START_TEST(quoting)
 	struct buf out = BUF_INIT;
 
 	json_quote(&out, "a\"\\\n\x7f\xc3\xa4\xff\xed\xa0\x80");
-	ck_assert_str_eq(out.data, "\"a\\\"\\\\\\u000a\\u007f\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+	ck_assert_str_eq(out.data,
+			 "\"a\\\"\\\\\\u000a\\u007f\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 	buf_dispose(&out);
 }
 END_TEST

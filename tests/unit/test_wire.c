@@ -66,10 +66,10 @@ START_TEST(lying_strings)
 		uint32_t size;
 		const char *bytes;
 		size_t given;
-	} lies[] = { { 5, "abcd", 5 - 1 },     /* shorter than it says */
-		     { 4, "abcd", 4 },	       /* no NUL at its end */
-		     { 5, "ab\0d\0", 5 },      /* one inside */
-		     { 0, "", 0 },	       /* not even that of an empty string */
+	} lies[] = { { 5, "abcd", 5 - 1 }, /* shorter than it says */
+		     { 4, "abcd", 4 },     /* no NUL at its end */
+		     { 5, "ab\0d\0", 5 },  /* one inside */
+		     { 0, "", 0 },         /* not even that of an empty string */
 		     { UINT32_MAX - 1, "a", 1 } };
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -155,9 +155,10 @@ END_TEST
 
 START_TEST(units)
 {
-	struct drover_target targets[2] = { { .name = "a", .address = "10.0.0.1", .port = 22, .user = "ann", .vars = "{}" },
-					    { .name = "b" } },
-			     again[2];
+	struct drover_target
+		targets[2] = { { .name = "a", .address = "10.0.0.1", .port = 22, .user = "ann", .vars = "{}" },
+			       { .name = "b" } },
+		again[2];
 	int64_t indexes[2] = { 30, 99 }, indexes_again[2];
 	struct exec_unit unit = { .indexes = indexes,
 				  .begun = 1,

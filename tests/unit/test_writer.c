@@ -87,8 +87,9 @@ static void tear_down(void)
 
 static struct counted make(int code, bool impatient)
 {
-	return (struct counted){ .job = { .run = run, .done = done, .weight = 1, .on_loop = true, .impatient = impatient },
-				 .code = code };
+	return (struct counted){
+		.job = { .run = run, .done = done, .weight = 1, .on_loop = true, .impatient = impatient }, .code = code
+	};
 }
 
 static void wait_done(const struct counted *counted)
@@ -128,7 +129,8 @@ END_TEST
 
 START_TEST(one_that_fails_does_not_fail_the_others)
 {
-	struct counted good[3] = { make(0, false), make(0, false), make(0, false) }, bad = make(DROVER_ECONFLICT, false);
+	struct counted good[3] = { make(0, false), make(0, false), make(0, false) },
+		       bad = make(DROVER_ECONFLICT, false);
 
 	writer_put(writer, &good[0].job);
 	writer_put(writer, &bad.job);
@@ -175,7 +177,7 @@ START_TEST(many_in_one_commit)
 	}
 	for (int i = 0; i < 1000; i++)
 		wait_done(&jobs[i]);
-	ck_assert_int_ge(atomic_load(&store.committed), 10); /* groups are bounded by weight … */
+	ck_assert_int_ge(atomic_load(&store.committed), 10);  /* groups are bounded by weight … */
 	ck_assert_int_lt(atomic_load(&store.committed), 500); /* … and are groups */
 	free(jobs);
 }

@@ -42,7 +42,8 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *con
 	a->got += (unsigned)size;
 	if (a->got < sizeof(a->answer))
 		return 0;
-	a->keys = (unsigned)a->answer[5] << 24 | (unsigned)a->answer[6] << 16 | (unsigned)a->answer[7] << 8 | a->answer[8];
+	a->keys = (unsigned)a->answer[5] << 24 | (unsigned)a->answer[6] << 16 | (unsigned)a->answer[7] << 8 |
+		  a->answer[8];
 	if (a->answer[4] != AGENT_IDENTITIES_ANSWER)
 		settle(a, AGENT_NONE, "the agent refused to list its keys");
 	else if (!a->keys)

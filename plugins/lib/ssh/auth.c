@@ -19,7 +19,9 @@ static void list_tried(const struct host *h, char *text, size_t size)
 	*text = '\0';
 	for (size_t i = 0; i < f->keys.count; i++)
 		snprintf(text + strlen(text), size - strlen(text), "%s%s (%s)", i ? ", " : "", f->keys.items[i].path,
-			 f->keys.items[i].problem ? f->keys.items[i].problem : i < h->key ? "refused" : "not tried");
+			 f->keys.items[i].problem ? f->keys.items[i].problem
+			 : i < h->key             ? "refused"
+						  : "not tried");
 	if (!f->config.agent)
 		return;
 	snprintf(text + strlen(text), size - strlen(text), "%sagent (", *text ? ", " : "");

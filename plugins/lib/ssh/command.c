@@ -88,8 +88,9 @@ enum host_state command_opening(struct host *h)
 static enum host_state lost(struct host *h)
 {
 	h->remote = FANOUT_REMOTE_UNKNOWN;
-	return host_end(h, FANOUT_LOST, "the connection to %s was lost while the command ran; its outcome is unknown: %s",
-			h->where, host_reason(h));
+	return host_end(h, FANOUT_LOST,
+			"the connection to %s was lost while the command ran; its outcome is unknown: %s", h->where,
+			host_reason(h));
 }
 
 enum host_state command_starting(struct host *h)

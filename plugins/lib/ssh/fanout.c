@@ -50,7 +50,8 @@ int fanout_new(struct fanout **fanout, sd_event *event, const struct fanout_conf
 		host_init(&f->hosts[i], f, i, &targets[i]);
 	f->count = f->left = count;
 	if ((code = keys_load(&f->keys, config->keys, config->key_count, config->keys_optional)) < 0 ||
-	    (code = hostkeys_load(&f->hostkeys, config->known_hosts, config->known_hosts_count, config->accept_new)) < 0 ||
+	    (code = hostkeys_load(&f->hostkeys, config->known_hosts, config->known_hosts_count, config->accept_new)) <
+		    0 ||
 	    (code = resolver_new(&f->resolver, event, names_resolved, f)) < 0)
 		goto fail;
 	*fanout = f;

@@ -81,11 +81,11 @@ struct fanout_config {
 	int port;
 	const char *const *keys; /* paths of private keys */
 	size_t key_count;
-	bool keys_optional; /* a key file that is not there is not worth a word */
-	bool agent;         /* use the agent at $SSH_AUTH_SOCK, after the keys */
+	bool keys_optional;             /* a key file that is not there is not worth a word */
+	bool agent;                     /* use the agent at $SSH_AUTH_SOCK, after the keys */
 	const char *const *known_hosts; /* paths; missing files are empty */
 	size_t known_hosts_count;
-	bool accept_new;    /* write unknown host keys to the first of known_hosts, and go on */
+	bool accept_new; /* write unknown host keys to the first of known_hosts, and go on */
 	struct fanout_limits limits;
 	size_t width;        /* hosts at once, at least 1 */
 	size_t output_limit; /* bytes kept of each stream */

@@ -47,8 +47,7 @@ static const struct {
 	[HOST_OPENING] = { FANOUT_EXECUTION, "opening a session", command_opening, connection_late,
 			   LIMIT(channel, "channel_timeout"), BIT(HOST_STARTING) | BIT(HOST_DONE) },
 	[HOST_STARTING] = { FANOUT_EXECUTION, "waiting for the command to be started", command_starting, command_late,
-			    LIMIT(channel, "channel_timeout"),
-			    BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
+			    LIMIT(channel, "channel_timeout"), BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
 	[HOST_RUNNING] = { FANOUT_EXECUTION, "running the command", command_running, command_late, 0, NULL,
 			   BIT(HOST_ENDING) | BIT(HOST_DONE) },
 	[HOST_ENDING] = { FANOUT_EXECUTION, "ending the command", remote_end_step, remote_end_late, 0, NULL,
@@ -269,10 +268,11 @@ static enum host_state connection_late(struct host *h)
 static enum host_state command_late(struct host *h)
 {
 	if (h->exited)
-		(void)host_end(h, FANOUT_TIMEOUT,
-			       "%s: the command has ended, but something that it left behind still held its output open "
-			       "after %s",
-			       h->where, host_limit(h));
+		(void)host_end(
+			h, FANOUT_TIMEOUT,
+			"%s: the command has ended, but something that it left behind still held its output open "
+			"after %s",
+			h->where, host_limit(h));
 	else
 		(void)connection_late(h);
 	return remote_end_begin(h);

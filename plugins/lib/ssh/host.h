@@ -24,7 +24,7 @@ enum host_state {
 	HOST_BANNER,
 	HOST_KEY_EXCHANGE,
 	HOST_AUTHENTICATING,
-	HOST_OPENING, /* a channel */
+	HOST_OPENING,  /* a channel */
 	HOST_STARTING, /* the command: asked for, not yet accepted */
 	HOST_RUNNING,
 	HOST_ENDING, /* the remote process */
@@ -47,12 +47,12 @@ struct host {
 	int64_t phase_deadline, total_deadline; /* ms of CLOCK_BOOTTIME; INT64_MAX: none */
 
 	struct resolver_request *request;
-	struct addrinfo *addresses; /* owned */
+	struct addrinfo *addresses;     /* owned */
 	const struct addrinfo *address; /* the one being tried */
-	int64_t connect_deadline; /* for all addresses together */
-	char where[64]; /* "10.0.0.1 port 22" */
-	int fd; /* owned, but once handed over only while libssh has not closed it */
-	bool handed; /* to libssh */
+	int64_t connect_deadline;       /* for all addresses together */
+	char where[64];                 /* "10.0.0.1 port 22" */
+	int fd;                         /* owned, but once handed over only while libssh has not closed it */
+	bool handed;                    /* to libssh */
 
 	ssh_session session;
 	ssh_event poll; /* drives the session, from its authentication on */

@@ -283,7 +283,8 @@ static int write_down(struct hostkeys *hk, const struct hostkey_host *host, ssh_
 	ssh_string_free_char(base64);
 	if (size < 0)
 		return -ENOMEM;
-	folder = strndup(hk->paths[0], (size_t)(strrchr(hk->paths[0], '/') ? strrchr(hk->paths[0], '/') - hk->paths[0] : 0));
+	folder = strndup(hk->paths[0],
+			 (size_t)(strrchr(hk->paths[0], '/') ? strrchr(hk->paths[0], '/') - hk->paths[0] : 0));
 	if (folder && *folder)
 		(void)mkdir(folder, 0700);
 	free(folder);

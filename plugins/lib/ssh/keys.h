@@ -10,8 +10,8 @@
 #include <libssh/libssh.h>
 
 struct key {
-	const char *path;   /* borrowed */
-	ssh_key private;    /* NULL: could not be used */
+	const char *path;    /* borrowed */
+	ssh_key private;     /* NULL: could not be used */
 	const char *problem; /* why not, or NULL */
 };
 

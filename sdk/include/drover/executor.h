@@ -135,7 +135,7 @@ static inline int drover_unit_begin(struct drover_unit *unit, size_t first, size
  * DROVER_EINVALID: not a final status. All three are also logged and told to the task.
  */
 #define drover_report(unit, host, status, ...)                                                                         \
-	drover_host->executor->report((unit), (host), (status), &(struct drover_report){ __VA_ARGS__ },              \
+	drover_host->executor->report((unit), (host), (status), &(struct drover_report){ __VA_ARGS__ },                \
 				      sizeof(struct drover_report))
 
 /* While corked, reports wait in memory (up to 64 KiB), to be sent together. Uncorking sends them. */
@@ -174,11 +174,11 @@ enum drover_json_type {
 	DROVER_JSON_INT = 1 << 1,
 	DROVER_JSON_NUMBER = 1 << 2, /* with a fraction too */
 	DROVER_JSON_BOOL = 1 << 3,
-	DROVER_JSON_STRINGS = 1 << 4,  /* an array of strings, not empty */
-	DROVER_JSON_MAP = 1 << 5,      /* an object whose values are strings, numbers or booleans */
-	DROVER_JSON_OBJECT = 1 << 6,   /* any object */
+	DROVER_JSON_STRINGS = 1 << 4, /* an array of strings, not empty */
+	DROVER_JSON_MAP = 1 << 5,     /* an object whose values are strings, numbers or booleans */
+	DROVER_JSON_OBJECT = 1 << 6,  /* any object */
 	DROVER_JSON_ANY = 1 << 7,
-	DROVER_JSON_DURATION = 1 << 8  /* seconds, or `90s`, `5m` */
+	DROVER_JSON_DURATION = 1 << 8 /* seconds, or `90s`, `5m` */
 };
 
 /* One member of a payload. Of the members with the same `group` (not 0) exactly one must be there. */
@@ -190,7 +190,10 @@ struct drover_payload_field {
 	const char *help;
 };
 
-#define DROVER_PAYLOAD_END { .name = NULL }
+#define DROVER_PAYLOAD_END                                                                                             \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
+	}
 
 struct drover_executor {
 	DROVER_PLUGIN_INFO;
@@ -210,7 +213,8 @@ struct drover_executor {
 
 /* A module that is one executor: DROVER_EXECUTOR(.name = "greet", .types = "greet", .run = run, …); */
 #define DROVER_EXECUTOR(...)                                                                                           \
-	static const struct drover_executor drover_executor_ = { .size = sizeof(struct drover_executor), __VA_ARGS__ };\
+	static const struct drover_executor drover_executor_ = { .size = sizeof(struct drover_executor),               \
+								 __VA_ARGS__ };                                        \
 	DROVER_MODULE(.executor = &drover_executor_)
 
 #endif

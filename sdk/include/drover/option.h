@@ -25,16 +25,17 @@
 
 enum drover_option_type {
 	DROVER_TYPE_END = 0,
-	DROVER_TYPE_STRING = 1,   /* char *                     */
-	DROVER_TYPE_INT = 2,      /* int64_t                    */
-	DROVER_TYPE_BOOL = 3,     /* bool: true/false, yes/no, on/off */
-	DROVER_TYPE_DURATION = 4, /* int64_t milliseconds: `90s`, `5m`, `250ms`, `2h`, `30d`; a bare number is seconds */
-	DROVER_TYPE_SIZE = 5,     /* int64_t bytes: `64K`, `10M`, `1G` (powers of 1024); a bare number is bytes */
-	DROVER_TYPE_CHOICE = 6,   /* int: the index in `choices` */
-	DROVER_TYPE_LIST = 7,     /* struct drover_list: a YAML sequence of scalars, or one scalar */
-	DROVER_TYPE_MAP = 8,      /* struct drover_map: a YAML mapping of scalars */
-	DROVER_TYPE_SECRET = 9,   /* char *; `{file: PATH}`, `{env: NAME}` or `{encrypted: …}`; never shown or logged */
-	DROVER_TYPE_NODESET = 10  /* char *: host pattern, checked by the node-set parser */
+	DROVER_TYPE_STRING = 1, /* char *                     */
+	DROVER_TYPE_INT = 2,    /* int64_t                    */
+	DROVER_TYPE_BOOL = 3,   /* bool: true/false, yes/no, on/off */
+	DROVER_TYPE_DURATION =
+		4,              /* int64_t milliseconds: `90s`, `5m`, `250ms`, `2h`, `30d`; a bare number is seconds */
+	DROVER_TYPE_SIZE = 5,   /* int64_t bytes: `64K`, `10M`, `1G` (powers of 1024); a bare number is bytes */
+	DROVER_TYPE_CHOICE = 6, /* int: the index in `choices` */
+	DROVER_TYPE_LIST = 7,   /* struct drover_list: a YAML sequence of scalars, or one scalar */
+	DROVER_TYPE_MAP = 8,    /* struct drover_map: a YAML mapping of scalars */
+	DROVER_TYPE_SECRET = 9, /* char *; `{file: PATH}`, `{env: NAME}` or `{encrypted: …}`; never shown or logged */
+	DROVER_TYPE_NODESET = 10 /* char *: host pattern, checked by the node-set parser */
 };
 
 /* NULL-terminated for convenience: items[count] is NULL. Owned by the host. */
@@ -62,13 +63,13 @@ enum drover_option_flags {
 struct drover_option {
 	const char *name; /* lower case, words joined by `_` */
 	enum drover_option_type type;
-	size_t offset;                /* of the field in the plugin's struct */
-	const char *initial;          /* the default as a user would write it, or NULL */
-	const char *minimum;          /* INT, DURATION, SIZE: inclusive bounds as a user would write them, or NULL */
-	const char *maximum;          /* … */
-	const char *const *choices;   /* CHOICE: the words, ended by NULL */
-	const char *help;             /* what it means, one line, lower case, no full stop */
-	unsigned flags;               /* enum drover_option_flags */
+	size_t offset;              /* of the field in the plugin's struct */
+	const char *initial;        /* the default as a user would write it, or NULL */
+	const char *minimum;        /* INT, DURATION, SIZE: inclusive bounds as a user would write them, or NULL */
+	const char *maximum;        /* … */
+	const char *const *choices; /* CHOICE: the words, ended by NULL */
+	const char *help;           /* what it means, one line, lower case, no full stop */
+	unsigned flags;             /* enum drover_option_flags */
 };
 
 /* The field's offset; does not compile where the field is not of the option's C type. */
@@ -77,7 +78,9 @@ struct drover_option {
 	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((self *)0)->field), ctype) ? 1 : -1]))
 
 #define DROVER_OPT_(self, field, ctype, kind, ...)                                                                     \
-	{ .name = #field, .type = (kind), .offset = DROVER_FIELD_(self, field, ctype), __VA_ARGS__ }
+	{                                                                                                              \
+		.name = #field, .type = (kind), .offset = DROVER_FIELD_(self, field, ctype), __VA_ARGS__               \
+	}
 
 /* A trailing argument may add more: `.flags = DROVER_REQUIRED`. */
 #define DROVER_OPT_STRING(self, field, def, text, ...)                                                                 \
@@ -104,6 +107,9 @@ struct drover_option {
 	DROVER_OPT_(self, field, struct drover_list, DROVER_TYPE_LIST, .help = (text), ##__VA_ARGS__)
 #define DROVER_OPT_MAP(self, field, text, ...)                                                                         \
 	DROVER_OPT_(self, field, struct drover_map, DROVER_TYPE_MAP, .help = (text), ##__VA_ARGS__)
-#define DROVER_OPT_END { .name = NULL, .type = DROVER_TYPE_END }
+#define DROVER_OPT_END                                                                                                 \
+	{                                                                                                              \
+		.name = NULL, .type = DROVER_TYPE_END                                                                  \
+	}
 
 #endif

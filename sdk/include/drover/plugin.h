@@ -60,12 +60,12 @@ struct drover_host {
  * version 1 (what comes later is appended to each kind).
  */
 #define DROVER_PLUGIN_MEMBERS                                                                                          \
-	size_t size;         /* of the kind's struct */                                                                \
-	const char *name;    /* as in the file's name: lower case, digits, `_` */                                      \
-	const char *version; /* the plugin's own */                                                                    \
-	const char *summary; /* one line, lower case, no full stop */                                                  \
-	size_t self_size;    /* of the struct that `options` fills; 0: none */                                         \
-	const struct drover_option *options; /* ended by DROVER_OPT_END; NULL: none */                                 \
+	size_t size;                                              /* of the kind's struct */                           \
+	const char *name;                                         /* as in the file's name: lower case, digits, `_` */ \
+	const char *version;                                      /* the plugin's own */                               \
+	const char *summary;                                      /* one line, lower case, no full stop */             \
+	size_t self_size;                                         /* of the struct that `options` fills; 0: none */    \
+	const struct drover_option *options;                      /* ended by DROVER_OPT_END; NULL: none */            \
 	int (*check)(const void *self, struct drover_error *err); /* see above */
 
 struct drover_plugin_info {

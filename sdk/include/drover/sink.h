@@ -31,9 +31,9 @@ struct drover_event {
 	size_t size;
 	int64_t seq; /* grows; the same event has the same number when it comes again */
 	enum drover_event_kind kind;
-	const char *task;     /* its id */
-	const char *host;     /* or NULL */
-	const char *json;     /* the whole event, one line without its end: docs/events.md */
+	const char *task; /* its id */
+	const char *host; /* or NULL */
+	const char *json; /* the whole event, one line without its end: docs/events.md */
 	size_t json_size;
 };
 

@@ -23,8 +23,8 @@ struct drover_submission {
 	size_t size;
 	const void *json; /* the task, JSON text */
 	size_t json_size;
-	const char *owner; /* or NULL */
-	bool dry_run;      /* validate and split only */
+	const char *owner;          /* or NULL */
+	bool dry_run;               /* validate and split only */
 	drover_problem_fn *problem; /* called for each error of the request, before submit returns */
 	void *context;
 
@@ -44,8 +44,8 @@ struct drover_part {
 	int pid;
 	int64_t started_at; /* UTC ms */
 	int64_t restarts;
-	int64_t died_at;         /* of the last death; 0: none */
-	const char *last_death;  /* "killed by signal 9", "hung in write for 30 s", …; or NULL */
+	int64_t died_at;        /* of the last death; 0: none */
+	const char *last_death; /* "killed by signal 9", "hung in write for 30 s", …; or NULL */
 };
 
 struct drover_engine {
@@ -68,9 +68,9 @@ struct drover_executor_row {
 
 struct drover_core_health {
 	size_t size;
-	bool ready;      /* takes tasks */
+	bool ready; /* takes tasks */
 	bool draining;
-	bool store_ok;   /* the last transaction worked */
+	bool store_ok;       /* the last transaction worked */
 	const char *message; /* why it is not ready, or NULL */
 	int64_t ready_units, running_units, running_hosts;
 };
@@ -103,8 +103,7 @@ struct drover_source_services {
 	int (*output)(void *core, int64_t task_key, const char *host, int stream,
 		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
 		      struct drover_error *err);
-	int (*verify)(void *core, int64_t task_key, struct drover_verification *verification,
-		      struct drover_error *err);
+	int (*verify)(void *core, int64_t task_key, struct drover_verification *verification, struct drover_error *err);
 
 	int (*engines)(void *core, int (*fn)(void *context, const struct drover_engine *engine), void *context,
 		       struct drover_error *err);

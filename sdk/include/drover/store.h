@@ -51,38 +51,38 @@ struct drover_task {
 	size_t size;
 	int64_t key;
 	const char *id;
-	const char *name;  /* or NULL */
+	const char *name; /* or NULL */
 	const char *type;
 	const char *executor; /* the instance's name */
 	const char *pool;
-	const char *owner;    /* or NULL */
-	const char *parent;   /* a task's id, or NULL */
-	const char *note;     /* or NULL */
-	const char *labels;   /* a JSON object as text, or NULL */
-	const char *payload;  /* a JSON object as text */
-	const char *options;  /* the task's other members as a JSON object: what units need is read from it */
+	const char *owner;      /* or NULL */
+	const char *parent;     /* a task's id, or NULL */
+	const char *note;       /* or NULL */
+	const char *labels;     /* a JSON object as text, or NULL */
+	const char *payload;    /* a JSON object as text */
+	const char *options;    /* the task's other members as a JSON object: what units need is read from it */
 	const char *credential; /* or NULL */
-	int priority;         /* 1 to 100 */
-	bool rerun_lost;      /* on_lost: "rerun" */
-	int64_t timeout;      /* ms, a unit's */
-	int64_t host_timeout; /* ms, 0: none */
+	int priority;           /* 1 to 100 */
+	bool rerun_lost;        /* on_lost: "rerun" */
+	int64_t timeout;        /* ms, a unit's */
+	int64_t host_timeout;   /* ms, 0: none */
 	int64_t connect_timeout;
 	int64_t output_limit;
 	int64_t fanout;
-	int64_t expires_at;   /* 0: never */
+	int64_t expires_at; /* 0: never */
 	int64_t unit_size;
-	int64_t hosts;        /* their number */
+	int64_t hosts; /* their number */
 	int64_t units;
-	const void *body;     /* digest of the submitted body, to tell a repetition from a conflict */
+	const void *body; /* digest of the submitted body, to tell a repetition from a conflict */
 	size_t body_size;
 
 	int64_t host_base;
 	enum drover_task_state state;
-	const char *reason;   /* why it was cancelled or aborted, or NULL */
+	const char *reason;                          /* why it was cancelled or aborted, or NULL */
 	int64_t created_at, started_at, finished_at; /* 0: not yet */
 	int64_t counts[DROVER_STATUS_COUNT];
 	int64_t units_done;
-	int64_t seq;          /* number of its last change */
+	int64_t seq; /* number of its last change */
 };
 
 /* A host as submitted. */
@@ -106,12 +106,12 @@ struct drover_unit_row {
 	int64_t unit;
 	int64_t first, count;
 	enum drover_unit_state state;
-	int attempt;          /* 0: never claimed */
-	int64_t incarnation;  /* 0: none */
-	const char *engine;   /* its node's name, or NULL */
+	int attempt;         /* 0: never claimed */
+	int64_t incarnation; /* 0: none */
+	const char *engine;  /* its node's name, or NULL */
 	int64_t claimed_at, finished_at;
-	int64_t deadline;     /* UTC ms, of the current attempt; 0: none */
-	const char *message;  /* how its last attempt ended, if not well */
+	int64_t deadline;    /* UTC ms, of the current attempt; 0: none */
+	const char *message; /* how its last attempt ended, if not well */
 	int64_t counts[DROVER_STATUS_COUNT];
 };
 
@@ -131,7 +131,7 @@ struct drover_result_row {
 	int rc;
 	const char *signal, *message, *waiting_for, *via, *result, *engine; /* each may be NULL */
 	int attempt;
-	int64_t started_at, finished_at; /* 0: not yet */
+	int64_t started_at, finished_at;    /* 0: not yet */
 	int64_t stdout_size, stderr_size;   /* bytes kept */
 	int64_t stdout_total, stderr_total; /* bytes the host wrote */
 	int64_t seq;
@@ -143,11 +143,11 @@ struct drover_result_row {
 
 /* A claim: compare-and-set of one ready unit, and the intents of its first hosts with it. */
 struct drover_claim {
-	int64_t task_key; /* in */
-	int64_t unit;     /* in */
-	int64_t window;   /* in: intents for so many of its pending hosts; 0: all */
-	bool claimed;     /* out: false: somebody else has it, or the task is ending */
-	int attempt;      /* out */
+	int64_t task_key;     /* in */
+	int64_t unit;         /* in */
+	int64_t window;       /* in: intents for so many of its pending hosts; 0: all */
+	bool claimed;         /* out: false: somebody else has it, or the task is ending */
+	int attempt;          /* out */
 	int64_t first, count; /* out: of the unit */
 };
 
@@ -193,12 +193,12 @@ struct drover_unit_end {
 	int64_t incarnation;
 	int attempt;
 	enum drover_status begun, rest;
-	enum drover_phase phase; /* for those that get DROVER_TIMEOUT */
+	enum drover_phase phase;   /* for those that get DROVER_TIMEOUT */
 	enum drover_remote remote; /* for `begun` */
-	const char *message;     /* for both; also kept as the unit's */
+	const char *message;       /* for both; also kept as the unit's */
 	int max_attempts;
-	bool held;               /* out: false: the unit is another's by now; nothing was done */
-	bool ready;              /* out: it is ready again */
+	bool held;  /* out: false: the unit is another's by now; nothing was done */
+	bool ready; /* out: it is ready again */
 };
 
 /* A host that became final by something else than its result; as told by `commit`. */
@@ -217,7 +217,7 @@ typedef int drover_change_fn(void *context, const struct drover_task_change *cha
 
 struct drover_task_filter {
 	size_t size;
-	unsigned states;      /* bits 1 << enum drover_task_state; 0: all but accepting */
+	unsigned states;                        /* bits 1 << enum drover_task_state; 0: all but accepting */
 	const char *type, *owner, *host, *name; /* NULL: any; `name` is a prefix */
 	const char *label_key, *label_value;
 	int64_t since, until; /* created_at, UTC ms; 0: open */
@@ -231,27 +231,27 @@ enum drover_result_sort { DROVER_SORT_INDEX = 0, DROVER_SORT_FINISHED = 1, DROVE
 
 struct drover_result_filter {
 	size_t size;
-	int64_t task_key;     /* 0: all tasks: needs `host` or `feed` */
-	unsigned statuses;    /* bits 1 << enum drover_status; 0: all */
-	const char *host;     /* NULL: all */
-	int64_t after_id;     /* of one task, by index: ids above it; of all tasks, newest first: ids below it */
-	int64_t since_seq;    /* only rows changed after it; 0: all */
+	int64_t task_key;  /* 0: all tasks: needs `host` or `feed` */
+	unsigned statuses; /* bits 1 << enum drover_status; 0: all */
+	const char *host;  /* NULL: all */
+	int64_t after_id;  /* of one task, by index: ids above it; of all tasks, newest first: ids below it */
+	int64_t since_seq; /* only rows changed after it; 0: all */
 	int64_t limit;
 	bool outputs;         /* fill out and err */
 	int64_t output_limit; /* at most so many bytes of each; 0: all */
 	enum drover_result_sort sort;
-	bool feed;            /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
+	bool feed; /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
 };
 
 /* What a recount finds; `drover verify`. */
 struct drover_verification {
-	int64_t hosts;                          /* as the task says */
-	int64_t rows;                           /* that there are */
-	int64_t distinct;                       /* different names among them */
-	int64_t counted[DROVER_STATUS_COUNT];   /* rows by status */
-	int64_t stored[DROVER_STATUS_COUNT];    /* the task's counts */
+	int64_t hosts;                        /* as the task says */
+	int64_t rows;                         /* that there are */
+	int64_t distinct;                     /* different names among them */
+	int64_t counted[DROVER_STATUS_COUNT]; /* rows by status */
+	int64_t stored[DROVER_STATUS_COUNT];  /* the task's counts */
 	int64_t units, units_done;
-	int64_t without_intent;                 /* final by a result, but never begun */
+	int64_t without_intent; /* final by a result, but never begun */
 	enum drover_task_state state;
 };
 
@@ -292,8 +292,8 @@ struct drover_store_ops {
 	 * begun = DROVER_LOST (or pending where the task says rerun) and rest = DROVER_PENDING. Calls
 	 * `unit` with each as it is afterwards, and says in `*more` whether there may be others.
 	 */
-	int (*sweep)(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *unit,
-		     void *context, bool *more, struct drover_error *err);
+	int (*sweep)(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *unit, void *context,
+		     bool *more, struct drover_error *err);
 
 	/*
 	 * Submission: insert_task (invisible), insert_hosts and insert_units as often as needed, in order,
@@ -314,10 +314,8 @@ struct drover_store_ops {
 
 	int (*claim)(struct drover_session *s, int64_t incarnation, struct drover_claim *claims, size_t count,
 		     struct drover_error *err);
-	int (*intend)(struct drover_session *s, struct drover_intent *intents, size_t count,
-		      struct drover_error *err);
-	int (*results)(struct drover_session *s, struct drover_result *results, size_t count,
-		       struct drover_error *err);
+	int (*intend)(struct drover_session *s, struct drover_intent *intents, size_t count, struct drover_error *err);
+	int (*results)(struct drover_session *s, struct drover_result *results, size_t count, struct drover_error *err);
 	int (*end_unit)(struct drover_session *s, struct drover_unit_end *end, struct drover_error *err);
 	/* Hosts never started end `cancelled`, units never claimed are done. DROVER_ECONFLICT: it has ended. */
 	int (*cancel)(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err);
@@ -342,8 +340,8 @@ struct drover_store_ops {
 			  int (*fn)(void *context, int64_t index, enum drover_status status,
 				    const struct drover_host_spec *host),
 			  void *context, struct drover_error *err);
-	int (*results_query)(struct drover_session *s, const struct drover_result_filter *filter,
-			     drover_result_fn *fn, void *context, struct drover_error *err);
+	int (*results_query)(struct drover_session *s, const struct drover_result_filter *filter, drover_result_fn *fn,
+			     void *context, struct drover_error *err);
 	/* One stream (1 stdout, 2 stderr) of one host, whole. DROVER_ENOTFOUND: no such host. */
 	int (*output)(struct drover_session *s, int64_t task_key, const char *host, int stream,
 		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
