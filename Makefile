@@ -41,6 +41,12 @@ $(B)/obj/core/%.o: core/%.c
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) \
 		$(shell $(PKG_CONFIG) --cflags $(CORE_PKGS) $(if $(filter core/cli/%,$<),$(CLI_PKGS))) -MMD -MP -c -o $@ $<
 
+# Where things are installed is compiled in: another PREFIX makes these anew.
+$(B)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' > $@
+$(B)/obj/core/loader/loader.o $(B)/obj/core/cli/private.o: $(B)/prefix
+
 $(B)/libdrover.a: $(CORE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
@@ -98,7 +104,7 @@ tsan: ; @$(MAKE) --no-print-directory B=build/tsan DROVER_SANITIZE='$(TSAN)' che
 
 C_FILES = $(wildcard sdk/include/drover/*.h core/*/*.[ch] plugins/*/*.[ch] plugins/lib/*/*.[ch] tests/*/*.[ch])
 LINT_C  = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
-LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -Isdk/include -Icore -Iplugins/lib -DDROVER_VERSION='""' -DDROVER_PREFIX='""'
+LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -Isdk/include -Icore -Iplugins/lib -DDROVER_VERSION=__FILE__ -DDROVER_PREFIX=__FILE__
 lint:
 	@$(DEPS) lint
 	tests/lint/includes.py
@@ -153,4 +159,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all quickstart check check-fast asan tsan lint format fuzz run-fuzzers bench install clean
+.PHONY: FORCE all quickstart check check-fast asan tsan lint format fuzz run-fuzzers bench install clean
