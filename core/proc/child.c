@@ -34,16 +34,18 @@ enum child_event { EVENT_SPAWNED, EVENT_READY, EVENT_END, EVENT_KILL, EVENT_EXIT
 
 #define NO (-1)
 
-static const signed char table[][EVENTS] = {
-	/*                    SPAWNED         READY     END           KILL          EXITED          CLEAN       STOP */
-	[CHILD_DOWN] = { CHILD_STARTING, NO, NO, NO, NO, NO, CHILD_STOPPED },
-	[CHILD_STARTING] = { NO, CHILD_UP, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO, NO },
-	[CHILD_UP] = { NO, CHILD_UP, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO, NO },
-	[CHILD_ENDING] = { NO, CHILD_ENDING, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO, NO },
-	[CHILD_KILLED] = { NO, CHILD_KILLED, CHILD_KILLED, CHILD_KILLED, CHILD_CLEANING, NO, NO },
-	[CHILD_CLEANING] = { NO, NO, NO, NO, NO, CHILD_DOWN, NO },
-	[CHILD_STOPPED] = { NO, NO, NO, NO, NO, NO, CHILD_STOPPED },
+/* clang-format off */
+static const int table[][EVENTS] = {
+	/*                    SPAWNED         READY         END           KILL          EXITED          CLEAN       STOP */
+	[CHILD_DOWN]     = { CHILD_STARTING, NO,           NO,           NO,           NO,             NO,         CHILD_STOPPED },
+	[CHILD_STARTING] = { NO,             CHILD_UP,     CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO,         NO },
+	[CHILD_UP]       = { NO,             CHILD_UP,     CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO,         NO },
+	[CHILD_ENDING]   = { NO,             CHILD_ENDING, CHILD_ENDING, CHILD_KILLED, CHILD_CLEANING, NO,         NO },
+	[CHILD_KILLED]   = { NO,             CHILD_KILLED, CHILD_KILLED, CHILD_KILLED, CHILD_CLEANING, NO,         NO },
+	[CHILD_CLEANING] = { NO,             NO,           NO,           NO,           NO,             CHILD_DOWN, NO },
+	[CHILD_STOPPED]  = { NO,             NO,           NO,           NO,           NO,             NO,         CHILD_STOPPED },
 };
+/* clang-format on */
 
 static void happen(struct child *c, enum child_event event)
 {

@@ -77,7 +77,9 @@ bool subreaper_variable(pid_t pid, const char *name, char *value, size_t room)
 	char *text = read_proc(pid, "environ", &size);
 	bool found = false;
 
-	for (size_t at = 0; text && at < size && !found; at += strlen(text + at) + 1) {
+	if (!text)
+		return false;
+	for (size_t at = 0; at < size && !found; at += strlen(text + at) + 1) {
 		if (strncmp(text + at, name, length) || text[at + length] != '=')
 			continue;
 		found = true;

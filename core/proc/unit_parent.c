@@ -115,7 +115,6 @@ static void go_on_killing(struct unit *unit)
 
 	if (!gone && now - unit->killed_at > STUCK_MS) {
 		log_error("%s: a killed process is stuck in the kernel; it is left alone", unit->label);
-		gone = true;
 	} else if (!gone || !unit->reaped) {
 		set_timer(unit, now + (now - unit->killed_at < 20 ? 1 : 10));
 		return;
