@@ -285,10 +285,10 @@ static void health(void *context, struct drover_core_health *health)
 	pthread_mutex_unlock(&core->lock);
 }
 
-static int subscribe(void *context, const char *task, drover_subscriber_fn *fn, void *fn_context, void **subscription,
-		     struct drover_error *err)
+static int subscribe(void *context, const char *task, unsigned kinds, drover_subscriber_fn *fn, void *fn_context,
+		     void **subscription, struct drover_error *err)
 {
-	return hub_subscribe(((struct core *)context)->hub, task, fn, fn_context, subscription, err);
+	return hub_subscribe(((struct core *)context)->hub, task, kinds, fn, fn_context, subscription, err);
 }
 
 static void unsubscribe(void *context, void *subscription)

@@ -86,8 +86,8 @@ static int deliver(struct batch *batch, int64_t bound, int64_t *seq, feed_event_
 	return 0;
 }
 
-int feed_read(const struct drover_store_ops *ops, struct drover_session *session, int64_t *seq, feed_event_fn *fn,
-	      void *context, struct drover_error *err)
+int feed_read(const struct drover_store_ops *ops, struct drover_session *session, unsigned kinds, int64_t *seq,
+	      feed_event_fn *fn, void *context, struct drover_error *err)
 {
 	struct drover_result_filter hosts = {
 		.size = sizeof(hosts), .feed = true, .since_seq = *seq, .limit = FEED_BATCH
@@ -105,11 +105,11 @@ int feed_read(const struct drover_store_ops *ops, struct drover_session *session
 	/* What is committed between the two queries could be seen by the second alone: it waits. */
 	code = ops->last_seq(session, &end, err);
 	bound = end;
-	if (!code)
+	if (!code && (kinds & 1u << DROVER_EVENT_TASK))
 		code = ops->tasks(session, &tasks, add_task, batch, err);
 	if (!code && batch->count == FEED_BATCH && batch->changes[batch->count - 1].seq < bound)
 		bound = batch->changes[batch->count - 1].seq;
-	if (!code) {
+	if (!code && (kinds & 1u << DROVER_EVENT_HOST)) {
 		size_t task_count = batch->count;
 
 		code = ops->results_query(session, &hosts, add_host, batch, err);
@@ -118,6 +118,8 @@ int feed_read(const struct drover_store_ops *ops, struct drover_session *session
 	}
 	if (!code)
 		code = deliver(batch, bound, seq, fn, context);
+	if (!code && bound == end && *seq < end)
+		*seq = end; /* up to there everything was seen, also what was not asked for */
 	if (!code)
 		code = bound != end;
 	buf_dispose(&batch->text);

@@ -33,6 +33,7 @@ struct hub_sink {
 struct subscriber {
 	struct subscriber *next;
 	char *task; /* NULL: all */
+	unsigned kinds;
 	drover_subscriber_fn *fn;
 	void *context;
 };
@@ -151,7 +152,7 @@ static int feed_sink(struct hub *h, struct hub_sink *sink, struct drover_session
 	int code;
 
 	do
-		code = feed_read(h->options.ops, session, &sink->seq, append_event, &a, &err);
+		code = feed_read(h->options.ops, session, FEED_ALL, &sink->seq, append_event, &a, &err);
 	while (code == 1);
 	sink->full = code == DROVER_ELIMIT;
 	if (sink->full && !was_full)
@@ -198,7 +199,7 @@ static int tell_event(void *context, const struct drover_event *event)
 	struct hub *h = context;
 
 	for (struct subscriber *s = h->subscribers; s; s = s->next)
-		if (!s->task || !strcmp(s->task, event->task))
+		if ((s->kinds >> event->kind & 1) && (!s->task || !strcmp(s->task, event->task)))
 			s->fn(s->context, event);
 	return 0;
 }
@@ -225,16 +226,19 @@ static int feed_subscribers(struct hub *h, struct drover_session *session, struc
 			    int64_t committed)
 {
 	struct drover_error err = { 0 };
+	unsigned kinds = 0;
 	int code = 0;
 
 	pthread_mutex_lock(&h->subscribers_lock);
+	for (const struct subscriber *s = h->subscribers; s; s = s->next)
+		kinds |= s->kinds;
 	tell_notes(h, notes, count);
 	if (!h->subscribers) {
 		if (h->told < committed)
 			h->told = committed;
 	} else {
 		do
-			code = feed_read(h->options.ops, session, &h->told, tell_event, h, &err);
+			code = feed_read(h->options.ops, session, kinds, &h->told, tell_event, h, &err);
 		while (code == 1);
 	}
 	pthread_mutex_unlock(&h->subscribers_lock);
@@ -243,13 +247,14 @@ static int feed_subscribers(struct hub *h, struct drover_session *session, struc
 	return code;
 }
 
-int hub_subscribe(struct hub *h, const char *task, drover_subscriber_fn *fn, void *context, void **subscription,
-		  struct drover_error *err)
+int hub_subscribe(struct hub *h, const char *task, unsigned kinds, drover_subscriber_fn *fn, void *context,
+		  void **subscription, struct drover_error *err)
 {
 	struct subscriber *s = xcalloc(1, sizeof(*s));
 
 	(void)err;
 	s->task = xstrdup(task);
+	s->kinds = kinds;
 	s->fn = fn;
 	s->context = context;
 	pthread_mutex_lock(&h->subscribers_lock);

@@ -36,8 +36,8 @@ void hub_committed(struct hub *hub, int64_t seq);
 void hub_unit(struct hub *hub, const char *task, int64_t unit, const char *state, int attempt);
 
 /* See drover/source.h. */
-int hub_subscribe(struct hub *hub, const char *task, drover_subscriber_fn *fn, void *context, void **subscription,
-		  struct drover_error *err);
+int hub_subscribe(struct hub *hub, const char *task, unsigned kinds, drover_subscriber_fn *fn, void *context,
+		  void **subscription, struct drover_error *err);
 void hub_unsubscribe(struct hub *hub, void *subscription);
 
 #endif

@@ -25,6 +25,8 @@
 #include "params.h"
 #include "show.h"
 
+#define EVERY_KIND (1u << DROVER_EVENT_TASK | 1u << DROVER_EVENT_UNIT | 1u << DROVER_EVENT_HOST)
+
 #define HEARTBEAT 15000 /* ms of silence after which a comment is sent */
 #define REPLAY_ROWS 500
 #define BLOCK_SIZE 16384
@@ -351,7 +353,8 @@ static int open_stream(struct request *r, struct stream *s)
 {
 	const struct drover_source_services *services = r->server->services;
 	struct drover_error err = { 0 };
-	int code = services->subscribe(r->server->core, r->arguments[0], on_event, s, &s->subscription, &err);
+	int code =
+		services->subscribe(r->server->core, r->arguments[0], EVERY_KIND, on_event, s, &s->subscription, &err);
 
 	if (!code)
 		code = services->task(r->server->core, r->arguments[0], greet, s, &err);

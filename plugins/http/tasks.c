@@ -181,7 +181,8 @@ static int start_waiting(struct request *r, int64_t duration)
 	if (!server_enter_client(r->server))
 		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "too many clients wait: option event_clients");
 	w = calloc(1, sizeof(*w));
-	code = w ? r->server->services->subscribe(r->server->core, r->arguments[0], on_event, r, &w->subscription, &err)
+	code = w ? r->server->services->subscribe(r->server->core, r->arguments[0], 1u << DROVER_EVENT_TASK, on_event,
+						  r, &w->subscription, &err)
 		 : drover_error_set(&err, DROVER_ENOMEM, "not enough memory");
 	if (code) {
 		server_leave_client(r->server);

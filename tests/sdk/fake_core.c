@@ -56,6 +56,7 @@ struct task {
 
 struct subscription {
 	char task[161];
+	unsigned kinds;
 	drover_subscriber_fn *fn;
 	void *context;
 	struct subscription *next;
@@ -502,14 +503,15 @@ static void get_health(void *c, struct drover_core_health *health)
 	pthread_mutex_unlock(&core.lock);
 }
 
-static int subscribe(void *c, const char *task, drover_subscriber_fn *fn, void *context, void **subscription,
-		     struct drover_error *err)
+static int subscribe(void *c, const char *task, unsigned kinds, drover_subscriber_fn *fn, void *context,
+		     void **subscription, struct drover_error *err)
 {
 	struct subscription *s = calloc(1, sizeof(*s));
 
 	(void)c;
 	(void)err;
 	snprintf(s->task, sizeof(s->task), "%s", task);
+	s->kinds = kinds;
 	s->fn = fn;
 	s->context = context;
 	pthread_mutex_lock(&core.lock);
@@ -570,7 +572,7 @@ static void publish(enum drover_event_kind kind, const struct task *t, const cha
 				      .json_size = strlen(json) };
 
 	for (struct subscription *s = core.subscriptions; s; s = s->next)
-		if (!strcmp(s->task, t->id))
+		if ((s->kinds >> event.kind & 1) && !strcmp(s->task, t->id))
 			s->fn(s->context, &event);
 }
 

@@ -113,12 +113,13 @@ struct drover_source_services {
 	void (*health)(void *core, struct drover_core_health *health);
 
 	/*
-	 * Calls `fn` for each event from now on, of one task (its id) or of all (NULL), until
+	 * Calls `fn` for each event from now on of the `kinds` (bits 1 << enum drover_event_kind; those that
+	 * nobody asks for cost nothing), of one task (its id) or of all (NULL), until
 	 * unsubscribe, which returns when no call is under way. Events of a slow subscriber are not
 	 * kept for it: copy what is needed.
 	 */
-	int (*subscribe)(void *core, const char *task, drover_subscriber_fn *fn, void *context, void **subscription,
-			 struct drover_error *err);
+	int (*subscribe)(void *core, const char *task, unsigned kinds, drover_subscriber_fn *fn, void *context,
+			 void **subscription, struct drover_error *err);
 	void (*unsubscribe)(void *core, void *subscription);
 
 	/*
