@@ -2,6 +2,7 @@
 #include "events/sinks.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +42,34 @@ void sinks_dispose(struct sinks *sinks)
 	pthread_mutex_destroy(&sinks->lock);
 }
 
+/*
+ * A sink that was never there before begins with what happens from now on. That is written down, since its
+ * spool says nothing until something is in it, and the core may be killed before.
+ */
+static int first_seq(const char *folder, int64_t *seq, struct drover_error *err)
+{
+	struct buf path = BUF_INIT;
+	long long number = 0;
+	FILE *file;
+	int code = 0;
+
+	buf_printf(&path, "%s/begin", folder);
+	file = fopen(path.data, "re");
+	if (file && fscanf(file, "%lld", &number) == 1) {
+		*seq = number;
+	} else {
+		if (file)
+			fclose(file);
+		file = fopen(path.data, "we");
+		if (!file || fprintf(file, "%lld\n", (long long)*seq) < 0 || fflush(file))
+			code = drover_error_set(err, DROVER_EFAULT, "cannot write %s: %s", path.data, strerror(errno));
+	}
+	if (file)
+		fclose(file);
+	buf_dispose(&path);
+	return code;
+}
+
 int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t limit, int64_t seq,
 	      struct drover_error *err)
 {
@@ -51,6 +80,11 @@ int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t
 
 	if (code)
 		return code;
+	code = first_seq(folder, &seq, err);
+	if (code) {
+		spool_writer_close(spool);
+		return code;
+	}
 	sinks->items = xrealloc(sinks->items, (sinks->count + 1) * sizeof(*sinks->items));
 	sink = &sinks->items[sinks->count++];
 	*sink = (struct sink){ .name = xstrdup(name), .spool = spool, .fd = -1 };
