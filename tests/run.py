@@ -7,6 +7,7 @@ Parts: unit (each program of BUILD/tests/unit), fast (pytest without servers), p
 A program that crashes, hangs or runs no test counts as a failure. Exit code 1 where something failed.
 """
 import argparse
+import bare_chroot
 import contextlib
 import os
 import pathlib
@@ -139,35 +140,15 @@ def reachable(build):
         yield copy
 
 
-@contextlib.contextmanager
-def mounted():
-    """What a bare chroot lacks and some tests need, as root: cgroups and terminals. Unmounted at the end."""
-    wanted = [("sysfs", "/sys", "/sys/kernel"), ("cgroup2", "/sys/fs/cgroup", "/sys/fs/cgroup/cgroup.procs"),
-              ("tmpfs", "/dev/shm", "/dev/shm"), ("devpts", "/dev/pts", "/dev/pts/ptmx")]
-    done = []
-    try:
-        for kind, place, proof in wanted if not os.geteuid() else []:
-            # Where cgroups are mounted in another way (hybrid, version 1) they are left alone.
-            if os.path.exists(proof) or (kind == "cgroup2" and os.path.isdir(place) and os.listdir(place)):
-                continue
-            os.makedirs(place, exist_ok=True)
-            options = ["-o", "ptmxmode=0666,mode=0620"] if kind == "devpts" else []
-            if subprocess.run(["mount", "-t", kind, *options, kind, place], check=False).returncode == 0:
-                say(f"{place} is not there: {kind} is mounted on it for these tests")
-                done.append(place)
-        yield
-    finally:
-        for place in reversed(done):
-            subprocess.run(["umount", "--lazy", place], check=False)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.environ.get("DROVER_BUILD", "build"))
     parser.add_argument("--valgrind", action="store_true")
     parser.add_argument("parts", nargs="+", choices=["unit", *PYTEST])
     args = parser.parse_args()
-    with reachable((ROOT / args.build).resolve()) as build, mounted():
+    if bare_chroot.root_is_no_mount():
+        return bare_chroot.run_again()
+    with reachable((ROOT / args.build).resolve()) as build, bare_chroot.mounted(say):
         return run(args, build)
 
 
