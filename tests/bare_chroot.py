@@ -32,11 +32,15 @@ def run_again():
 
 @contextlib.contextmanager
 def mounted(say):
-    """What a bare chroot lacks and some tests need, as root: cgroups and terminals. Unmounted at the end."""
+    """Cgroups, terminals and /etc/hosts, where they are not there. Taken away at the end."""
     wanted = [("sysfs", "/sys", "/sys/kernel"), ("cgroup2", "/sys/fs/cgroup", "/sys/fs/cgroup/cgroup.procs"),
               ("tmpfs", "/dev/shm", "/dev/shm"), ("devpts", "/dev/pts", "/dev/pts/ptmx")]
     done = []
+    hosts = None if os.geteuid() or os.path.exists("/etc/hosts") else "/etc/hosts"
     try:
+        if hosts:
+            with open(hosts, "w", encoding="ascii") as f:
+                f.write("127.0.0.1 localhost\n::1 localhost\n")
         for kind, place, proof in wanted if not os.geteuid() else []:
             # Where cgroups are mounted in another way (hybrid, version 1) they are left alone.
             if os.path.exists(proof) or (kind == "cgroup2" and os.path.isdir(place) and os.listdir(place)):
@@ -48,5 +52,7 @@ def mounted(say):
                 done.append(place)
         yield
     finally:
+        if hosts:
+            os.unlink(hosts)
         for place in reversed(done):
             subprocess.run(["umount", "--lazy", place], check=False)

@@ -7,7 +7,6 @@ Parts: unit (each program of BUILD/tests/unit), fast (pytest without servers), p
 A program that crashes, hangs or runs no test counts as a failure. Exit code 1 where something failed.
 """
 import argparse
-import bare_chroot
 import contextlib
 import os
 import pathlib
@@ -19,6 +18,8 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree
+
+import bare_chroot
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST = {
