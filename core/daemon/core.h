@@ -92,6 +92,8 @@ int core_recover(struct core *core, struct drover_error *err);
 int core_open_sinks(struct core *core, struct drover_error *err);
 int core_open_sources(struct core *core, struct drover_error *err);
 void core_close(struct core *core);
+/* reload.c */
+void core_reload(struct core *core, const char *slice);
 /* tick.c: all that happens by the clock. */
 void core_tick(struct core *core);
 void core_view_update(struct core *core);

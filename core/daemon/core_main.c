@@ -75,9 +75,7 @@ static void on_drain(void *context, int64_t deadline)
 
 static void on_reload(void *context, const char *slice)
 {
-	(void)context;
-	(void)slice;
-	log_info("the core's part of the configuration is as it was");
+	core_reload(context, slice);
 }
 
 static const struct control_events control_events = {

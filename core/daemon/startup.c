@@ -49,8 +49,6 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 		.unit_size = slice_int(core->slice, "limits.unit_size", 10000),
 		.output = slice_int(core->slice, "limits.output", 16 << 20),
 		.output_default = slice_int(core->slice, "limits.output_default", 64 << 10),
-		.capacity_hosts = slice_int(core->slice, "capacity.hosts", 2000),
-		.capacity_units = slice_int(core->slice, "capacity.units", 512),
 		.results = slice_int(core->slice, "limits.results", 20000),
 	};
 	code = executors_read(slice_get(core->slice, "executors"), &core->executors, err);
@@ -195,8 +193,8 @@ static int find_tasks(struct core *core, struct drover_error *err)
 int core_recover(struct core *core, struct drover_error *err)
 {
 	struct engine_options options = {
-		.capacity_hosts = core->limits.capacity_hosts,
-		.capacity_units = core->limits.capacity_units,
+		.capacity_hosts = slice_int(core->slice, "capacity.hosts", 2000),
+		.capacity_units = slice_int(core->slice, "capacity.units", 512),
 		.max_attempts = MAX_ATTEMPTS,
 		.result_backlog = core->limits.results,
 		.executors = &core->executors,

@@ -225,6 +225,13 @@ void engine_permit(struct engine *e)
 			exec_link_permit(e->slots[i].link);
 }
 
+void engine_set_capacity(struct engine *e, int64_t hosts, int64_t units)
+{
+	e->options.capacity_hosts = hosts;
+	e->options.capacity_units = units;
+	engine_wake(e);
+}
+
 void engine_drain(struct engine *e)
 {
 	e->draining = true;
@@ -242,7 +249,9 @@ void engine_stop_units(struct engine *e, const char *reason)
 
 void engine_load(const struct engine *e, struct engine_load *load)
 {
-	*load = (struct engine_load){ .running_hosts = e->running_hosts,
+	*load = (struct engine_load){ .capacity_hosts = e->options.capacity_hosts,
+				      .capacity_units = e->options.capacity_units,
+				      .running_hosts = e->running_hosts,
 				      .running_units = e->running_units + e->claiming_units,
 				      .ready_units = e->ready.units,
 				      .tasks = HASH_COUNT(e->tasks) };

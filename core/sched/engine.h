@@ -27,6 +27,7 @@ struct engine_options {
 };
 
 struct engine_load {
+	int64_t capacity_hosts, capacity_units;
 	int64_t running_hosts, running_units, ready_units, tasks;
 };
 
@@ -55,6 +56,8 @@ void engine_task_cancelled(struct engine *engine, int64_t task_key);
 /* When the first of its tasks expires, UTC ms; 0: none does. */
 int64_t engine_next_expiry(const struct engine *engine);
 
+/* What runs already runs on. */
+void engine_set_capacity(struct engine *engine, int64_t hosts, int64_t units);
 /* Looks for units to claim, soon: something may have changed, or a pause may be over. */
 void engine_wake(struct engine *engine);
 /* Permits for all executor hosts: every lease.permit. */

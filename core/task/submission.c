@@ -392,7 +392,6 @@ void submission_dispose(struct submission *s)
 	free(s->hosts);
 	free(s->payload);
 	free(s->labels);
-	free(s->options);
 	json_object_put(s->root);
 	*s = (struct submission){ .executor = -1 };
 }

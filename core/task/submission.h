@@ -26,7 +26,7 @@ struct submission {
 
 	/* owned */
 	struct json_object *root;
-	char *payload, *labels, *options; /* JSON texts */
+	char *payload, *labels; /* JSON texts */
 	struct nodeset *sets;
 	size_t set_count;
 	unsigned char digest[32]; /* task.body */

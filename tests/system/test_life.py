@@ -76,6 +76,23 @@ def test_reload_takes_a_good_configuration_and_refuses_a_bad_one():
         assert daemon.results(task)[0]["stdout"].strip() == "reloaded"
 
 
+def test_reload_takes_a_new_capacity_and_says_what_it_cannot_take():
+    with Daemon({"executors": [{"plugin": "sim"}], "capacity": {"hosts": 30}}) as daemon:
+        parts = daemon.parts()
+        task = daemon.submit("sim", "r[1-60]", {"latency": "3s"})
+        running(daemon, task, 30)
+        daemon.config["capacity"] = {"hosts": 60}
+        daemon.config["sources"][0]["workers"] = 2
+        daemon.write_config()
+        daemon.process.send_signal(signal.SIGHUP)
+        running(daemon, task, 60)
+        wait_for("it to be told", lambda: daemon.get("/v1/engines")["items"][0]["capacity"]["hosts"] == 60)
+        wait_for("the rest to be named", lambda: "`sources` has changed" in daemon.log())
+        assert "`store`" not in daemon.log()
+        assert daemon.wait(task)["outcome"] == "ok"
+        assert daemon.parts() == parts
+
+
 def test_two_daemons_do_not_share_a_state_folder(daemon):
     other = subprocess.run([os.path.join(BUILD, "droverd"), "-c", daemon.config_file], capture_output=True, text=True,
                            timeout=30, check=False)
