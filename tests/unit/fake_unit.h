@@ -102,7 +102,7 @@ static int fake_report(struct drover_unit *unit, const char *host, enum drover_s
 	if (unit->corked)
 		unit->waiting++;
 	else
-		unit->sends++;
+		__atomic_fetch_add(&unit->sends, 1, __ATOMIC_RELEASE); /* a test may look from a thread */
 	return 0;
 }
 
@@ -110,7 +110,7 @@ static void fake_cork(struct drover_unit *unit, bool corked)
 {
 	unit->corked = corked;
 	if (!corked && unit->waiting) {
-		unit->sends++;
+		__atomic_fetch_add(&unit->sends, 1, __ATOMIC_RELEASE);
 		unit->waiting = 0;
 	}
 }
