@@ -1,0 +1,46 @@
+/*
+ * reload.c - SIGHUP: what of a new configuration the running core takes over, and what it says of the
+ * rest. It is not restarted for it, since that would end every running unit. Event loop.
+ */
+#include <json-c/json.h>
+#include <string.h>
+
+#include "daemon/core.h"
+#include "proc/slice.h"
+#include "task/json.h"
+#include "util/log.h"
+
+/* `store` is compared without `keep`, which is taken over. */
+static const char *const fixed[] = { "node", "limits", "lease", "log", "store", "sources", "executors", "sinks" };
+
+static bool is_same(struct json_object *old, struct json_object *new, const char *section)
+{
+	struct json_object *was = slice_get(old, section), *is = slice_get(new, section);
+
+	if (!strcmp(section, "store")) {
+		json_object_object_del(was, "keep");
+		json_object_object_del(is, "keep");
+	}
+	return json_object_equal(was, is);
+}
+
+void core_reload(struct core *core, const char *text)
+{
+	struct json_object *slice;
+	struct drover_error err = { 0 };
+
+	if (json_read(text, strlen(text), &slice, &err)) {
+		log_error("cannot read the new configuration: %s", err.message);
+		return;
+	}
+	core->keep = slice_int(slice, "store.keep", 0);
+	engine_set_capacity(core->engine, slice_int(slice, "capacity.hosts", 2000),
+			    slice_int(slice, "capacity.units", 512));
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		if (!is_same(core->slice, slice, fixed[i]))
+			log_warning("`%s` has changed in a way that the core takes over at the next start of droverd",
+				    fixed[i]);
+	json_object_put(core->slice);
+	core->slice = slice;
+	log_info("the new configuration is in force");
+}
