@@ -63,10 +63,17 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
 	return r;
 }
 
+static void release_body(struct request *r)
+{
+	free(r->body);
+	atomic_fetch_sub(&r->server->body_bytes, (long long)r->body_room);
+	r->body = NULL;
+	r->body_room = r->body_size = 0;
+}
+
 void request_free(struct request *r)
 {
-	atomic_fetch_sub(&r->server->body_bytes, (long long)r->body_room);
-	free(r->body);
+	release_body(r);
 	for (int i = 0; i < ROUTE_ARGUMENTS; i++)
 		free(r->arguments[i]);
 	for (size_t i = 0; i < r->parameter_count; i++) {
@@ -147,6 +154,8 @@ void request_respond(struct request *r)
 	char *data;
 	size_t size;
 
+	/* Before the answer leaves: a client that has it may ask again at once. */
+	release_body(r);
 	if (r->out.failed)
 		problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory for the answer");
 	if (r->problem.kind) {
