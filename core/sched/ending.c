@@ -1,6 +1,5 @@
 /*
- * ending.c - what the end of a unit's processes means for its hosts that have no result; DESIGN's
- * rules as one table.
+ * ending.c - what the end of a unit's processes means for its hosts that have no result, as one table.
  */
 #include <signal.h>
 #include <stdlib.h>
