@@ -204,6 +204,25 @@ bool cgroup_usable(const char *folder)
 	return !status;
 }
 
+/*
+ * What cgroup.kill misses: it signals the first thread of each process, and a process whose first
+ * thread has ended while others go on is not ended by that (seen on Linux 6.18). kill() ends it.
+ */
+static void kill_members(const char *folder)
+{
+	char path[4096];
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (pid > 1)
+			kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+}
+
 /* Folders first: a group can be removed when it has neither processes nor groups. */
 static bool remove_tree(const char *folder)
 {
@@ -223,6 +242,7 @@ static bool remove_tree(const char *folder)
 	}
 	if (dir)
 		closedir(dir);
+	kill_members(folder);
 	return !rmdir(folder) || errno == ENOENT;
 }
 

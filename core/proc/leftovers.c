@@ -115,7 +115,7 @@ static int kill_marked(const char *run)
 		char value[128];
 
 		if (pid <= 1 || pid == getpid() || !subreaper_variable(pid, MARKER_RUN, value, sizeof(value)) ||
-		    strcmp(value, run) || !subreaper_look(pid, &process) || process.state == 'Z')
+		    strcmp(value, run) || !subreaper_look(pid, &process) || process.dead)
 			continue;
 		if (!kill(pid, SIGKILL))
 			found++;

@@ -15,6 +15,8 @@
 
 /* An environment is never larger than this: ARG_MAX on machines with ordinary stack limits. */
 #define ENVIRONMENT_MAX (6u << 20)
+/* How often one pass looks for children that came while it stopped the others. */
+#define STOP_ROUNDS 8
 
 struct pids {
 	pid_t *list;
@@ -58,15 +60,18 @@ bool subreaper_look(pid_t pid, struct subreaper_process *process)
 	/* The name is in parentheses and may hold anything, parentheses too. */
 	const char *rest = text ? strrchr(text, ')') : NULL;
 	int session;
+	long threads;
+	char state;
 	bool ok = rest &&
-		  sscanf(rest + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			 &process->state, &session, &ticks) == 3;
+		  sscanf(rest + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu",
+			 &state, &session, &threads, &ticks) == 4;
 
 	free(text);
 	if (!ok)
 		return false;
 	process->pid = pid;
 	process->session = session;
+	process->dead = (state == 'Z' || state == 'X') && threads <= 1;
 	process->started_at = (int64_t)(ticks * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
 	return true;
 }
@@ -139,6 +144,23 @@ static void add_descendants(pid_t pid, struct pids *found)
 }
 
 /*
+ * Stops the children of this process that are not to be spared, those too that have become its
+ * children meanwhile. Nothing is reaped here, so the list only grows, and at its end.
+ */
+static void stop_children(const struct subreaper_filter *filter, void *context, struct pids *children)
+{
+	for (size_t known = 0, round = 0; round < STOP_ROUNDS; round++) {
+		children->count = 0;
+		add_children(getpid(), children);
+		if (children->count <= known)
+			break;
+		for (; known < children->count; known++)
+			if (!filter->spare(context, children->list[known]))
+				kill(children->list[known], SIGSTOP);
+	}
+}
+
+/*
  * First everything in question is stopped, at once: processes that fork and exit have no time to be
  * looked at. Only then it is asked whose they are.
  */
@@ -147,16 +169,10 @@ int subreaper_sweep(const struct subreaper_filter *filter, void *context)
 	struct pids children = { 0 }, found = { 0 };
 	struct subreaper_process process;
 
-	add_children(getpid(), &children);
+	stop_children(filter, context, &children);
 	for (size_t i = 0; i < children.count; i++) {
-		if (filter->spare(context, children.list[i]))
-			children.list[i] = 0;
-		else
-			kill(children.list[i], SIGSTOP);
-	}
-	for (size_t i = 0; i < children.count; i++) {
-		if (!children.list[i] || !subreaper_look(children.list[i], &process) || process.state == 'Z' ||
-		    process.state == 'X')
+		if (filter->spare(context, children.list[i]) || !subreaper_look(children.list[i], &process) ||
+		    process.dead)
 			continue;
 		if (filter->kill(context, &process))
 			add_descendants(process.pid, &found);

@@ -16,7 +16,7 @@
 struct subreaper_process {
 	pid_t pid;
 	pid_t session;
-	char state;         /* as in ps; Z: a zombie */
+	bool dead;          /* a zombie; not where only its first thread has ended and others go on */
 	int64_t started_at; /* CLOCK_BOOTTIME ms, to 10 ms */
 };
 

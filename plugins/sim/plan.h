@@ -31,7 +31,7 @@ struct plan {
 	int64_t latency_min, latency_max;
 	struct choice crash, hang, unreachable, fail, flap, skip;
 	int64_t seed;
-	int64_t step; /* hosts begun at a time; 0: all */
+	int64_t step; /* hosts that run at once; 0: all */
 	bool has_rc;
 	int rc;
 	enum drover_changed changed;

@@ -21,7 +21,7 @@ static const struct drover_option options[] = {
 		"folder in which each host keeps a locked file while it executes; tasks may name one below it"),
 	DROVER_OPT_INT(struct sim, seed, "1", NULL, NULL,
 		       "what latencies and shares depend on, beside the host's name"),
-	DROVER_OPT_INT(struct sim, step, "0", "0", "10000", "hosts begun at a time; 0: the whole unit"),
+	DROVER_OPT_INT(struct sim, step, "0", "0", "10000", "hosts that run at once; 0: the whole unit"),
 	DROVER_OPT_END
 };
 
@@ -45,7 +45,7 @@ static const struct drover_payload_field payload[] = {
 	{ .name = "rc", .types = DROVER_JSON_INT, .help = "exit code; a host whose code is not 0 fails" },
 	{ .name = "changed", .types = DROVER_JSON_BOOL, .help = "whether hosts report a change" },
 	{ .name = "seed", .types = DROVER_JSON_INT, .help = "what latencies and shares depend on" },
-	{ .name = "step", .types = DROVER_JSON_INT, .help = "hosts begun at a time; 0: the whole unit" },
+	{ .name = "step", .types = DROVER_JSON_INT, .help = "hosts that run at once; 0: the whole unit" },
 	{ .name = "lock_dir",
 	  .types = DROVER_JSON_STRING,
 	  .help = "folder of the hosts' locked files, below the executor's own" },

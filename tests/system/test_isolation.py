@@ -15,6 +15,7 @@ EVIL = {
     "evil_segv": ("lost", "Segmentation fault"),
     "evil_loop": ("timeout", "deadline"),
     "evil_daemon": (None, ""),
+    "evil_headless": (None, ""),
     "evil_stdout": (None, ""),
     "evil_report": (None, ""),
     "evil_twice": (None, ""),

@@ -30,6 +30,8 @@
 #include "util/buf.h"
 #include "util/clock.h"
 
+#include "machine.h"
+
 #define NOBODY 65534
 #define WAIT_MS 60000
 
@@ -245,22 +247,31 @@ static void start_host(struct fake_core *core, enum way way, const char *plugin)
 	start_host_with(core, way, plugin, "{}", 20000);
 }
 
+/* The parent of a living process; 0: there is none, or it is a zombie with all its threads. */
+static pid_t get_parent(pid_t pid)
+{
+	char path[64], line[512], state;
+	const char *rest;
+	long threads;
+	int parent;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	if (!rest || sscanf(rest + 1, " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &state,
+			    &parent, &threads) != 3)
+		return 0;
+	return state == 'Z' && threads <= 1 ? 0 : (pid_t)parent;
+}
+
 static bool is_below(pid_t pid, pid_t ancestor)
 {
 	while (pid > 1) {
-		char path[64], line[512];
-		const char *rest;
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-		f = fopen(path, "re");
-		if (!f)
-			return false;
-		rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-		fclose(f);
-		if (!rest || rest[2] == 'Z')
-			return false;
-		pid = (pid_t)atoi(rest + 4);
+		pid = get_parent(pid);
 		if (pid == ancestor)
 			return true;
 	}
@@ -333,17 +344,10 @@ static void execute(struct fake_core *core, uint64_t handle, size_t hosts, int64
 	free(names);
 }
 
-/* The ways that can be tried as the user who runs the test, on this machine. */
-static bool way_exists(enum way way)
+/* An ordinary user is nobody already. */
+static bool way_applies(enum way way)
 {
-	char *own = way == WAY_CGROUP ? cgroup_own() : NULL;
-	bool exists = way == WAY_SUBREAPER || (way == WAY_NOBODY && !geteuid()) || (own && cgroup_usable(own));
-
-	free(own);
-	if (!exists)
-		fprintf(stderr, "test_exec_host: the way by %s does not exist here\n",
-			way == WAY_CGROUP ? "cgroups (no cgroup2 that may be written)" : "another user (not root)");
-	return exists;
+	return way == WAY_SUBREAPER || (way == WAY_NOBODY ? !geteuid() : has_cgroups());
 }
 
 #endif
