@@ -23,7 +23,8 @@ struct drover_store_ops; /* drover/store.h */
 enum drover_event_kind {
 	DROVER_EVENT_TASK = 1, /* a task was accepted, changed its state or ended */
 	DROVER_EVENT_UNIT = 2, /* a unit was claimed or ended */
-	DROVER_EVENT_HOST = 3  /* a host reached its final status */
+	DROVER_EVENT_HOST = 3, /* a host reached its final status */
+	DROVER_EVENT_AUDIT = 4 /* somebody did something, or was refused */
 };
 
 /* Borrowed for the call. */
@@ -31,7 +32,7 @@ struct drover_event {
 	size_t size;
 	int64_t seq; /* grows; the same event has the same number when it comes again */
 	enum drover_event_kind kind;
-	const char *task; /* its id */
+	const char *task; /* its id; "" where there is none */
 	const char *host; /* or NULL */
 	const char *json; /* the whole event, one line without its end: docs/events.md */
 	size_t json_size;

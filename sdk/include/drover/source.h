@@ -11,6 +11,7 @@
 #define DROVER_SOURCE_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include <drover/plugin.h>
 #include <drover/sink.h>
@@ -18,6 +19,23 @@
 
 /* One thing that is wrong with a request: where (an RFC 6901 pointer, "" for the whole) and what. */
 typedef void drover_problem_fn(void *context, const char *pointer, const char *detail);
+
+/* What a caller may do. Each includes the ones before it. */
+enum drover_role { DROVER_ROLE_NONE = 0, DROVER_ROLE_READ = 1, DROVER_ROLE_SUBMIT = 2, DROVER_ROLE_ADMIN = 3 };
+
+/*
+ * Who asks. Where a NULL is passed instead of one: somebody local who may do everything. Borrowed for
+ * the call, with its strings.
+ */
+struct drover_principal {
+	size_t size;
+	const char *name; /* the owner of what it submits; NULL: somebody local, without a token */
+	enum drover_role role;
+	const char *hosts; /* a node set: the only hosts that it may touch; NULL: any */
+	bool admin;        /* may use credentials that name nobody, and touch other owners' tasks */
+	const char *token; /* the token's id, which is no secret; or NULL */
+	const char *from;  /* where it asks from, for the audit log: an address, or "uid 1000"; or NULL */
+};
 
 struct drover_submission {
 	size_t size;
@@ -35,6 +53,9 @@ struct drover_submission {
 	int64_t hosts;
 	int64_t units;
 	char executor[64];
+
+	/* in */
+	const struct drover_principal *by; /* who submits; NULL: somebody local who may do everything */
 };
 
 /* Something of the node that runs: this process's children and their deaths. Borrowed for the call. */
@@ -73,6 +94,17 @@ struct drover_core_health {
 	bool store_ok;       /* the last transaction worked */
 	const char *message; /* why it is not ready, or NULL */
 	int64_t ready_units, running_units, running_hosts;
+};
+
+/* Something that was done or refused, for the audit log. Borrowed for the call. */
+struct drover_audit {
+	size_t size;
+	const char *action;                /* "submit", "cancel", … */
+	const char *result;                /* "allowed", "refused", "failed" */
+	const struct drover_principal *by; /* NULL: the daemon itself */
+	const char *task;                  /* its id, or NULL */
+	const char *detail;                /* one line of text, or NULL */
+	int64_t times;                     /* how often, where it was folded; else 0 */
 };
 
 /* An event; as a sink gets it. Called on one of the core's threads: must not block or call a service. */
@@ -127,6 +159,19 @@ struct drover_source_services {
 	 */
 	const char *(*node)(void *core);
 	const char *(*version)(void *core);
+
+	/*
+	 * Whether `by` may touch a task or a host (one of both is NULL): all of the task's hosts are in its node
+	 * set, or it is the task's owner; the host is in its node set. 0, DROVER_EDENIED, DROVER_ENOTFOUND.
+	 */
+	int (*permit)(void *core, const struct drover_principal *by, const char *task, const char *host,
+		      struct drover_error *err);
+	/*
+	 * Writes a line into the audit log; it survives a kill when this returns. An action is written before it
+	 * is done (submit does that by itself), so a failure means: do not do it. Without a sink that asks for
+	 * audit events: 0. DROVER_ERETRY.
+	 */
+	int (*audit)(void *core, const struct drover_audit *line, struct drover_error *err);
 };
 
 struct drover_source {
@@ -135,6 +180,11 @@ struct drover_source {
 	/* Takes no new tasks from now on; questions are still answered. */
 	int (*drain)(void *self, int64_t deadline, struct drover_error *err);
 	void (*close)(void *self);
+	/*
+	 * Writes what else there is to say about the plugin, one JSON object: `drover plugin describe --json` shows
+	 * it as `about`. Without an instance and without side effects. NULL: nothing.
+	 */
+	void (*describe)(FILE *out);
 };
 
 #define DROVER_SOURCE(...)                                                                                             \
