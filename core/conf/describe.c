@@ -109,6 +109,24 @@ static void describe_kind(const struct drover_plugin_info *info, enum plugin_kin
 		fputs("  no options\n", out);
 }
 
+/* What a source says of itself beside its options: an object, or NULL. */
+static struct json_object *about(const struct drover_source *source)
+{
+	struct json_object *object;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	if (!source || source->size < offsetof(struct drover_source, describe) + sizeof(source->describe) ||
+	    !source->describe || !(out = open_memstream(&text, &size)))
+		return NULL;
+	source->describe(out);
+	fclose(out);
+	object = json_tokener_parse(text);
+	free(text);
+	return object;
+}
+
 int conf_plugin_describe(const char *path, const char *name, bool json, FILE *out)
 {
 	struct json_object *all = json_object_new_object();
@@ -127,8 +145,13 @@ int conf_plugin_describe(const char *path, const char *name, bool json, FILE *ou
 		else if (info)
 			describe_kind(info, kind, out);
 	}
-	if (!code && json)
+	if (!code && json) {
+		struct json_object *more = about(plugin.module->source);
+
+		if (more)
+			json_object_object_add(all, "about", more);
 		print_json(all, out);
+	}
 	json_object_put(all);
 	if (!code)
 		loader_dispose(&plugin);

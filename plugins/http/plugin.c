@@ -3,6 +3,7 @@
 
 #include "http.h"
 #include "listen.h"
+#include "route.h"
 #include "server.h"
 
 static const struct drover_option options[] = {
@@ -60,6 +61,13 @@ static void stop(void *instance)
 	self->server = NULL;
 }
 
+static void describe(FILE *out)
+{
+	fputs("{\"routes\": ", out);
+	route_describe(out);
+	fputs("}", out);
+}
+
 DROVER_SOURCE(.name = "http", .version = "1.0", .summary = "tasks, results and events over HTTP",
 	      .self_size = sizeof(struct http), .options = options, .check = check, .open = start, .drain = drain,
-	      .close = stop);
+	      .close = stop, .describe = describe);

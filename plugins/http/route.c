@@ -79,3 +79,33 @@ bool route_takes(const struct route *route, const char *parameter)
 	}
 	return false;
 }
+
+static void describe_words(const char *words, FILE *out)
+{
+	const char *separator = "";
+
+	for (; *words; words += strspn(words, " ")) {
+		size_t length = strcspn(words, " ");
+
+		fprintf(out, "%s\"%.*s\"", separator, (int)length, words);
+		separator = ", ";
+		words += length;
+	}
+}
+
+void route_describe(FILE *out)
+{
+	static const char *const roles[] = {
+		[ROLE_MISSING] = "nobody", [ROLE_ANYBODY] = "anybody", [ROLE_READ] = "read",
+		[ROLE_SUBMIT] = "submit",  [ROLE_ADMIN] = "admin",
+	};
+
+	fputs("[", out);
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		fprintf(out, "%s{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"parameters\": [", i ? ",\n " : "",
+			routes[i].method, routes[i].path, roles[routes[i].role]);
+		describe_words(routes[i].parameters, out);
+		fputs("]}", out);
+	}
+	fputs("]", out);
+}

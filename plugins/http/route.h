@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct request;
 
@@ -60,6 +61,9 @@ struct route_argument {
  */
 const struct route *route_find(const char *method, const char *path, struct route_argument arguments[ROUTE_ARGUMENTS],
 			       bool *path_known, char allow[32]);
+
+/* Writes the routes as a JSON array: method, path, role, parameters. */
+void route_describe(FILE *out);
 
 /* Whether a route takes this parameter. */
 bool route_takes(const struct route *route, const char *parameter);
