@@ -10,6 +10,7 @@
 
 #include <drover/source.h>
 
+#include "daemon/metrics.h"
 #include "events/hub.h"
 #include "proc/control.h"
 #include "sched/engine.h"
@@ -69,6 +70,7 @@ struct core {
 	struct core_source *sources;
 	size_t source_count;
 
+	struct core_metrics metrics;
 	pthread_mutex_t lock;
 	struct core_view view;
 	atomic_bool draining;

@@ -324,4 +324,5 @@ const struct drover_source_services core_services = {
 	.unsubscribe = unsubscribe,
 	.node = node,
 	.version = version,
+	.metrics = metrics_tell,
 };

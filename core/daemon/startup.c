@@ -81,7 +81,10 @@ static int load_instance(struct json_object *instance, enum plugin_kind kind, co
 /* On the writer's thread: sinks and event streams have something to read. */
 static int on_change(void *context, const struct drover_task_change *change)
 {
-	hub_committed(((struct core *)context)->hub, change->task.seq);
+	struct core *core = context;
+
+	metrics_changed(&core->metrics, change);
+	hub_committed(core->hub, change->task.seq);
 	return 0;
 }
 
@@ -169,6 +172,7 @@ static int found_task(void *context, const struct drover_task *task)
 	struct found_tasks *found = context;
 
 	engine_task_found(found->core->engine, task);
+	metrics_found(&found->core->metrics, task);
 	found->keys = xrealloc(found->keys, (found->count + 1) * sizeof(*found->keys));
 	found->keys[found->count++] = task->key;
 	return 0;

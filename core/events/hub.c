@@ -91,6 +91,20 @@ void hub_unsubscribe(struct hub *h, void *subscription)
 	subscribers_remove(&h->subscribers, subscription);
 }
 
+size_t hub_sinks(struct hub *h, struct hub_sink *sinks, size_t room)
+{
+	size_t count = h->sinks.count < room ? h->sinks.count : room;
+
+	for (size_t i = 0; i < count; i++)
+		sinks[i].name = sinks_look(&h->sinks, i, &sinks[i].bytes, &sinks[i].full);
+	return count;
+}
+
+int64_t hub_subscribers(struct hub *h)
+{
+	return (int64_t)atomic_load(&h->subscribers.count);
+}
+
 void hub_committed(struct hub *h, int64_t seq)
 {
 	pthread_mutex_lock(&h->lock);

@@ -35,6 +35,20 @@ void hub_committed(struct hub *hub, int64_t seq);
 /* A unit was claimed or ended: told to subscribers as it happens, kept by nobody. Any thread; quick. */
 void hub_unit(struct hub *hub, const char *task, int64_t unit, const char *state, int attempt);
 
+#define HUB_SINKS 64
+
+/* How a sink is. Borrowed for the hub's life. */
+struct hub_sink {
+	const char *name;
+	int64_t bytes; /* in its spool */
+	bool full;
+};
+
+/* The first `room` sinks; their number. Looks at the spools' folders. Any thread. */
+size_t hub_sinks(struct hub *hub, struct hub_sink *sinks, size_t room);
+/* How many subscribers there are. Any thread. */
+int64_t hub_subscribers(struct hub *hub);
+
 /* See drover/source.h. */
 int hub_subscribe(struct hub *hub, const char *task, unsigned kinds, drover_subscriber_fn *fn, void *context,
 		  void **subscription, struct drover_error *err);

@@ -2,6 +2,7 @@
 #include "events/sinks.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ struct sink {
 	char *name;
 	struct spool_writer *spool;
 	int64_t seq; /* appended up to here */
-	bool full;
+	char *folder;
+	atomic_bool full;
 	int fd; /* to its process, -1: none; under the lock */
 };
 
@@ -37,6 +39,7 @@ void sinks_dispose(struct sinks *sinks)
 		if (sinks->items[i].fd >= 0)
 			close(sinks->items[i].fd);
 		free(sinks->items[i].name);
+		free(sinks->items[i].folder);
 	}
 	free(sinks->items);
 	pthread_mutex_destroy(&sinks->lock);
@@ -87,9 +90,18 @@ int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t
 	}
 	sinks->items = xrealloc(sinks->items, (sinks->count + 1) * sizeof(*sinks->items));
 	sink = &sinks->items[sinks->count++];
-	*sink = (struct sink){ .name = xstrdup(name), .spool = spool, .fd = -1 };
+	*sink = (struct sink){ .name = xstrdup(name), .folder = xstrdup(folder), .spool = spool, .fd = -1 };
 	sink->seq = spool_last_seq(spool) ? spool_last_seq(spool) : seq;
 	return 0;
+}
+
+const char *sinks_look(struct sinks *sinks, size_t index, int64_t *bytes, bool *full)
+{
+	const struct sink *sink = &sinks->items[index];
+
+	*bytes = spool_bytes(sink->folder);
+	*full = sink->full;
+	return sink->name;
 }
 
 /* A full socket has told its process already. False: nobody is there. */

@@ -25,6 +25,8 @@ void sinks_dispose(struct sinks *sinks);
 /* Before the hub's thread runs. A sink that was never there before begins after `seq`. */
 int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t limit, int64_t seq,
 	      struct drover_error *err);
+/* The name of one of them, and how it is. Any thread, once the hub's thread runs. */
+const char *sinks_look(struct sinks *sinks, size_t index, int64_t *bytes, bool *full);
 /* The sink's process is there; `fd` is owned from here on. Any thread. */
 void sinks_up(struct sinks *sinks, const char *name, int fd);
 /*

@@ -37,6 +37,9 @@ int spool_flush(struct spool_writer *writer, struct drover_error *err);
 /* The highest seq ever appended, 0: none. */
 int64_t spool_last_seq(const struct spool_writer *writer);
 
+/* Bytes in the segments of a folder, by looking at their sizes. Any process and thread. */
+int64_t spool_bytes(const char *folder);
+
 int spool_reader_open(const char *folder, struct spool_reader **reader, struct drover_error *err);
 void spool_reader_close(struct spool_reader *reader);
 /* Up to `room` records after those read before; their number, 0: none now; or a negative code. */

@@ -234,3 +234,15 @@ int64_t spool_last_seq(const struct spool_writer *writer)
 {
 	return writer->last_seq;
 }
+
+int64_t spool_bytes(const char *path)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t total = 0;
+
+	if (folder >= 0) {
+		total = segment_total(folder);
+		close(folder);
+	}
+	return total;
+}

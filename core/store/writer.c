@@ -13,6 +13,7 @@
 
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/histogram.h"
 #include "util/log.h"
 
 #define RETRY_MIN 50
@@ -34,6 +35,8 @@ struct writer {
 	bool stop;                /* under lock */
 	atomic_bool store_ok;
 	atomic_llong backlog;
+	atomic_llong errors;
+	struct histogram latency;
 	int event_fd;
 	sd_event_source *source;
 };
@@ -114,11 +117,14 @@ static bool take_group(struct writer *w, struct job_list *group, int64_t last_co
 /* One try at the whole group. 0: committed. Else `*culprit` is the job that failed, or NULL: the commit. */
 static int try_group(struct writer *w, const struct job_list *group, struct job **culprit, struct drover_error *err)
 {
+	int64_t begun = clock_boot_us();
 	int code = w->ops->begin(w->session, err);
 
 	*culprit = NULL;
-	if (code)
+	if (code) {
+		atomic_fetch_add(&w->errors, 1);
 		return code;
+	}
 	for (struct job *job = group->head; job && !code; job = job->next) {
 		code = job->run(job, w->ops, w->session, err);
 		if (code)
@@ -126,8 +132,12 @@ static int try_group(struct writer *w, const struct job_list *group, struct job 
 	}
 	if (!code)
 		code = w->ops->commit(w->session, w->options.change, w->options.context, err);
-	if (code)
+	if (code) {
 		w->ops->rollback(w->session);
+		atomic_fetch_add(&w->errors, !*culprit || code == DROVER_ERETRY);
+	} else {
+		histogram_add(&w->latency, clock_boot_us() - begun);
+	}
 	return code;
 }
 
@@ -364,6 +374,16 @@ int writer_wait(struct writer *w, struct job *job, struct drover_error *err)
 bool writer_store_ok(const struct writer *w)
 {
 	return atomic_load(&w->store_ok);
+}
+
+struct histogram *writer_latency(struct writer *w)
+{
+	return &w->latency;
+}
+
+int64_t writer_errors(const struct writer *w)
+{
+	return atomic_load(&w->errors);
 }
 
 int64_t writer_backlog(const struct writer *w)

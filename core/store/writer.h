@@ -15,6 +15,7 @@
 
 #include <drover/store.h>
 
+struct histogram;
 struct sd_event;
 struct writer;
 struct job;
@@ -60,6 +61,9 @@ void writer_post(struct writer *writer, struct job *job);
 
 /* Whether the last transaction worked. Any thread. */
 bool writer_store_ok(const struct writer *writer);
+/* How long transactions took, and how many failed. Any thread. */
+struct histogram *writer_latency(struct writer *writer);
+int64_t writer_errors(const struct writer *writer);
 /* Weight of the jobs that wait. Any thread. */
 int64_t writer_backlog(const struct writer *writer);
 

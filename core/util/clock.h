@@ -9,6 +9,8 @@
 
 /* Milliseconds of CLOCK_BOOTTIME: grows through suspend, is not set by anybody. */
 int64_t clock_boot_ms(void);
+/* The same in microseconds. */
+int64_t clock_boot_us(void);
 /* Milliseconds since 1970, UTC. */
 int64_t clock_utc_ms(void);
 /* Writes RFC 3339 with milliseconds and `Z`; `size` at least 25. Returns `text`. */

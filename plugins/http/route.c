@@ -21,6 +21,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/results", ROLE_READ, results_of_hosts, "host hosts status limit after output", ROUTE_WORKER },
 	{ "GET", "/v1/engines", ROLE_READ, engines_list, "", ROUTE_WORKER },
 	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER },
+	{ "GET", "/metrics", ROLE_READ, metrics_show, "", ROUTE_WORKER },
 	{ "GET", "/-/healthy", ROLE_ANYBODY, engines_healthy, "", ROUTE_DIRECT },
 	{ "GET", "/-/ready", ROLE_ANYBODY, engines_ready, "", ROUTE_DIRECT },
 };
@@ -63,6 +64,16 @@ const struct route *route_find(const char *method, const char *path, struct rout
 		*path_known = true;
 	}
 	return NULL;
+}
+
+size_t route_count(void)
+{
+	return sizeof(routes) / sizeof(*routes);
+}
+
+const struct route *route_at(size_t index)
+{
+	return &routes[index];
 }
 
 bool route_takes(const struct route *route, const char *parameter)

@@ -65,6 +65,10 @@ const struct route *route_find(const char *method, const char *path, struct rout
 /* Writes the routes as a JSON array: method, path, role, parameters. */
 void route_describe(FILE *out);
 
+/* Their number, and one of them. */
+size_t route_count(void);
+const struct route *route_at(size_t index);
+
 /* Whether a route takes this parameter. */
 bool route_takes(const struct route *route, const char *parameter);
 

@@ -76,7 +76,10 @@ static enum MHD_Result answer(struct request *r)
 {
 	if (!r->response)
 		request_respond(r);
-	return r->response ? MHD_queue_response(r->connection, (unsigned)r->status, r->response) : MHD_NO;
+	if (!r->response)
+		return MHD_NO;
+	tally_add(r->server->tally, r->route, r->status);
+	return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
 /* The headers are there. What is refused and has a long body, or one of unknown length, is answered at once. */
@@ -204,6 +207,11 @@ int server_open(struct server **out, const struct http *options, const struct dr
 	TAILQ_INIT(&server->parked);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->changed, NULL);
+	code = DROVER_ENOMEM;
+	if (!(server->tally = tally_new())) {
+		drover_error_set(err, code, "not enough memory");
+		goto no_listener;
+	}
 	if ((code = listen_parse(options->listen, &address, err)))
 		goto no_listener;
 	if ((code = listen_open(&server->listener, &address, options->listen, err)))
@@ -228,6 +236,7 @@ no_workers:
 	close(server->listener.fd);
 	listen_remove(&server->listener);
 no_listener:
+	tally_free(server->tally);
 	free(server);
 	return code;
 }
@@ -278,5 +287,6 @@ void server_close(struct server *server)
 	workers_stop(&server->workers);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->lock);
+	tally_free(server->tally);
 	free(server);
 }

@@ -18,6 +18,7 @@
 
 #include "http.h"
 #include "listen.h"
+#include "tally.h"
 #include "workers.h"
 
 /* A connection that may be suspended; embedded in a request or an event stream. */
@@ -40,6 +41,8 @@ struct server {
 	pthread_cond_t changed;
 	TAILQ_HEAD(parked_list, parked) parked;
 	size_t requests; /* under way */
+
+	struct tally *tally; /* of answers */
 
 	atomic_bool stopping;
 	atomic_bool draining;

@@ -19,6 +19,7 @@ static void enqueue(struct workers *w, struct job *job)
 {
 	job->state = JOB_QUEUED;
 	TAILQ_INSERT_TAIL(&w->queue, job, entry);
+	w->queued++;
 	pthread_cond_signal(&w->news);
 }
 
@@ -84,6 +85,7 @@ static void wait_for_news(struct workers *w)
 static void run(struct workers *w, struct job *job)
 {
 	TAILQ_REMOVE(&w->queue, job, entry);
+	w->queued--;
 	job->state = JOB_RUNNING;
 	job->again = false;
 	job->due = 0;
@@ -133,6 +135,7 @@ int workers_start(struct workers *w, size_t count)
 	TAILQ_INIT(&w->queue);
 	TAILQ_INIT(&w->timed);
 	w->stopping = false;
+	w->queued = 0;
 	w->count = 0;
 	w->threads = calloc(count, sizeof(*w->threads));
 	if (!w->threads)
@@ -148,6 +151,16 @@ int workers_start(struct workers *w, size_t count)
 	if (rc)
 		workers_stop(w);
 	return rc;
+}
+
+size_t workers_queued(struct workers *w)
+{
+	size_t queued;
+
+	pthread_mutex_lock(&w->lock);
+	queued = w->queued;
+	pthread_mutex_unlock(&w->lock);
+	return queued;
 }
 
 void workers_stop(struct workers *w)

@@ -43,6 +43,7 @@ struct workers {
 	struct job_list timed; /* by `due` */
 	pthread_t *threads;
 	size_t count;
+	size_t queued;
 	bool stopping;
 };
 
@@ -54,6 +55,9 @@ int workers_start(struct workers *w, size_t count);
 
 /* Any thread; does not block. */
 void workers_wake(struct workers *w, struct job *job);
+
+/* How many jobs wait for a thread. Any thread. */
+size_t workers_queued(struct workers *w);
 
 /* Runs what is queued, then ends the threads. Jobs that only wait for their time are left alone. */
 void workers_stop(struct workers *w);

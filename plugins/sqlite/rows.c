@@ -41,7 +41,7 @@ static struct sqlite_task *task_from_row(sqlite3_stmt *stmt, int64_t key)
 	task->started_at = sqlite3_column_int64(stmt, 7);
 	task->finished_at = sqlite3_column_int64(stmt, 8);
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
-		task->counts[i] = sqlite3_column_int64(stmt, 9 + i);
+		task->counts[i] = task->old_counts[i] = sqlite3_column_int64(stmt, 9 + i);
 	return task;
 }
 

@@ -48,7 +48,7 @@ struct sqlite_task {
 	bool counted; /* some count changed */
 	enum drover_task_state old_state;
 	enum drover_task_state state;
-	int64_t counts[DROVER_STATUS_COUNT];
+	int64_t counts[DROVER_STATUS_COUNT], old_counts[DROVER_STATUS_COUNT];
 	int64_t units_done;
 	int64_t started_at, finished_at;
 	UT_hash_handle hh;

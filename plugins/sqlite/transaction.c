@@ -137,6 +137,7 @@ static int collect(struct drover_session *s, struct drover_task_change **changes
 		code = query_task_copy(s, task->key, &change->task, err);
 		change->old_state = task->old_state;
 		change->counted = task->counted;
+		memcpy(change->old_counts, task->old_counts, sizeof(change->old_counts));
 		(*count)++;
 	}
 	return code;

@@ -540,6 +540,30 @@ static const char *get_name(void *c)
 	return "node1";
 }
 
+static void tell_metrics(void *c, drover_metric_fn *fn, void *context)
+{
+	static const double bounds[] = { 0.001, 0.5 };
+	static const int64_t buckets[] = { 3, 2, 1 };
+	static const char *const states[][3] = { { "state", "queued", NULL }, { "state", "run\\n\"ing\"\n", NULL } };
+
+	(void)c;
+	for (int i = 0; i < 2; i++)
+		fn(context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
+						     .name = "tasks",
+						     .help = "Open tasks,\nby \\state.",
+						     .type = DROVER_GAUGE,
+						     .labels = states[i],
+						     .value = i + 0.25 });
+	fn(context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
+					     .name = "commit_seconds",
+					     .help = "Commits.",
+					     .type = DROVER_HISTOGRAM,
+					     .value = 1.5,
+					     .bounds = bounds,
+					     .buckets = buckets,
+					     .bucket_count = 2 });
+}
+
 static const struct drover_source_services services = {
 	.size = sizeof(services),
 	.submit = submit,
@@ -557,6 +581,7 @@ static const struct drover_source_services services = {
 	.unsubscribe = unsubscribe,
 	.node = get_name,
 	.version = get_name,
+	.metrics = tell_metrics,
 };
 
 /* --------------------------------------------------------------------------------------- commands */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <drover/metric.h>
 #include <drover/plugin.h>
 #include <drover/sink.h>
 #include <drover/store.h>
@@ -56,6 +57,34 @@ struct drover_submission {
 
 	/* in */
 	const struct drover_principal *by; /* who submits; NULL: somebody local who may do everything */
+
+	/* out */
+	int64_t waves;
+};
+
+/*
+ * A task that does again what ended badly in another, its parent: same type, payload, executor and limits, the
+ * selected hosts with their address, port, user and variables as stored. `json`: {"id"?, "status"?, "hosts"?}, or
+ * no bytes at all. `status` selects hosts by their statuses (a word, several with commas, or an array), `hosts`
+ * by name (a node set, or an array of names); with neither: failed, unreachable, cancelled, expired, and
+ * timeouts whose remote process does not live on. Without an `id` the child's id follows from the parent's and
+ * the selection, so that the same retry twice gives one child.
+ */
+struct drover_retry {
+	size_t size;
+	const void *json;
+	size_t json_size;
+	const char *owner;                 /* as in a submission */
+	const struct drover_principal *by; /* as in a submission */
+	drover_problem_fn *problem;        /* called for each error of the request, before retry returns */
+	void *context;
+
+	/* out: the child */
+	char id[161];
+	bool repeated; /* it was there already */
+	enum drover_task_state state;
+	int64_t hosts, units, waves;
+	char executor[64];
 };
 
 /* Something of the node that runs: this process's children and their deaths. Borrowed for the call. */
@@ -172,6 +201,21 @@ struct drover_source_services {
 	 * audit events: 0. DROVER_ERETRY.
 	 */
 	int (*audit)(void *core, const struct drover_audit *line, struct drover_error *err);
+
+	/* What the core counts about itself. Costs no query. `fn` must not call a service. */
+	void (*metrics)(void *core, drover_metric_fn *fn, void *context);
+
+	/*
+	 * Submits a child of the task `parent`. Errors as of submit, and DROVER_ENOTFOUND: no such task;
+	 * DROVER_ECONFLICT: the parent has not ended (`retry->state` is not final then), or the id is another task's.
+	 */
+	int (*retry)(void *core, const char *parent, struct drover_retry *retry, struct drover_error *err);
+
+	/* As in drover/store.h; `hosts` of a group is a node set here. */
+	int (*groups)(void *core, const struct drover_group_filter *filter, drover_group_fn *fn, void *context,
+		      struct drover_error *err);
+	int (*output_part)(void *core, int64_t task_key, const char *host, int stream, drover_output_want_fn *want,
+			   drover_output_fn *fn, void *context, struct drover_error *err);
 };
 
 struct drover_source {

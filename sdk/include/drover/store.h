@@ -23,6 +23,12 @@
  * [host_base, host_base + hosts), in the order of submission; a unit has a number within its task
  * and covers the hosts [first, first + count) of it. Ids and keys stay below 2^53.
  *
+ * Thresholds. `fanout`, `max_failed`, `waves` and `concurrency_key` of a task are kept here, in the
+ * transactions that claim, begin and end hosts, so that they hold however many engines there are and
+ * whoever dies. A claim or an intent that would break one is not granted. A result that exceeds
+ * `max_failed` makes its task `aborting` in that same transaction, with a reason that names the
+ * figures, and ends its hosts never started, as `cancel` does.
+ *
  * Times are milliseconds since 1970, UTC, of the database's clock. Strings are UTF-8. Everything
  * passed to a callback is borrowed for that call; a callback that returns non-zero ends the query,
  * which then returns that value.
@@ -45,6 +51,13 @@ struct drover_bytes {
 };
 
 /* ------------------------------------------------------------------ tasks, units, hosts as stored */
+
+/* It is exceeded when more hosts than it says are failed, unreachable, timeout or lost. */
+enum drover_threshold {
+	DROVER_THRESHOLD_NONE = 0,
+	DROVER_THRESHOLD_HOSTS = 1,  /* of the task */
+	DROVER_THRESHOLD_PERCENT = 2 /* hundredths of a percent of the hosts of a wave, counted within it */
+};
 
 /* A task. The members down to `body` are what is submitted; the others are the store's. */
 struct drover_task {
@@ -83,6 +96,20 @@ struct drover_task {
 	int64_t counts[DROVER_STATUS_COUNT];
 	int64_t units_done;
 	int64_t seq; /* number of its last change */
+
+	/* As submitted. */
+	int64_t waves;      /* 0 is 1 */
+	int64_t wave_pause; /* ms, between a wave's last host and the next wave */
+	enum drover_threshold max_failed_as;
+	int64_t max_failed;          /* as that says */
+	const char *concurrency_key; /* or NULL: of the tasks with one key, the oldest has hosts running */
+
+	/* The store's. Waves are opened one after the other; only units of open waves may be claimed. */
+	int64_t wave;            /* the last that is open, from 0 */
+	int64_t wave_units;      /* units of the open waves: those are the task's first */
+	int64_t wave_hosts;      /* hosts of that last open wave */
+	int64_t next_wave_at;    /* the open waves are final, and the next may be opened then; 0: not yet */
+	const char *waiting_for; /* id of the task that its concurrency_key waits for, or NULL */
 };
 
 /* A host as submitted. */
@@ -97,6 +124,7 @@ struct drover_host_spec {
 struct drover_unit_spec {
 	int64_t first; /* index of its first host in the task */
 	int64_t count;
+	int64_t wave; /* from 0; never less than the unit's before it */
 };
 
 /* A unit as stored. */
@@ -113,6 +141,7 @@ struct drover_unit_row {
 	int64_t deadline;    /* UTC ms, of the current attempt; 0: none */
 	const char *message; /* how its last attempt ended, if not well */
 	int64_t counts[DROVER_STATUS_COUNT];
+	int64_t wave;
 };
 
 /* A host's row. Outputs are not in it: `stdout_size` bytes can be read by `output`. */
@@ -149,6 +178,8 @@ struct drover_claim {
 	bool claimed;         /* out: false: somebody else has it, or the task is ending */
 	int attempt;          /* out */
 	int64_t first, count; /* out: of the unit */
+	bool later;           /* out: not claimed, but it may be when other hosts or tasks have ended */
+	int excused;          /* out: of its attempts so far, those that do not count (drover_unit_end) */
 };
 
 /* Intents for more hosts of a claimed unit. */
@@ -159,6 +190,21 @@ struct drover_intent {
 	int attempt;
 	int64_t first, count; /* hosts of the task, by index; those not pending are left alone */
 	bool granted;         /* out: false: none of them may be touched */
+	int64_t granted_count; /* out: so many of the first may be touched: where the task's fanout ends, fewer */
+	bool later;            /* out: of the others, that they may be asked for again when hosts have ended */
+};
+
+/*
+ * The opening of a task's next wave: compare-and-set. It opens when all hosts of the waves up to `wave` are
+ * final, its pause is over, and the task is not ending.
+ */
+struct drover_advance {
+	size_t size;
+	int64_t task_key;  /* in */
+	int64_t wave;      /* in: the one that is open */
+	bool advanced;     /* out */
+	int64_t first_unit; /* out: units of the new wave */
+	int64_t unit_count;
 };
 
 enum drover_outcome {
@@ -199,6 +245,7 @@ struct drover_unit_end {
 	int max_attempts;
 	bool held;  /* out: false: the unit is another's by now; nothing was done */
 	bool ready; /* out: it is ready again */
+	bool excused; /* in: this attempt does not count: its hosts waited for the task's fanout */
 };
 
 /* A host that became final by something else than its result; as told by `commit`. */
@@ -206,6 +253,7 @@ struct drover_task_change {
 	struct drover_task task;          /* as committed; strings valid until the next begin */
 	enum drover_task_state old_state; /* equal to task.state: only counts changed */
 	bool counted;                     /* some count changed */
+	int64_t old_counts[DROVER_STATUS_COUNT];
 };
 
 typedef int drover_task_fn(void *context, const struct drover_task *task);
@@ -241,7 +289,55 @@ struct drover_result_filter {
 	int64_t output_limit; /* at most so many bytes of each; 0: all */
 	enum drover_result_sort sort;
 	bool feed; /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
+	int64_t until_id; /* of one task: ids up to it; 0: all */
+	const char *grep; /* of one task: rows whose kept outputs have these bytes in them; NULL: all */
+	size_t grep_size;
 };
+
+/* Hosts of a task by what they printed. */
+struct drover_group_filter {
+	size_t size;
+	int64_t task_key;
+	unsigned statuses; /* bits 1 << enum drover_status; 0: all final ones */
+	int stream;        /* 0: both streams count; 1, 2: only that one */
+	bool printed;      /* only groups that have printed something */
+	int64_t after_count, after_id; /* of the group after which it goes on; 0: from the largest */
+	int64_t limit;
+	bool outputs; /* fill out and err */
+};
+
+/* Hosts that ended alike: same status, phase, rc and signal, and the same bytes printed. */
+struct drover_group {
+	size_t size;
+	const char *hosts; /* of the store: names separated by commas; of the core's service: a node set */
+	int64_t count;
+	int64_t first_id; /* the lowest of its hosts' ids */
+	enum drover_status status;
+	enum drover_phase phase;
+	bool has_rc;
+	int rc;
+	const char *signal;                 /* or NULL */
+	const char *message;                /* where all have the same, else NULL */
+	int64_t messages;                   /* how many different ones there are */
+	int64_t stdout_size, stderr_size;   /* bytes kept */
+	int64_t stdout_total, stderr_total; /* bytes written, at most, by one of them */
+	struct drover_bytes out, err;       /* of the streams that count */
+};
+
+typedef int drover_group_fn(void *context, const struct drover_group *group);
+
+/* One stream of one host, before its bytes are read. */
+struct drover_output_info {
+	size_t size;
+	int64_t kept, total; /* bytes */
+	char digest[65];     /* of what is kept, in hex; equal outputs have equal ones; "": nothing is kept */
+	enum drover_status status;
+	int64_t first, count; /* set by `want`: the bytes to be read; count 0: none */
+};
+
+/* Sees the output and says what is to be read of it. */
+typedef int drover_output_want_fn(void *context, struct drover_output_info *info);
+typedef int drover_output_fn(void *context, struct drover_bytes bytes);
 
 /* What a recount finds; `drover verify`. */
 struct drover_verification {
@@ -352,6 +448,20 @@ struct drover_store_ops {
 			    struct drover_error *err);
 	/* The highest seq that was given out. */
 	int (*last_seq)(struct drover_session *s, int64_t *seq, struct drover_error *err);
+
+	/* writing: see struct drover_advance. */
+	int (*advance)(struct drover_session *s, struct drover_advance *advance, struct drover_error *err);
+	/* reading: all hosts of a task, as submitted, by index, with what became of them. */
+	int (*task_hosts)(struct drover_session *s, int64_t task_key,
+			  int (*fn)(void *context, int64_t index, enum drover_status status, enum drover_remote remote,
+				    const struct drover_host_spec *host),
+			  void *context, struct drover_error *err);
+	/* Groups, the largest first, equal ones by first_id. Each output is read once. */
+	int (*groups)(struct drover_session *s, const struct drover_group_filter *filter, drover_group_fn *fn,
+		      void *context, struct drover_error *err);
+	/* A part of one stream of one host. `fn` is not called where no bytes are wanted. DROVER_ENOTFOUND. */
+	int (*output_part)(struct drover_session *s, int64_t task_key, const char *host, int stream,
+			   drover_output_want_fn *want, drover_output_fn *fn, void *context, struct drover_error *err);
 };
 
 #endif

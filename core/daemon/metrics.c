@@ -1,0 +1,165 @@
+/* metrics.c - see metrics.h. */
+#include "daemon/metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core.h"
+#include "util/buf.h"
+#include "util/histogram.h"
+
+/* ---------------------------------------------------------------------------------- counting */
+
+static void add(atomic_llong *to, int64_t number)
+{
+	atomic_fetch_add_explicit(to, number, memory_order_relaxed);
+}
+
+void metrics_found(struct core_metrics *m, const struct drover_task *task)
+{
+	add(&m->tasks[task->state], 1);
+	add(&m->hosts[DROVER_PENDING], task->counts[DROVER_PENDING]);
+	add(&m->hosts[DROVER_RUNNING], task->counts[DROVER_RUNNING]);
+}
+
+void metrics_changed(struct core_metrics *m, const struct drover_task_change *change)
+{
+	const struct drover_task *task = &change->task;
+	bool accepted = change->old_state == DROVER_TASK_ACCEPTING && task->state != DROVER_TASK_ACCEPTING;
+
+	if (task->state == DROVER_TASK_ACCEPTING)
+		return;
+	add(&m->accepted, accepted);
+	if (change->old_state != task->state) {
+		add(&m->tasks[task->state], 1);
+		if (!accepted)
+			add(&m->tasks[change->old_state], -1);
+	}
+	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
+		add(&m->hosts[i], task->counts[i] - (accepted ? 0 : change->old_counts[i]));
+}
+
+/* ----------------------------------------------------------------------------------- telling */
+
+struct telling {
+	drover_metric_fn *fn;
+	void *context;
+};
+
+static void tell(struct telling *t, enum drover_metric_type type, const char *name, const char *help, double value,
+		 const char *label, const char *label_value)
+{
+	const char *labels[] = { label, label_value, NULL };
+
+	t->fn(t->context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
+						   .name = name,
+						   .help = help,
+						   .type = type,
+						   .labels = label ? labels : NULL,
+						   .value = value });
+}
+
+static void tell_states(struct telling *t, struct core_metrics *m)
+{
+	static const char open_help[] = "Tasks that have not ended, by state.";
+	static const char ended_help[] = "Tasks that ended since the core's start, by state.";
+
+	tell(t, DROVER_COUNTER, "tasks_accepted_total", "Tasks accepted since the core's start.",
+	     (double)atomic_load(&m->accepted), NULL, NULL);
+	for (int i = DROVER_TASK_QUEUED; i < DROVER_TASK_DONE; i++)
+		tell(t, DROVER_GAUGE, "tasks", open_help, (double)atomic_load(&m->tasks[i]), "state",
+		     drover_task_state_name((enum drover_task_state)i));
+	for (int i = DROVER_TASK_DONE; i < DROVER_TASK_STATE_COUNT; i++)
+		tell(t, DROVER_COUNTER, "tasks_ended_total", ended_help, (double)atomic_load(&m->tasks[i]), "state",
+		     drover_task_state_name((enum drover_task_state)i));
+	for (int i = DROVER_PENDING; i <= DROVER_RUNNING; i++)
+		tell(t, DROVER_GAUGE, "hosts", "Hosts of tasks that have no final status, by status.",
+		     (double)atomic_load(&m->hosts[i]), "status", drover_status_name((enum drover_status)i));
+	for (int i = DROVER_OK; i < DROVER_STATUS_COUNT; i++)
+		tell(t, DROVER_COUNTER, "hosts_ended_total",
+		     "Hosts that got their final status since the core's start, by status.",
+		     (double)atomic_load(&m->hosts[i]), "status", drover_status_name((enum drover_status)i));
+}
+
+static void tell_load(struct telling *t, const struct engine_load *load)
+{
+	tell(t, DROVER_GAUGE, "engine_units_ready", "Units that wait for this engine.", (double)load->ready_units, NULL,
+	     NULL);
+	tell(t, DROVER_GAUGE, "engine_units_running", "Units that this engine executes.", (double)load->running_units,
+	     NULL, NULL);
+	tell(t, DROVER_GAUGE, "engine_hosts_running", "Hosts of those units that have not ended.",
+	     (double)load->running_hosts, NULL, NULL);
+	tell(t, DROVER_GAUGE, "engine_capacity_units", "Units that this engine may execute at once.",
+	     (double)load->capacity_units, NULL, NULL);
+	tell(t, DROVER_GAUGE, "engine_capacity_hosts", "Hosts that this engine may have running at once.",
+	     (double)load->capacity_hosts, NULL, NULL);
+}
+
+static void tell_store(struct telling *t, struct core *core)
+{
+	int64_t buckets[HISTOGRAM_BOUNDS + 1];
+	double sum = histogram_read(writer_latency(core->writer), buckets);
+
+	tell(t, DROVER_GAUGE, "store_up", "1 while the store's last transaction worked.", writer_store_ok(core->writer),
+	     NULL, NULL);
+	tell(t, DROVER_GAUGE, "store_queue_rows", "Rows that wait to be written to the store.",
+	     (double)writer_backlog(core->writer), NULL, NULL);
+	tell(t, DROVER_COUNTER, "store_errors_total", "Transactions of the store that failed.",
+	     (double)writer_errors(core->writer), NULL, NULL);
+	t->fn(t->context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
+						   .name = "store_commit_seconds",
+						   .help = "How long transactions took, from their begin to their commit.",
+						   .type = DROVER_HISTOGRAM,
+						   .value = sum,
+						   .bounds = histogram_bounds,
+						   .buckets = buckets,
+						   .bucket_count = HISTOGRAM_BOUNDS });
+}
+
+/* Name by name, since all values of one name come together. */
+static void tell_sinks(struct telling *t, struct core *core)
+{
+	struct hub_sink sinks[HUB_SINKS];
+	size_t count = hub_sinks(core->hub, sinks, HUB_SINKS);
+
+	tell(t, DROVER_GAUGE, "event_subscribers", "Event streams and clients that wait for a task's end.",
+	     (double)hub_subscribers(core->hub), NULL, NULL);
+	for (size_t i = 0; i < count; i++)
+		tell(t, DROVER_GAUGE, "sink_spool_bytes", "Bytes of a sink's spool on disk.", (double)sinks[i].bytes,
+		     "sink", sinks[i].name);
+	for (size_t i = 0; i < count; i++)
+		tell(t, DROVER_GAUGE, "sink_spool_full", "1 while a sink's spool takes nothing more.", sinks[i].full,
+		     "sink", sinks[i].name);
+}
+
+static void tell_parts(struct telling *t, const struct core_view *view)
+{
+	for (size_t i = 0; i < view->part_count; i++)
+		tell(t, DROVER_COUNTER, "part_restarts_total", "Restarts of the daemon's processes.",
+		     (double)view->parts[i].part.restarts, "part", view->parts[i].name);
+	for (size_t i = 0; i < view->part_count; i++)
+		tell(t, DROVER_GAUGE, "part_start_time_seconds", "When the process was started, in Unix time.",
+		     (double)view->parts[i].part.started_at / 1000, "part", view->parts[i].name);
+}
+
+void metrics_tell(void *context, drover_metric_fn *fn, void *fn_context)
+{
+	struct core *core = context;
+	struct telling t = { fn, fn_context };
+	const char *build[] = { "version", DROVER_VERSION, "node", core->node, NULL };
+
+	fn(fn_context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
+						.name = "build_info",
+						.help = "The program that runs.",
+						.type = DROVER_GAUGE,
+						.labels = build,
+						.value = 1 });
+	tell(&t, DROVER_GAUGE, "draining", "1 while the daemon is stopping.", atomic_load(&core->draining), NULL, NULL);
+	tell_states(&t, &core->metrics);
+	tell_store(&t, core);
+	tell_sinks(&t, core);
+	pthread_mutex_lock(&core->lock);
+	tell_load(&t, &core->view.load);
+	tell_parts(&t, &core->view);
+	pthread_mutex_unlock(&core->lock);
+}
