@@ -73,6 +73,14 @@ struct drover_report {
 
 struct drover_unit; /* opaque */
 
+/* Whether a host may be touched. */
+enum drover_grant {
+	DROVER_GRANT_NONE = 0,    /* nobody has asked */
+	DROVER_GRANT_WAITING = 1, /* asked; there is no room for it now, or its intent is not on disk yet */
+	DROVER_GRANT_GIVEN = 2,   /* yes: its intent is on disk */
+	DROVER_GRANT_REFUSED = 3  /* no, and it never may: leave it alone, without a report */
+};
+
 /* The host's side. Call them through the functions below. Thread of `run` only. */
 struct drover_executor_services {
 	size_t size;
@@ -86,6 +94,12 @@ struct drover_executor_services {
 	int (*stop_fd)(const struct drover_unit *unit);
 	bool (*stopping)(struct drover_unit *unit);
 	const char *(*format)(const char *format, va_list args);
+	int (*want)(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err);
+	enum drover_grant (*grant)(struct drover_unit *unit, size_t index);
+	int (*event_fd)(struct drover_unit *unit);
+	unsigned (*watched)(const struct drover_unit *unit);
+	void (*output)(struct drover_unit *unit, const char *host, int stream, int64_t offset, const void *data,
+		       size_t size);
 };
 
 /* The instance's options. Borrowed. */
@@ -120,12 +134,48 @@ static inline const char *drover_unit_next_host(struct drover_unit *unit)
 /*
  * The way for executors that do many hosts at once: returns 0 when the intents of targets
  * [first, first + count) are on disk, so that they may be touched; blocks until then. At once where
- * they are already, as all are when the executor's `window` is 0.
- * Errors: DROVER_ECANCELLED: none of them may be touched.
+ * they are already, as most are when the executor's `window` is 0. In a task with a `fanout` it blocks
+ * until hosts have ended, perhaps this unit's own: use drover_unit_want there.
+ * Errors: DROVER_ECANCELLED: not all of them may be touched; DROVER_ELIMIT: more than the task's
+ * fanout, which could never be.
  */
 static inline int drover_unit_begin(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
 {
 	return drover_host->executor->begin(unit, first, count, err);
+}
+
+/*
+ * The way that does not block, for executors that go on with other hosts meanwhile: asks for the
+ * intents of targets [first, first + count) and returns. They are given in this order, as the task's
+ * `fanout` has room; ask for as many as could be begun now, since a host counts as running from its
+ * intent on, and in a task with `max_failed` those that nobody has asked for are not begun any more
+ * once it is exceeded. In such tasks few intents come with the claim: ask for every host before it
+ * is touched. Asking twice is harmless.
+ * Errors: DROVER_EINVALID: no such targets; DROVER_ECANCELLED: the unit is to stop.
+ */
+static inline int drover_unit_want(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
+{
+	return drover_host->executor->want(unit, first, count, err);
+}
+
+/* What became of that, for the target at `index`; takes in what has come, does not block. */
+static inline enum drover_grant drover_unit_grant(struct drover_unit *unit, size_t index)
+{
+	return drover_host->executor->grant(unit, index);
+}
+
+static inline bool drover_unit_is_granted(struct drover_unit *unit, size_t index)
+{
+	return drover_unit_grant(unit, index) == DROVER_GRANT_GIVEN;
+}
+
+/*
+ * A descriptor that becomes readable when hosts were granted or refused, until drover_unit_grant or
+ * drover_unit_stopping is called; also when the unit is to stop. For poll, not for read.
+ */
+static inline int drover_unit_event_fd(struct drover_unit *unit)
+{
+	return drover_host->executor->event_fd(unit);
 }
 
 /*
@@ -166,6 +216,39 @@ static inline const char *__attribute__((format(printf, 1, 2))) drover_format(co
 	text = drover_host->executor->format(format, args);
 	va_end(args);
 	return text;
+}
+
+/*
+ * 0 while nobody watches the task's output; else a number that changes with each watcher who comes:
+ * an executor that holds what its hosts have printed so far shows it again then. Costs nothing.
+ */
+static inline unsigned drover_unit_watched(const struct drover_unit *unit)
+{
+	const struct drover_executor_services *host = drover_host->executor;
+
+	return host->size > offsetof(struct drover_executor_services, watched) && host->watched ? host->watched(unit)
+												: 0;
+}
+
+/*
+ * Shows watchers what a host has just printed to a stream (1: standard output, 2: error), `offset` bytes after
+ * the stream's begin; or, with a negative `offset`, behind what was shown with such a one before, watched or
+ * not. Best effort: what is too much or too fast is left out and never blocks; a gap is seen by its offset. It
+ * is no report: what is to be kept comes with that. Thread of `run` only.
+ */
+static inline void drover_output_at(struct drover_unit *unit, const char *host, int stream, int64_t offset,
+				    const void *data, size_t size)
+{
+	const struct drover_executor_services *services = drover_host->executor;
+
+	if (services->size > offsetof(struct drover_executor_services, output) && services->output)
+		services->output(unit, host, stream, offset, data, size);
+}
+
+/* The same for executors that show each byte once: call it for all of them, so that offsets are right. */
+static inline void drover_output(struct drover_unit *unit, const char *host, int stream, const void *data, size_t size)
+{
+	drover_output_at(unit, host, stream, -1, data, size);
 }
 
 /* JSON types that a member of a payload may have, as bits. */
