@@ -374,7 +374,7 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 	struct drover_error error = { 0 };
 	int sockets[2], pipes[2];
 	size_t limit = (size_t)head->info.output_limit * 2 + (4u << 20);
-	int self = (int)getpid();
+	pid_t self = getpid();
 
 	if (open_pipes(sockets, pipes)) {
 		drover_error_set(&error, DROVER_EFAULT, "cannot make a socket: %s", strerror(errno));
@@ -383,8 +383,11 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 	unit->pid = fork_unit(unit, &error);
 	if (!unit->pid) {
 		const struct unit_start start = {
-			host->executor, host->self,       *head,       *targets, sockets[1], pipes[1],
-			host->keep,     host->keep_count, host->files, self,
+			host->executor,
+			host->self,
+			*head,
+			*targets,
+			{ "drover-unit", sockets[1], pipes[1], host->keep, host->keep_count, host->files, self },
 		};
 		unit_process_run(&start);
 	}

@@ -7,11 +7,10 @@
 #ifndef PROC_UNIT_PROCESS_H
 #define PROC_UNIT_PROCESS_H
 
-#include <sys/resource.h>
-
 #include <drover/executor.h>
 
 #include "proc/exec_link.h"
+#include "proc/forked.h"
 #include "proc/wire.h"
 
 /* What the child needs; all borrowed from the executor host's memory, of which it has a copy. */
@@ -20,12 +19,7 @@ struct unit_start {
 	const void *self;
 	struct exec_unit unit;
 	struct wire_reader targets; /* the rest of the frame */
-	int socket;                 /* to the executor host */
-	int output;                 /* becomes standard output and error */
-	const int *keep;            /* descriptors that the plugin's open has made, ascending */
-	size_t keep_count;
-	struct rlimit files;
-	int parent; /* pid */
+	struct forked forked;       /* its socket is the one to the executor host */
 };
 
 void __attribute__((noreturn)) unit_process_run(const struct unit_start *start);
