@@ -87,6 +87,11 @@ struct core {
 extern const struct drover_source_services core_services;
 /* core_submit.c */
 int core_submit(void *core, struct drover_submission *submission, struct drover_error *err);
+/* core_outputs.c */
+int core_groups(void *core, const struct drover_group_filter *filter, drover_group_fn *fn, void *fn_context,
+		struct drover_error *err);
+int core_output_part(void *core, int64_t task_key, const char *host, int stream, drover_output_want_fn *want,
+		     drover_output_fn *fn, void *fn_context, struct drover_error *err);
 /* startup.c: from the slice to a core that can run. */
 int core_configure(struct core *core, int config_fd, struct drover_error *err);
 int core_open_store(struct core *core, struct drover_error *err);

@@ -325,4 +325,6 @@ const struct drover_source_services core_services = {
 	.node = node,
 	.version = version,
 	.metrics = metrics_tell,
+	.groups = core_groups,
+	.output_part = core_output_part,
 };

@@ -29,6 +29,17 @@ static const char from_changes[] =
 static const char from_all[] = " FROM hosts h JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
 			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq >= ?6";
 
+/*
+ * Which of the outputs of the hosts ?1 to ?2 hold the bytes ?11: each of them is looked at once, however
+ * many hosts have printed it.
+ */
+static const char with_hits[] =
+	"WITH printed (digest) AS (SELECT stdout FROM hosts WHERE id BETWEEN ?1 AND ?2 AND (?5 IS NULL OR name = ?5)"
+	" UNION SELECT stderr FROM hosts WHERE id BETWEEN ?1 AND ?2 AND (?5 IS NULL OR name = ?5)),"
+	" hits AS MATERIALIZED (SELECT o.digest FROM printed p CROSS JOIN outputs o ON o.task = ?3"
+	" AND o.digest = p.digest WHERE drover_contains(o.bytes, ?11)) ";
+static const char only_hits[] = " AND (h.stdout IN (SELECT digest FROM hits) OR h.stderr IN (SELECT digest FROM hits))";
+
 /* The feed: what became final, in that order. */
 static const char from_feed[] = " FROM hosts h CROSS JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
 				" WHERE h.seq >= ?6 AND h.status >= 2" STATUSES;
@@ -85,6 +96,8 @@ static int find_scope(struct drover_session *s, const struct drover_result_filte
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	if (filter->sort == DROVER_SORT_INDEX && filter->after_id >= scope->first)
 		scope->first = filter->after_id + 1;
+	if (filter->until_id && filter->until_id < scope->last)
+		scope->last = filter->until_id;
 	return 0;
 }
 
@@ -94,14 +107,16 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	static const char *const orders[] = { order_index, order_finished, order_status };
 	const char *from = filter->host ? from_host : filter->since_seq ? from_changes : from_task;
 	const char *order = orders[filter->sort];
-	char sql[2400];
+	bool grep = filter->grep && scope->id;
+	char sql[3200];
 	int length, code;
 
 	if (!scope->id) {
 		from = filter->feed ? from_feed : from_all;
 		order = filter->feed ? order_feed : order_newest;
 	}
-	length = snprintf(sql, sizeof(sql), "%s%s%s%s", COLUMNS, filter->outputs ? OUTPUTS : NO_OUTPUTS, from, order);
+	length = snprintf(sql, sizeof(sql), "%s%s%s%s%s%s", grep ? with_hits : "", COLUMNS,
+			  filter->outputs ? OUTPUTS : NO_OUTPUTS, from, grep ? only_hits : "", order);
 	assert(length < (int)sizeof(sql));
 	code = session_prepare_text(s, sql, stmt, err);
 	if (code)
@@ -116,6 +131,8 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	sqlite3_bind_int64(*stmt, 8, filter->output_limit > 0 ? filter->output_limit : INT32_MAX);
 	sqlite3_bind_int64(*stmt, 9, scope->host_base);
 	sqlite3_bind_int64(*stmt, 10, filter->after_id);
+	if (grep)
+		sqlite3_bind_blob64(*stmt, 11, filter->grep, filter->grep_size, SQLITE_STATIC);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
  * session.c - a session: one SQLite connection, its settings, its prepared statements, and the one
  * place that turns SQLite's results into codes and messages.
  */
+#define _GNU_SOURCE /* memmem */
 #include "sqlite.h"
 
 #include <errno.h>
@@ -176,6 +177,16 @@ static int use_wal(struct drover_session *s, struct drover_error *err)
 	return code;
 }
 
+/* drover_contains(bytes, part): SQLite's own instr() takes quadratic time for parts that nearly repeat. */
+static void contains(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	const void *bytes = sqlite3_value_blob(values[0]), *part = sqlite3_value_blob(values[1]);
+
+	(void)count;
+	sqlite3_result_int(context, memmem(bytes, (size_t)sqlite3_value_bytes(values[0]), part,
+					   (size_t)sqlite3_value_bytes(values[1])) != NULL);
+}
+
 static int configure(struct drover_session *s, struct drover_error *err)
 {
 	bool writes = s->mode == DROVER_SESSION_WRITE;
@@ -188,6 +199,8 @@ static int configure(struct drover_session *s, struct drover_error *err)
 	sqlite3_busy_timeout(s->db, (int)s->store->busy_timeout);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_create_function(s->db, "drover_contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
+				contains, NULL, NULL);
 	snprintf(pragma, sizeof(pragma), "PRAGMA cache_size = -%lld", (long long)(cache / 1024));
 	code = session_script(s, pragma, err);
 	if (!code && writes)

@@ -255,4 +255,10 @@ int query_output(struct drover_session *s, int64_t task_key, const char *host, i
 		 int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
 		 struct drover_error *err);
 
+/* query_outputs.c */
+int query_groups(struct drover_session *s, const struct drover_group_filter *filter, drover_group_fn *fn, void *context,
+		 struct drover_error *err);
+int query_output_part(struct drover_session *s, int64_t task_key, const char *host, int stream,
+		      drover_output_want_fn *want, drover_output_fn *fn, void *context, struct drover_error *err);
+
 #endif

@@ -207,7 +207,7 @@ struct drover_source_services {
 
 	/*
 	 * Submits a child of the task `parent`. Errors as of submit, and DROVER_ENOTFOUND: no such task;
-	 * DROVER_ECONFLICT: the parent has not ended (`retry->state` is not final then), or the id is another task's.
+	 * DROVER_ECONFLICT: the parent has not ended, or the id is another task's; the message says which.
 	 */
 	int (*retry)(void *core, const char *parent, struct drover_retry *retry, struct drover_error *err);
 
