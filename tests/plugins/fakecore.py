@@ -9,6 +9,12 @@ import threading
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("DROVER_BUILD", "build"))
 PATIENCE = 30  # seconds after which something is taken for hung
+STATUSES = ["pending", "running", "ok", "failed", "unreachable", "timeout", "skipped", "cancelled", "expired", "lost"]
+JSON = b"Content-Type: application/json\r\n"
+
+
+def task(**more):
+    return {"type": "shell", "hosts": ["a", "b"], **more}
 
 
 class FakeCore:
