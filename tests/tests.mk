@@ -5,7 +5,8 @@ UNIT_TESTS   = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit
 TEST_PLUGINS = $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(wildcard tests/plugins/*.c))
 
 TEST_HOST    = $(B)/obj/tests/sdk/fake_host.o
-BENCHES      = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+LIGHT_SSHD   = $(B)/tests/light_sshd
+BENCHES      = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c)) $(LIGHT_SSHD)
 
 $(TEST_HOST): tests/sdk/fake_host.c
 	@mkdir -p $(@D)
@@ -26,6 +27,14 @@ $(B)/tests/fake_core: tests/sdk/fake_core.c $(TEST_HOST)
 		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs json-c) $(CORE_LIBS)
 -include $(B)/tests/fake_core.d
 
+# A light SSH server that stands for thousands of hosts.
+LIGHT_SRC = $(wildcard tests/fleet/light*.c)
+$(LIGHT_SSHD): $(LIGHT_SRC) tests/fleet/light.h
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -D_GNU_SOURCE \
+		$(shell $(PKG_CONFIG) --cflags libssh libsystemd json-c) -pie -o $@ $(LIGHT_SRC) \
+		$(shell $(PKG_CONFIG) --libs libssh libsystemd json-c) $(CORE_LIBS)
+
 # Each tests/bench/NAME.c is a program that measures.
 $(B)/tests/bench/%: tests/bench/%.c $(TEST_HOST)
 	@mkdir -p $(@D)
@@ -41,6 +50,6 @@ $(B)/tests/unit_runner: $(UNIT_RUNNER_SRC) tests/sdk/fake_unit.h $(wildcard sdk/
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -pie -o $@ $(UNIT_RUNNER_SRC) $(CORE_LIBS)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD)
 
 .PHONY: tests
