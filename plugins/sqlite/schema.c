@@ -71,7 +71,27 @@ static const char step_1[] =
 	/* Results that came after their unit was taken over; the first for each host. */
 	"CREATE TABLE late (host INTEGER PRIMARY KEY, result TEXT NOT NULL) STRICT;";
 
-static const char *const steps[] = { step_1 };
+/* Thresholds and order: tasks that were there before are one wave, which is open. */
+static const char step_2[] =
+	"ALTER TABLE tasks ADD COLUMN waves INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE tasks ADD COLUMN wave_pause INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN max_failed_as INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN max_failed INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN concurrency_key TEXT;"
+	/* The open waves: the last one, units of all, hosts of the last, hosts of all, bad hosts before the last. */
+	"ALTER TABLE tasks ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN wave_units INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN wave_hosts INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN wave_end INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN wave_base INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN next_wave_at INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE tasks SET wave_units = units, wave_hosts = hosts, wave_end = hosts;"
+	"CREATE INDEX tasks_concurrency ON tasks (concurrency_key, key) WHERE concurrency_key IS NOT NULL AND state < 5;"
+	/* excused: attempts that do not count. */
+	"ALTER TABLE units ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE units ADD COLUMN excused INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const steps[] = { step_1, step_2 };
 enum { NEWEST = sizeof(steps) / sizeof(steps[0]) };
 
 static const char sql_known[] = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'";
