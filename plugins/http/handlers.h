@@ -9,6 +9,7 @@
 
 route_handler tasks_submit, tasks_list, tasks_show, tasks_units, tasks_verify, tasks_cancel;
 route_handler results_of_task, results_of_hosts, results_stdout, results_stderr;
+route_handler outputs_of_task;
 route_handler events_stream;
 route_handler metrics_show;
 route_handler engines_list, engines_executors, engines_healthy, engines_ready;

@@ -165,6 +165,36 @@ void show_result(struct writer *w, const struct drover_result_row *row, bool wit
 	writer_object_end(w);
 }
 
+static bool is_cut(int64_t total, int64_t kept, bool counts)
+{
+	return counts && total > kept;
+}
+
+void show_group(struct writer *w, const struct drover_group *group, int stream, bool outputs)
+{
+	bool out = stream != 2, err = stream != 1;
+
+	writer_string(w, "hosts", group->hosts);
+	writer_int(w, "count", group->count);
+	writer_string(w, "status", drover_status_name(group->status));
+	writer_string(w, "phase", group->phase ? drover_phase_name(group->phase) : NULL);
+	show_number(w, "rc", group->has_rc, group->rc);
+	writer_string(w, "signal", group->signal);
+	writer_string(w, "message", group->message);
+	writer_int(w, "messages", group->messages);
+	if (out)
+		writer_int(w, "stdout_bytes", written(group->stdout_total, group->stdout_size));
+	if (err)
+		writer_int(w, "stderr_bytes", written(group->stderr_total, group->stderr_size));
+	writer_bool(w, "truncated",
+		    is_cut(group->stdout_total, group->stdout_size, out) ||
+			    is_cut(group->stderr_total, group->stderr_size, err));
+	if (outputs && out)
+		show_output(w, "stdout", "stdout_encoding", group->out);
+	if (outputs && err)
+		show_output(w, "stderr", "stderr_encoding", group->err);
+}
+
 void show_host_event(struct writer *w, const struct drover_result_row *row)
 {
 	writer_object(w, NULL);

@@ -15,6 +15,9 @@ void show_task(struct writer *w, const struct drover_task *task);
 void show_unit(struct writer *w, const struct drover_unit_row *unit);
 void show_result(struct writer *w, const struct drover_result_row *row, bool with_task, bool outputs);
 
+/* The members of an object that the caller has opened. `stream` 0: both outputs; 1, 2: one of them. */
+void show_group(struct writer *w, const struct drover_group *group, int stream, bool outputs);
+
 /* The object of ten counts under `key`. */
 void show_counts(struct writer *w, const char *key, const int64_t counts[DROVER_STATUS_COUNT]);
 
