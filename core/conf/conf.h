@@ -44,6 +44,7 @@ struct conf_instances {
 struct conf_credential {
 	const char *name;           /* borrowed from the tree */
 	struct conf_applied values; /* struct schema_credential */
+	char *certificate;          /* owned: its text, or NULL */
 };
 
 struct conf {

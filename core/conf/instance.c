@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/credential.h"
 #include "conf/option.h"
-#include "conf/secret.h"
 #include "conf/suggest.h"
 #include "util/buf.h"
 
@@ -88,63 +88,6 @@ static void read_inner(struct conf *c, struct conf_instance *i, struct conf_appl
 	section_required(c, a);
 }
 
-static const struct conf_credential *credential_of(struct conf *c, struct conf_instance *i, const char *name)
-{
-	struct suggest near;
-	char path[160], text[128];
-
-	suggest_begin(&near, name);
-	for (size_t n = 0; n < c->credential_count; n++) {
-		if (!strcmp(c->credentials[n].name, name))
-			return &c->credentials[n];
-		suggest_consider(&near, c->credentials[n].name);
-	}
-	snprintf(path, sizeof(path), "%s.credential", i->path);
-	errors_add(c->errors, section_place(c, &i->common, "credential"), path, "there is no credential `%.80s`%s",
-		   name, suggest_text(&near, text, sizeof(text)));
-	return NULL;
-}
-
-/* A plugin may want the key itself (a secret) or where it is (a string). */
-static void fill_one(struct conf *c, struct conf_instance *i, const struct conf_credential *credential,
-		     const char *name, const char *origin)
-{
-	const struct drover_option *option = option_find(i->info->options, name);
-	struct json_object *value;
-	char *file;
-
-	if (!option || section_given(&i->options, name) ||
-	    !json_object_object_get_ex(credential->values.given, name, &value))
-		return;
-	if (option->type == DROVER_TYPE_SECRET || !strcmp(name, "user")) {
-		section_derive(c, &i->options, name, json_object_get_string(value), origin);
-		return;
-	}
-	file = secret_file(tree_get(credential->values.node, name));
-	if (file)
-		section_derive(c, &i->options, name, file, origin);
-	else
-		errors_add(c->errors, section_place(c, &i->common, "credential"), i->path,
-			   "the plugin %s takes the path of the %s, so the credential must name a file", i->info->name,
-			   name);
-	free(file);
-}
-
-static void fill_credential(struct conf *c, struct conf_instance *i)
-{
-	static const char *const names[] = { "user", "key", "password", "become_password" };
-	const struct schema_executor *common = i->common.self;
-	const struct conf_credential *credential;
-	char origin[160];
-
-	if (!common->credential)
-		return;
-	credential = credential_of(c, i, common->credential);
-	snprintf(origin, sizeof(origin), "credential %s", common->credential);
-	for (size_t n = 0; credential && i->info && n < sizeof(names) / sizeof(names[0]); n++)
-		fill_one(c, i, credential, names[n], origin);
-}
-
 static void check_use(struct conf *c, struct conf_instance *i)
 {
 	const struct tree_node *connections = tree_get(c->tree, "connections");
@@ -197,7 +140,7 @@ static void read_options(struct conf *c, struct conf_instance *i, enum schema_id
 	if (section == SCHEMA_STORE)
 		place_store(c, i);
 	if (section == SCHEMA_EXECUTORS)
-		fill_credential(c, i);
+		credential_check_named(c, i);
 	section_required(c, &i->options);
 	if (before == c->errors->count + c->errors->more && i->info->check && i->info->check(i->options.self, &err))
 		errors_add(c->errors, section_place(c, &i->options, NULL), i->path, "%s", err.message);
@@ -227,8 +170,6 @@ void instance_read(struct conf *c, struct conf_instance *i, enum schema_id secti
 	load_plugin(c, i);
 	if (i->info)
 		read_options(c, i, section);
-	else if (section == SCHEMA_EXECUTORS)
-		fill_credential(c, i);
 	if (section == SCHEMA_SINKS && i->info && !i->plugin.module->sink->write)
 		errors_add(c->errors, section_place(c, &i->named, "plugin"), i->path,
 			   "the plugin %s takes no events, it can only be the store", i->info->name);

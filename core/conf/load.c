@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/credential.h"
 #include "conf/overrides.h"
 #include "conf/suggest.h"
 #include "util/buf.h"
@@ -46,26 +47,6 @@ static void read_list(struct conf *c, enum schema_id id, const struct tree_node 
 			errors_add(c->errors, &instance->node->place, path,
 				   "is named `%.80s` like that at %s: give one of them another `name`", instance->name,
 				   errors_place(&first->node->place, place, sizeof(place)));
-	}
-}
-
-static void read_credentials(struct conf *c, const struct tree_node *node)
-{
-	const struct schema_section *schema = &schema_sections[SCHEMA_CREDENTIALS];
-
-	node = section_mapping(c, node, schema->name);
-	tree_foreach(node, member)
-	{
-		struct conf_credential *credential;
-		char path[160];
-
-		snprintf(path, sizeof(path), "%s.%.100s", schema->name, member->key);
-		c->credentials = xrealloc(c->credentials, (c->credential_count + 1) * sizeof(*c->credentials));
-		credential = &c->credentials[c->credential_count++];
-		credential->name = member->key;
-		section_read(c, &credential->values, section_mapping(c, member, path), path, schema->table,
-			     schema->self_size);
-		section_unknown(c, credential->values.node, path, &schema->table, 1);
 	}
 }
 
@@ -166,7 +147,7 @@ static void read_all(struct conf *c)
 		section_unknown(c, node, s->name, &s->table, 1);
 	}
 	name_node(c);
-	read_credentials(c, tree_get(c->tree, "credentials"));
+	credential_read_all(c, tree_get(c->tree, "credentials"));
 	check_connections(c, tree_get(c->tree, "connections"));
 	section_mapping(c, tree_get(c->tree, "projects"), "projects");
 	check_dispatcher(c, tree_get(c->tree, "dispatcher"));
@@ -204,9 +185,7 @@ void conf_dispose(struct conf *c)
 			instance_dispose(&c->lists[l].items[i]);
 		free(c->lists[l].items);
 	}
-	for (size_t i = 0; i < c->credential_count; i++)
-		section_dispose(&c->credentials[i].values);
-	free(c->credentials);
+	credential_dispose_all(c);
 	for (size_t i = 0; i < SCHEMA_TABLES; i++)
 		section_dispose(&c->tables[i]);
 	section_dispose(&c->top);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/credential.h"
 #include "conf/option.h"
 #include "util/buf.h"
 
@@ -146,6 +147,7 @@ static struct json_object *core_slice(const struct conf *c)
 	put(s, "executors", list = json_object_new_array());
 	for (size_t i = 0; i < executors->count; i++)
 		json_object_array_add(list, core_executor(&executors->items[i]));
+	put(s, "credentials", credential_names(c));
 	put(s, "sinks", list = json_object_new_array());
 	for (size_t i = 0; i < sinks->count; i++) {
 		const struct schema_sink *common = sinks->items[i].common.self;
@@ -210,6 +212,8 @@ static struct json_object *processes(const struct conf *c)
 		struct json_object *s = put_instance(slice(c), &executors->items[i]);
 
 		put(s, "lease", fields(&c->tables[SCHEMA_LEASE]));
+		if (credential_taken(&executors->items[i]))
+			put(s, "credentials", credential_secrets(c));
 		add_process(all, "executor", executors->items[i].name, common->run_as, s);
 	}
 	for (size_t i = 0; i < sinks->count; i++)

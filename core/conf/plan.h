@@ -12,8 +12,10 @@
  *	core      {node, capacity {hosts, units}, limits, lease, log, store {name, plugin, path of the .so,
  *	          options, keep}, sources [{name, plugin, path, options}], executors [{name, plugin, version,
  *	          summary, types [], window, match or null, capacity or null, payload [{name, types, group,
- *	          required, help}] or null}], sinks [{name, plugin, spool_limit}]}
- *	executor  {node, log, lease, name, plugin, path, options}
+ *	          required, help}] or null}], sinks [{name, plugin, spool_limit}],
+ *	          credentials {NAME: {allow: [token] or null}}}
+ *	executor  {node, log, lease, name, plugin, path, options, credentials {NAME: {user, key, certificate,
+ *	          passphrase, password, become_password}}: only where the plugin has an option `credential`}
  *	sink      {node, log, name, plugin, path, options, call_timeout, spool_limit}
  *	monitor   {node, log, monitors [{name, plugin, path, options, interval, call_timeout}]}
  */

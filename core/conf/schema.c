@@ -87,8 +87,6 @@ static const struct drover_option executor[] = {
 	DROVER_OPT_MAP(struct schema_executor, capacity, "what of it runs at once: `{hosts: N, units: N}`"),
 	DROVER_OPT_STRING(struct schema_executor, run_as, NULL,
 			  "account that its processes run as, where the daemon is started by root"),
-	DROVER_OPT_STRING(struct schema_executor, credential, NULL,
-			  "a name under `credentials`: gives user, key, password and become_password"),
 	DROVER_OPT_END
 };
 
@@ -119,10 +117,14 @@ static const struct drover_option monitor[] = {
 
 static const struct drover_option credential[] = {
 	DROVER_OPT_STRING(struct schema_credential, user, NULL, "the account on the hosts"),
-	DROVER_OPT_SECRET(struct schema_credential, key, "its private key"),
+	DROVER_OPT_SECRET(struct schema_credential, key, "its private key, as ssh-keygen writes it"),
+	DROVER_OPT_STRING(struct schema_credential, certificate, NULL,
+			  "file of the key's certificate (NAME-cert.pub); relative to the file that names it"),
+	DROVER_OPT_SECRET(struct schema_credential, passphrase, "what the private key is encrypted with"),
 	DROVER_OPT_SECRET(struct schema_credential, password, "its password"),
 	DROVER_OPT_SECRET(struct schema_credential, become_password, "the password for becoming another user there"),
-	DROVER_OPT_LIST(struct schema_credential, allow, "names of the tokens that may use it"),
+	DROVER_OPT_LIST(struct schema_credential, allow,
+			"names of the tokens whose tasks may name it; without it only those of role admin"),
 	DROVER_OPT_END
 };
 

@@ -94,7 +94,7 @@ struct schema_store {
 
 struct schema_executor {
 	struct drover_map match, capacity;
-	char *run_as, *credential;
+	char *run_as;
 };
 
 struct schema_matching {
@@ -110,7 +110,7 @@ struct schema_monitor {
 };
 
 struct schema_credential {
-	char *user, *key, *password, *become_password;
+	char *user, *key, *certificate, *passphrase, *password, *become_password;
 	struct drover_list allow;
 };
 

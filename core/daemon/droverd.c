@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "conf/plan.h"
+#include "proc/nodump.h"
 #include "proc/roles.h"
 
 const char *argp_program_version = "droverd " DROVER_VERSION;
@@ -125,6 +126,7 @@ int main(int argc, char **argv)
 	ssize_t size;
 	int rc;
 
+	nodump(); /* before there is a secret */
 	argp_err_exit_status = 64;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	if (a.role)

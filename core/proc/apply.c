@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/wipe.h"
 #include "proc/slice.h"
 #include "proc/supervisor.h"
 #include "util/buf.h"
@@ -30,6 +31,8 @@ static bool equal(const char *a, const char *b)
 /* What a child is made of: text that is the same exactly where nothing has changed. */
 static void take_over(struct child *c, const char *slice, const char *user)
 {
+	if (c->slice)
+		explicit_bzero(c->slice, strlen(c->slice));
 	free(c->slice);
 	free(c->user);
 	c->slice = xstrdup(slice);
@@ -105,7 +108,7 @@ int apply_plan(struct supervisor *s, struct json_object *plan, struct drover_err
 	}
 	if (s->started)
 		warn_fixed(s, plan);
-	json_object_put(s->plan);
+	wipe_put(s->plan);
 	s->plan = plan;
 	s->drain = slice_int(plan, "node.drain", 60000);
 	for (size_t i = 0; i < json_object_array_length(processes); i++) {
@@ -121,6 +124,8 @@ int apply_plan(struct supervisor *s, struct json_object *plan, struct drover_err
 			change(c, slice, user);
 		else
 			take_over(child_new(s, (enum child_role)role, name), slice, user);
+		/* It is json-c's own copy, kept until the object goes. */
+		explicit_bzero((char *)slice, strlen(slice));
 	}
 	for (struct child *c = s->children; c; c = c->next) {
 		if (c->removed || is_in(processes, c))

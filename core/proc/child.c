@@ -339,6 +339,8 @@ void child_free(struct child *c)
 	free(c->name);
 	free(c->title);
 	free(c->user);
+	if (c->slice)
+		explicit_bzero(c->slice, strlen(c->slice));
 	free(c->slice);
 	free(c->cgroup);
 	free(c);

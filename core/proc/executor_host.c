@@ -14,8 +14,10 @@
 #include <systemd/sd-event.h>
 
 #include "conf/option.h"
+#include "conf/wipe.h"
 #include "loader/loader.h"
 #include "proc/control.h"
+#include "proc/helper.h"
 #include "proc/messages.h"
 #include "proc/roles.h"
 #include "proc/slice.h"
@@ -129,13 +131,15 @@ static const struct stream_events link_events = { .frame = on_frame,
 
 static int on_child(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
+	struct executor_host *host = context;
 	int status;
 	pid_t pid;
 
 	(void)source;
 	(void)info;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		unit_parent_reaped(context, pid, status);
+		if (!helper_reaped(host->helper, pid, status))
+			unit_parent_reaped(host, pid, status);
 	return 0;
 }
 
@@ -278,6 +282,7 @@ static int open_plugin(struct executor_host *host, struct json_object *slice, st
 	if (!host->executor)
 		return drover_error_set(err, DROVER_EINVALID, "plugin %s is no executor",
 					slice_text(slice, "plugin", "?"));
+	credentials_read(&host->credentials, slice);
 	rc = slice_options(slice_get(slice, "options"), host->executor->options, host->executor->self_size, &host->self,
 			   err);
 	if (!rc && host->executor->check) {
@@ -338,19 +343,25 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 	rc = watch(&host, control_fd, link_fd, &error);
 	if (!rc)
 		rc = open_plugin(&host, slice, &error);
+	if (!rc)
+		rc = helper_new(&host, &host.helper, &error);
 	if (rc)
 		goto out;
-	json_object_put(slice);
+	wipe_put(slice);
 	slice = NULL;
 	control_ready(host.control);
 	wire_put_string(stream_begin(host.link, WIRE_READY, 0), host.executor->version);
 	stream_send(host.link);
 	rc = sd_event_loop(host.event);
+	helper_free(host.helper);
+	host.helper = NULL;
 	close_plugin(&host);
 out:
 	if (rc < 0 && error.message[0])
 		log_error("cannot start: %s", error.message);
-	json_object_put(slice);
+	wipe_put(slice);
+	credentials_dispose(&host.credentials);
+	helper_free(host.helper);
 	stream_free(host.link);
 	control_free(host.control);
 	sd_event_unref(host.event);

@@ -7,10 +7,12 @@
 #include <drover/executor.h>
 #include <uthash.h>
 
+#include "proc/credentials.h"
 #include "proc/exec_link.h"
 #include "proc/wire.h"
 
 struct control;
+struct helper;
 struct sd_event;
 struct stream;
 struct unit;
@@ -22,8 +24,10 @@ struct executor_host {
 	const char *cgroup;  /* the folder for units' folders, or NULL: the subreaper way */
 	const struct drover_executor *executor;
 	void *self;
+	struct credentials credentials;
 	int *keep; /* descriptors that the plugin's open has made */
 	size_t keep_count;
+	struct helper *helper;  /* the process that its units share, or NULL */
 	struct rlimit files;    /* as we were started: units get it */
 	struct unit *by_handle; /* hash */
 	struct unit *by_pid;    /* hash; those whose process has not been reaped */

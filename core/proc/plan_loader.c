@@ -40,6 +40,8 @@ void plan_loader_free(struct plan_loader *l)
 	sd_event_source_disable_unref(l->timer);
 	if (l->fd >= 0)
 		close(l->fd);
+	if (l->text.data)
+		explicit_bzero(l->text.data, l->text.room);
 	buf_dispose(&l->text);
 	free(l);
 }

@@ -24,6 +24,7 @@ int slice_read(int fd, struct json_object **slice, struct drover_error *err)
 	if (!text)
 		return drover_error_set(err, DROVER_EFAULT, "cannot read the configuration: %s", strerror(saved));
 	*slice = json_tokener_parse(text);
+	explicit_bzero(text, size);
 	free(text);
 	if (!json_object_is_type(*slice, json_type_object)) {
 		json_object_put(*slice);

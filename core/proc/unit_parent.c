@@ -385,8 +385,10 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 		const struct unit_start start = {
 			host->executor,
 			host->self,
+			&host->credentials,
 			*head,
 			*targets,
+			unit->folder,
 			{ "drover-unit", sockets[1], pipes[1], host->keep, host->keep_count, host->files, self },
 		};
 		unit_process_run(&start);

@@ -37,6 +37,7 @@ void unit_process_run(const struct unit_start *start)
 	struct drover_unit run = { .self = start->self,
 				   .unit = &unit,
 				   .window = start->executor->window,
+				   .folder = start->folder,
 				   .socket = start->forked.socket,
 				   .marks = xcalloc(count, 1) };
 	struct drover_error error = { 0 };
@@ -50,7 +51,9 @@ void unit_process_run(const struct unit_start *start)
 	unit.info.targets = targets;
 	unit.indexes = indexes;
 	memset(run.marks, UNIT_BEGUN, unit.begun);
-	rc = start->executor->run(&run, &error);
+	rc = credentials_find(start->credentials, unit.info.credential, &run.credential, &error);
+	if (!rc)
+		rc = start->executor->run(&run, &error);
 	send_end(&run, rc, &error);
 	fflush(NULL);
 	_exit(0);

@@ -9,6 +9,7 @@
 
 #include <drover/executor.h>
 
+#include "proc/credentials.h"
 #include "proc/exec_link.h"
 #include "proc/forked.h"
 #include "proc/wire.h"
@@ -17,8 +18,10 @@
 struct unit_start {
 	const struct drover_executor *executor;
 	const void *self;
+	const struct credentials *credentials;
 	struct exec_unit unit;
 	struct wire_reader targets; /* the rest of the frame */
+	const char *folder;         /* its cgroup, or NULL */
 	struct forked forked;       /* its socket is the one to the executor host */
 };
 

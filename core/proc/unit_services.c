@@ -70,6 +70,11 @@ static const struct drover_unit_info *get_info(const struct drover_unit *unit)
 	return &unit->unit->info;
 }
 
+static const struct drover_credential *get_credential(const struct drover_unit *unit)
+{
+	return unit->credential;
+}
+
 /* The host's end of the socket is shut down to say "stop"; grants come only while they are waited for. */
 static int get_stop_fd(const struct drover_unit *unit)
 {
@@ -262,6 +267,9 @@ const struct drover_executor_services unit_services = {
 	.stop_fd = get_stop_fd,
 	.stopping = is_stopping,
 	.format = unit_format,
+	.mark = unit_mark,
+	.adopt = unit_adopt,
+	.credential = get_credential,
 };
 
 const struct drover_host unit_host = {

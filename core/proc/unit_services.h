@@ -16,6 +16,7 @@ enum unit_mark { UNIT_BEGUN = 1 << 0, UNIT_REPORTED = 1 << 1 };
 struct drover_unit {
 	const void *self;
 	struct exec_unit *unit;
+	const struct drover_credential *credential; /* or NULL */
 	int window;
 	int socket;
 	uint8_t *marks;
@@ -27,11 +28,17 @@ struct drover_unit {
 	bool corked;
 	bool stopped;  /* seen */
 	struct buf in; /* of the other side's frames */
+	const char *folder; /* its cgroup, or NULL */
+	char mark[64];      /* what unit_mark gives */
 };
 
 extern const struct drover_executor_services unit_services;
 /* The table that executor plugins are loaded with. */
 extern const struct drover_host unit_host;
+
+/* unit_adopt.c: the two services for processes that the helper has made. */
+const char *unit_mark(struct drover_unit *unit);
+int unit_adopt(struct drover_unit *unit, int pid, struct drover_error *err);
 
 /* Writes what waits. Ends the process when the other side is gone. */
 void unit_flush(struct drover_unit *unit);

@@ -13,7 +13,7 @@ struct options {
 	char *password;
 	char *hosts;
 	char *user;
-	char *key;
+	char *credential;
 	char *needed;
 };
 
@@ -30,8 +30,8 @@ static const struct drover_option options[] = {
 	DROVER_OPT_MAP(struct options, env, "a mapping"),
 	DROVER_OPT_SECRET(struct options, password, "a secret"),
 	DROVER_OPT_NODESET(struct options, hosts, "a[1-3]", "hosts"),
-	DROVER_OPT_STRING(struct options, user, NULL, "may come from a credential"),
-	DROVER_OPT_STRING(struct options, key, NULL, "a file; may come from a credential"),
+	DROVER_OPT_STRING(struct options, user, NULL, "any text"),
+	DROVER_OPT_STRING(struct options, credential, NULL, "a name under `credentials`"),
 	DROVER_OPT_STRING(struct options, needed, NULL, "must be given", .flags = DROVER_REQUIRED),
 	DROVER_OPT_END
 };

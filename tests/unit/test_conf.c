@@ -134,7 +134,8 @@ static const char *at(struct json_object *json, const char *path)
 static const char whole[] = "node: {name: 123, state_dir: /srv/drover, pools: one}\n"
 			    "store: {plugin: several, keep: 2d, password: {file: secret}}\n"
 			    "credentials:\n"
-			    "  prod: {user: yes, key: {file: secret}, password: {env: CONF_TEST_SECRET}}\n"
+			    "  prod: {user: yes, password: {env: CONF_TEST_SECRET}, allow: [ci, ops]}\n"
+			    "  bare: {key: {file: key}, passphrase: {file: secret}, certificate: cert}\n"
 			    "sources:\n"
 			    "  - {plugin: several, listen: 127.0.0.1:8007}\n"
 			    "executors:\n"
@@ -153,6 +154,8 @@ START_TEST(the_plan)
 
 	setenv("CONF_TEST_SECRET", "from-the-environment", 1);
 	write_file("secret", "s3cret\n", 0600);
+	write_file("key", "-----BEGIN it\n", 0600);
+	write_file("cert", "ssh-ed25519-cert-v01@openssh.com AAAA\n", 0644);
 	plan = plan_of(whole);
 	IS(plan, "node.name", "\"123\"");
 	IS(plan, "node.pools", "[\"one\"]");
@@ -183,8 +186,15 @@ START_TEST(the_plan)
 	IS(plan, "processes.2.name", "\"lab\"");
 	IS(plan, "processes.2.user", "\"root\"");
 	IS(plan, "processes.2.slice.options.user", "\"root\"");
-	IS(plan, "processes.2.slice.options.password", "\"from-the-environment\"");
-	ck_assert_ptr_nonnull(strstr(at(plan, "processes.2.slice.options.key"), "/secret\""));
+	IS(plan, "processes.2.slice.options.credential", "\"prod\"");
+	IS(plan, "processes.2.slice.options.password", "(absent)");
+	IS(plan, "processes.2.slice.credentials.prod", "{\"user\":\"yes\",\"password\":\"from-the-environment\"}");
+	IS(plan, "processes.2.slice.credentials.bare",
+	   "{\"key\":\"-----BEGIN it\",\"certificate\":\"ssh-ed25519-cert-v01@openssh.com AAAA\\n\","
+	   "\"passphrase\":\"s3cret\"}");
+	IS(plan, "processes.0.slice.credentials",
+	   "{\"prod\":{\"allow\":[\"ci\",\"ops\"]},\"bare\":{\"allow\":null}}");
+	IS(plan, "processes.3.slice.credentials", "(absent)");
 	IS(plan, "processes.3.role", "\"sink\"");
 	IS(plan, "processes.3.slice.call_timeout", "5000");
 	IS(plan, "processes.4.slice.monitors.0.interval", "500");
@@ -200,6 +210,8 @@ START_TEST(slices_are_apart)
 
 	setenv("CONF_TEST_SECRET", "from-the-environment", 1);
 	write_file("secret", "s3cret\n", 0600);
+	write_file("key", "-----BEGIN it\n", 0600);
+	write_file("cert", "ssh-ed25519-cert-v01@openssh.com AAAA\n", 0644);
 	plan = plan_of(whole);
 	ck_assert_ptr_nonnull(strstr(at(plan, "processes.0.slice"), "s3cret"));
 	ck_assert_ptr_null(strstr(at(plan, "processes.0.slice"), "from-the-environment"));
@@ -505,13 +517,18 @@ START_TEST(showing)
 	setenv("CONF_TEST_SECRET", "from-the-environment", 1);
 	setenv("DROVER_LOG__LEVEL", "debug", 1);
 	write_file("secret", "s3cret\n", 0600);
+	write_file("key", "-----BEGIN it\n", 0600);
+	write_file("cert", "ssh-ed25519-cert-v01@openssh.com AAAA\n", 0644);
 	file = write_file("drover.yaml", whole, 0600);
 	yaml = printed(conf_show, file, false);
 	HAS(yaml, "  name: 123                                  # from /tmp/drover-conf-");
 	HAS(yaml, "drover.yaml:1\n");
 	HAS(yaml, "  level: debug                               # environment DROVER_LOG__LEVEL\n");
 	HAS(yaml, "  ttl: 30s                                   # default\n");
-	HAS(yaml, "    password: \"***\"                          # from credential prod\n");
+	HAS(yaml, "    password: \"***\"                          # from /tmp/drover-conf-");
+	HAS(yaml, "    key: \"***\"");
+	HAS(yaml, "    credential: prod");
+	ck_assert_ptr_null(strstr(yaml, "BEGIN"));
 	HAS(yaml, "  path: /srv/drover/drover.db                # from node.state_dir\n");
 	HAS(yaml, "    needed: \"x y\"");
 	HAS(yaml, "    match: {hosts: \"lab[1-99]\"}");
@@ -519,7 +536,7 @@ START_TEST(showing)
 	ck_assert_ptr_null(strstr(yaml, "from-the-environment"));
 	ck_assert_ptr_null(strstr(yaml, "idle_exit"));
 	json = printed(conf_show, file, true);
-	HAS(json, "\"executors[1].password\"");
+	HAS(json, "\"credentials.prod.password\"");
 	ck_assert_ptr_null(strstr(json, "s3cret"));
 	/* Without secrets what is shown is a configuration again. */
 	free(yaml);

@@ -71,6 +71,21 @@ struct drover_report {
 	enum drover_remote remote;
 };
 
+/*
+ * How to log in on hosts, as the configuration's `credentials` have it; the secrets are clear text.
+ * Borrowed; valid until `run` returns. Strings are NULL when absent.
+ */
+struct drover_credential {
+	size_t size;
+	const char *name;
+	const char *user;
+	const char *key;             /* a private key's text */
+	const char *certificate;     /* of the key, as `ssh-keygen -s` writes it */
+	const char *passphrase;      /* of the key */
+	const char *password;        /* of the user */
+	const char *become_password; /* for becoming another user */
+};
+
 struct drover_unit; /* opaque */
 
 /* Whether a host may be touched. */
@@ -100,6 +115,9 @@ struct drover_executor_services {
 	unsigned (*watched)(const struct drover_unit *unit);
 	void (*output)(struct drover_unit *unit, const char *host, int stream, int64_t offset, const void *data,
 		       size_t size);
+	const char *(*mark)(struct drover_unit *unit);
+	int (*adopt)(struct drover_unit *unit, int pid, struct drover_error *err);
+	const struct drover_credential *(*credential)(const struct drover_unit *unit);
 };
 
 /* The instance's options. Borrowed. */
@@ -112,6 +130,20 @@ static inline const void *drover_unit_self(const struct drover_unit *unit)
 static inline const struct drover_unit_info *drover_unit_info(const struct drover_unit *unit)
 {
 	return drover_host->executor->info(unit);
+}
+
+/*
+ * What the unit is to log in with: the credential that the task names, else the one of the instance's option
+ * `credential`, else NULL. Only executors whose options have a DROVER_OPT_STRING called `credential` are given
+ * any; a unit whose task names one that this node has not is ended before `run`. Borrowed. Never log its secrets.
+ */
+static inline const struct drover_credential *drover_unit_credential(const struct drover_unit *unit)
+{
+	const struct drover_executor_services *host = drover_host->executor;
+
+	return host->size > offsetof(struct drover_executor_services, credential) && host->credential
+		       ? host->credential(unit)
+		       : NULL;
 }
 
 /*
@@ -192,6 +224,27 @@ static inline int drover_unit_event_fd(struct drover_unit *unit)
 static inline void drover_unit_cork(struct drover_unit *unit, bool corked)
 {
 	drover_host->executor->cork(unit, corked);
+}
+
+/*
+ * For processes that the executor's `helper` makes for this unit: the environment variable, as NAME=VALUE,
+ * that tells whose they are. Such a process overwrites the value in the memory that it was exec'd
+ * with (getenv gives the place; the length is the same), before its parent lets go of it, and gives it
+ * to what it starts. Borrowed until the unit ends.
+ */
+static inline const char *drover_unit_mark(struct drover_unit *unit)
+{
+	return drover_host->executor->mark(unit);
+}
+
+/*
+ * Takes such a process into this unit, so that it ends with it. It must have the mark, and wait
+ * until this has returned before it starts anything: what it has started before is not taken along.
+ * Errors: DROVER_EINVALID: it does not have the mark; DROVER_ENOTFOUND: it has ended; DROVER_EFAULT.
+ */
+static inline int drover_unit_adopt(struct drover_unit *unit, int pid, struct drover_error *err)
+{
+	return drover_host->executor->adopt(unit, pid, err);
 }
 
 /* A descriptor that becomes readable when the unit is to stop (deadline, cancel); for poll, not for read. */
@@ -292,6 +345,15 @@ struct drover_executor {
 	int (*open)(void *self, struct drover_error *err);
 	int (*run)(struct drover_unit *unit, struct drover_error *err); /* required */
 	void (*close)(void *self);
+	/*
+	 * Optional: becomes a process that the units share, such as a server that has loaded what each of
+	 * them would have to load. Called in a process of its own, which has the descriptors that `open`
+	 * has made; usually ends in an exec. Should not return: what it returns is logged. The process is
+	 * started again when it ends, after pauses that grow, and killed with the executor. Units may run
+	 * before it is ready. It has no permit and no deadline: what is done for a unit belongs into a
+	 * process that it forks for it and that the unit adopts.
+	 */
+	int (*helper)(void *self, struct drover_error *err);
 };
 
 /* A module that is one executor: DROVER_EXECUTOR(.name = "greet", .types = "greet", .run = run, …); */
