@@ -38,7 +38,7 @@ static void send_bytes(struct command *c, enum pattern pattern, const char *data
 	c->is_stderr = is_stderr;
 }
 
-/* The steps' separator has been cut off: its place is that of the line's end. */
+/* What divided the steps has been read: its place is that of the line's end. */
 static void send_words(struct command *c, char *words, bool is_stderr)
 {
 	size_t size = strlen(words);
@@ -90,17 +90,14 @@ static void end(struct command *c)
 
 static void begin_step(struct command *c)
 {
-	char *step = c->rest, *words, *word;
+	char *words, *word;
 
-	if (!step || !*step) {
+	if (!c->rest || !*c->rest) {
 		end(c);
 		return;
 	}
-	step += strspn(step, " ");
-	c->rest = step + strcspn(step, ";");
-	if (*c->rest)
-		*c->rest++ = '\0';
-	words = step;
+	words = strsep(&c->rest, ";");
+	words += strspn(words, " ");
 	word = next_word(&words);
 	if (!strcmp(word, "echo") || !strcmp(word, "err")) {
 		send_words(c, words, !strcmp(word, "err"));
