@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "proc/cgroup.h"
+#include "proc/helper.h"
 #include "proc/marker.h"
 #include "proc/subreaper.h"
 #include "proc/unit.h"
@@ -19,11 +20,12 @@ static struct unit *find_leader(struct executor_host *host, pid_t pid)
 	return unit;
 }
 
+/* Of another unit's, and the helper that all share. */
 static bool is_other_leader(void *context, pid_t pid)
 {
 	struct unit *unit = context, *leader = find_leader(unit->host, pid);
 
-	return leader && leader != unit;
+	return (leader && leader != unit) || helper_is(unit->host->helper, pid);
 }
 
 /*

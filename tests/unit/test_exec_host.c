@@ -103,6 +103,31 @@ START_TEST(greeting)
 }
 END_TEST
 
+/* Units are served by processes of the helper, which end with them; it is started again when it is killed. */
+START_TEST(helper)
+{
+	struct fake_core core;
+	pid_t first;
+
+	if (!way_applies((enum way)_i))
+		return;
+	start_host(&core, (enum way)_i, "helped");
+	execute(&core, 1, 5, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_msg(core.ended.how == EXEC_RETURNED, "%s", core.message);
+	ck_assert_int_eq(core.results, 5);
+	first = (pid_t)atoi(core.out);
+	ck_assert_int_eq(count_left(&core), 1);
+	ck_assert_int_eq(kill(first, SIGKILL), 0);
+	execute(&core, 2, 5, LONG, "{}");
+	wait_for(&core, &core.ends, 2);
+	ck_assert_msg(core.ended.how == EXEC_RETURNED, "%s", core.message);
+	ck_assert_int_ne(atoi(core.out), first);
+	ck_assert_int_eq(count_left(&core), 1);
+	stop_host(&core);
+}
+END_TEST
+
 START_TEST(not_granted)
 {
 	struct fake_core core;
@@ -327,6 +352,7 @@ int main(void)
 	tcase_add_test(link_case, greeting);
 	tcase_add_test(link_case, not_granted);
 	tcase_add_test(link_case, output_is_cut);
+	tcase_add_loop_test(link_case, helper, 0, WAYS);
 	tcase_add_loop_test(link_case, stopped_by_the_core, 0, WAYS);
 	tcase_add_loop_test(link_case, neighbours, 0, WAYS);
 	tcase_add_loop_test(link_case, link_closes, 0, WAYS);
