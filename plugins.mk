@@ -2,7 +2,7 @@
 # libraries of plugins/lib/ it is built with. Data only; the recipe is sdk/drover.mk.
 PLUGINS = http sqlite file shell sim
 
-http_PKGS   = libmicrohttpd json-c libsodium
+http_PKGS   = libmicrohttpd json-c libsodium gnutls
 sqlite_PKGS = sqlite3 libsodium
 file_PKGS   =
 shell_PKGS  = libssh libsystemd json-c

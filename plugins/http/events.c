@@ -27,6 +27,7 @@
 
 #define EVERY_KIND (1u << DROVER_EVENT_TASK | 1u << DROVER_EVENT_UNIT | 1u << DROVER_EVENT_HOST)
 
+#define TOKEN_CHECK 1000 /* ms between two looks at the token that a stream was opened with */
 #define HEARTBEAT 15000 /* ms of silence after which a comment is sent */
 #define REPLAY_ROWS 500
 #define BLOCK_SIZE 16384
@@ -37,7 +38,8 @@ struct stream {
 	struct job job;
 	struct parked parked;
 	void *subscription;
-	int64_t since; /* rows changed after it are replayed; -1: none */
+	struct token token; /* what it was opened with, owned; role NONE: no token was needed */
+	int64_t since;      /* rows changed after it are replayed; -1: none */
 	int64_t key, after_id;
 	bool final;             /* the task had ended when it was looked at */
 	struct writer greeting; /* the task as it was looked at: sent behind what is replayed */
@@ -227,6 +229,7 @@ static void stream_free(struct stream *s)
 	writer_dispose(&s->out);
 	writer_dispose(&s->held);
 	writer_dispose(&s->greeting);
+	token_dispose(&s->token);
 	free(s);
 }
 
@@ -234,11 +237,15 @@ static void stream_free(struct stream *s)
 static enum job_result work(struct job *job)
 {
 	struct stream *s = (struct stream *)((char *)job - offsetof(struct stream, job));
+	bool gone, replay, still = !s->token.role || tokens_still(&s->server->tokens, &s->token);
 	int64_t now = workers_now();
-	bool gone, replay;
 
 	pthread_mutex_lock(&s->lock);
 	gone = s->gone;
+	if (!still)
+		s->cut = true;
+	if (!still)
+		flush(s);
 	replay = s->replaying && s->sent == s->out.size && !s->cut;
 	if (!s->replaying && !s->ended && !s->cut && now - s->beat >= HEARTBEAT) {
 		writer_append(&s->out, ":\n\n", 3);
@@ -246,6 +253,8 @@ static enum job_result work(struct job *job)
 		flush(s);
 	}
 	job->due = (now - s->beat < HEARTBEAT ? s->beat : now) + HEARTBEAT;
+	if (s->token.role && job->due > now + TOKEN_CHECK)
+		job->due = now + TOKEN_CHECK;
 	pthread_mutex_unlock(&s->lock);
 	if (gone) {
 		stream_free(s);
@@ -342,6 +351,10 @@ static struct stream *stream_new(struct request *r, int64_t since)
 	s->server = r->server;
 	s->parked.connection = r->connection;
 	s->job.run = work;
+	if (!token_copy(&s->token, &r->access.token)) {
+		free(s);
+		return NULL;
+	}
 	s->since = since;
 	s->replaying = true;
 	s->beat = workers_now();

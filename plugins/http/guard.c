@@ -116,14 +116,18 @@ static bool is_ours(const struct request *r, const char *host)
 void guard_origin(struct request *r, const char *method)
 {
 	const char *host = request_header(r, "Host"), *origin = request_header(r, "Origin");
+	const char *scheme = r->server->tls ? "https://" : "http://";
 
-	/* A browser that was told that evil.example is 127.0.0.1 still says Host: evil.example. */
-	if (!r->server->listener.local && host && !is_ours(r, host))
+	/*
+	 * A browser that was told that evil.example is 127.0.0.1 still says Host: evil.example. Where tokens are
+	 * needed it has none, and clients call a server by names that it does not know.
+	 */
+	if (!r->server->listener.local && !r->server->options->tokens && host && !is_ours(r, host))
 		problem_set(&r->problem, PROBLEM_FORBIDDEN,
 			    "the Host is not a name of this machine; other names are configured as `hosts`");
 	if (strcmp(method, "POST") || !origin)
 		return;
-	if (!host || strncasecmp(origin, "http://", 7) || strcasecmp(origin + 7, host))
+	if (!host || strncasecmp(origin, scheme, strlen(scheme)) || strcasecmp(origin + strlen(scheme), host))
 		problem_set(&r->problem, PROBLEM_FORBIDDEN, "posts from pages of other origins are refused");
 }
 
@@ -149,4 +153,43 @@ void guard_body(struct request *r)
 	}
 	if ((has_body || type) && !is_json(type))
 		problem_set(&r->problem, PROBLEM_MEDIA_TYPE, "the body must be application/json");
+}
+
+/* RFC 9110, 12.5.1: whether one media range, with its parameters, allows a type. */
+static bool range_allows(const char *range, size_t size, const char *type)
+{
+	const char *parameters = memchr(range, ';', size), *slash = strchr(type, '/'), *q;
+	size_t length = parameters ? (size_t)(parameters - range) : size;
+
+	while (length && strchr(" \t", range[length - 1]))
+		length--;
+	for (q = parameters; q && q + 2 < range + size; q++)
+		if (strchr("; \t", q[-1]) && tolower((unsigned char)q[0]) == 'q' && q[1] == '=' &&
+		    strtod(q + 2, NULL) <= 0)
+			return false;
+	if (length == 3 && !memcmp(range, "*/*", 3))
+		return true;
+	if (length == (size_t)(slash - type) + 2 && !strncasecmp(range, type, length - 1) && range[length - 1] == '*')
+		return true;
+	return length == strlen(type) && !strncasecmp(range, type, length);
+}
+
+void guard_accept(struct request *r)
+{
+	const char *accept = request_header(r, "Accept");
+	const char *type = r->route->produces;
+
+	if (!accept || !accept[strspn(accept, " \t,")])
+		return;
+	while (*accept) {
+		size_t size;
+
+		accept += strspn(accept, " \t,");
+		size = strcspn(accept, ",");
+		if (size && range_allows(accept, size, type))
+			return;
+		accept += size;
+	}
+	problem_set(&r->problem, PROBLEM_NOT_ACCEPTABLE, "the answer is %s, which the header Accept does not take",
+		    type);
 }

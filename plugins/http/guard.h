@@ -14,5 +14,7 @@ struct request;
 void guard_framing(struct request *r, const char *version);
 void guard_origin(struct request *r, const char *method);
 void guard_body(struct request *r);
+/* Whether the client takes what the request's route produces. */
+void guard_accept(struct request *r);
 
 #endif

@@ -21,6 +21,8 @@ struct http {
 	int64_t page_size;
 	char *port_file;
 	struct drover_list hosts;
+	struct drover_map tls; /* cert, key */
+	char *tokens;
 	struct server *server; /* from open to close */
 };
 

@@ -94,16 +94,12 @@ int listen_parse(const char *text, struct listen_address *address, struct drover
 	} else {
 		goto malformed;
 	}
-	if (!is_loopback(address))
-		return drover_error_set(err, DROVER_EINVALID,
-					"listen: %s is not a loopback address: TLS and tokens are needed for that, "
-					"which this version does not have",
-					host);
+	address->reachable = !is_loopback(address);
 	return 0;
 
 malformed:
 	return drover_error_set(err, DROVER_EINVALID,
-				"listen: \"%s\" is none of 127.0.0.1:8007, [::1]:8007, localhost:8007, unix:PATH",
+				"listen: \"%s\" is none of ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT, unix:PATH",
 				text);
 }
 

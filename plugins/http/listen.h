@@ -21,6 +21,7 @@ struct listen_address {
 		struct sockaddr_un local;
 	};
 	socklen_t size;
+	bool reachable; /* from other machines */
 };
 
 struct listener {
@@ -34,7 +35,7 @@ struct listener {
 
 /*
  * `127.0.0.1:8007`, `[::1]:8007`, `localhost:8007` (127.0.0.1) or `unix:PATH`. No side effects.
- * Errors: DROVER_EINVALID: it is none of these, or not a loopback address.
+ * Other addresses are `reachable`. Errors: DROVER_EINVALID: it is no address and port.
  */
 int listen_parse(const char *text, struct listen_address *address, struct drover_error *err);
 

@@ -1,15 +1,18 @@
 /* plugin.c - the source `http`: its options, and the life of an instance. */
+#include <string.h>
+
 #include <drover/source.h>
 
 #include "http.h"
 #include "listen.h"
 #include "route.h"
 #include "server.h"
+#include "tls.h"
 
 static const struct drover_option options[] = {
 	DROVER_OPT_STRING(struct http, listen, "127.0.0.1:8007",
-			  "where to listen: 127.0.0.1:PORT, [::1]:PORT, localhost:PORT or unix:PATH; "
-			  "port 0 takes a free one"),
+			  "where to listen: ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT or unix:PATH; port 0 takes a free "
+			  "one; what other machines can reach needs `tls` and `tokens`"),
 	DROVER_OPT_INT(struct http, workers, "4", "1", "64", "threads that answer requests"),
 	DROVER_OPT_SIZE(struct http, body_limit, "64M", "1K", "1G", "the largest body of a request"),
 	DROVER_OPT_SIZE(struct http, body_memory, "256M", "1K", "16G",
@@ -24,7 +27,12 @@ static const struct drover_option options[] = {
 	DROVER_OPT_SIZE(struct http, page_size, "32M", "64K", "1G",
 			"a page of results ends early when it has so many bytes"),
 	DROVER_OPT_STRING(struct http, port_file, NULL, "file that the bound address is written to"),
-	DROVER_OPT_LIST(struct http, hosts, "further names that clients may call this server by, in the header Host"),
+	DROVER_OPT_LIST(struct http, hosts,
+			"further names that clients may call this server by, in the header Host; with `tokens` any is taken"),
+	DROVER_OPT_MAP(struct http, tls,
+		       "serves HTTPS: `{cert: FILE, key: FILE}`, PEM; both are read again when they change"),
+	DROVER_OPT_STRING(struct http, tokens, NULL,
+			  "file of tokens, made by `drover token`; without it everybody who can connect may do everything"),
 	DROVER_OPT_END
 };
 
@@ -32,8 +40,25 @@ static int check(const void *instance, struct drover_error *err)
 {
 	const struct http *self = instance;
 	struct listen_address address;
+	int code = listen_parse(self->listen, &address, err);
 
-	return listen_parse(self->listen, &address, err);
+	if (!code)
+		code = tls_check(&self->tls, err);
+	if (code)
+		return code;
+	if (self->tokens && *self->tokens != '/')
+		return drover_error_set(err, DROVER_EINVALID, "tokens: \"%s\" does not begin with /", self->tokens);
+	if (self->tls.count && address.any.sa_family == AF_UNIX)
+		return drover_error_set(err, DROVER_EINVALID, "tls: a unix socket has none");
+	if (address.reachable && (!self->tls.count || !self->tokens))
+		return drover_error_set(err, DROVER_EINVALID,
+					"listen: other machines can reach %s, so it needs %s: without them listen on "
+					"127.0.0.1, [::1] or unix:PATH",
+					self->listen,
+					self->tls.count ? "`tokens`"
+					: self->tokens  ? "`tls`"
+							: "`tls` and `tokens`");
+	return 0;
 }
 
 static int start(void *instance, const struct drover_source_services *services, void *core, struct drover_error *err)

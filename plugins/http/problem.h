@@ -11,21 +11,23 @@
 
 enum problem_kind {
 	PROBLEM_NONE = 0,
-	PROBLEM_SYNTAX,       /* 400: not JSON */
-	PROBLEM_REQUEST,      /* 400: not HTTP as it should be */
-	PROBLEM_PARAMETERS,   /* 400: of the query */
-	PROBLEM_FORBIDDEN,    /* 403 */
-	PROBLEM_NOT_FOUND,    /* 404 */
-	PROBLEM_METHOD,       /* 405 */
-	PROBLEM_CONFLICT,     /* 409 */
-	PROBLEM_TOO_LARGE,    /* 413 */
-	PROBLEM_MEDIA_TYPE,   /* 415 */
-	PROBLEM_RANGE,        /* 416 */
-	PROBLEM_INVALID_TASK, /* 422 */
-	PROBLEM_INVALID,      /* 422: another body */
-	PROBLEM_LIMIT,        /* 422: a configured bound */
-	PROBLEM_FAULT,        /* 500 */
-	PROBLEM_UNAVAILABLE,  /* 503, with Retry-After */
+	PROBLEM_SYNTAX,         /* 400: not JSON */
+	PROBLEM_REQUEST,        /* 400: not HTTP as it should be */
+	PROBLEM_PARAMETERS,     /* 400: of the query */
+	PROBLEM_UNAUTHORIZED,      /* 401, with WWW-Authenticate */
+	PROBLEM_FORBIDDEN,      /* 403 */
+	PROBLEM_NOT_FOUND,      /* 404 */
+	PROBLEM_METHOD,         /* 405 */
+	PROBLEM_NOT_ACCEPTABLE, /* 406 */
+	PROBLEM_CONFLICT,       /* 409 */
+	PROBLEM_TOO_LARGE,      /* 413 */
+	PROBLEM_MEDIA_TYPE,     /* 415 */
+	PROBLEM_RANGE,          /* 416 */
+	PROBLEM_INVALID_TASK,   /* 422 */
+	PROBLEM_INVALID,        /* 422: another body */
+	PROBLEM_LIMIT,          /* 422: a configured bound */
+	PROBLEM_FAULT,          /* 500 */
+	PROBLEM_UNAVAILABLE,    /* 503, with Retry-After */
 	PROBLEM_KINDS
 };
 

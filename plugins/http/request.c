@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "guard.h"
 #include "params.h"
+#include "range.h"
 
 #define RETRY_AFTER "2"
-#define SLOW_BODY 4 /* times connection_timeout for the whole body */
+#define VALIDATED (1 << 20) /* bytes of an answer that gets an entity tag, at most */
+#define SLOW_BODY 4         /* times connection_timeout for the whole body */
 
 static void find_route(struct request *r, const char *method, const char *url)
 {
@@ -20,21 +24,39 @@ static void find_route(struct request *r, const char *method, const char *url)
 	bool path_known;
 
 	r->route = route_find(r->head ? "GET" : method, url, arguments, &path_known, allow);
+	access_identify(r);
+	if (r->problem.kind)
+		return;
 	if (!r->route && !path_known) {
 		problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s here", url);
 	} else if (!r->route) {
 		problem_set(&r->problem, PROBLEM_METHOD, "this takes only: %s", allow);
 		request_add_header(r, "Allow", "%s", allow);
-	} else if (r->route->role == ROLE_MISSING) {
-		problem_set(&r->problem, PROBLEM_FORBIDDEN, "nobody may do this");
 	} else {
+		access_check_role(r);
+		if (r->problem.kind)
+			return;
 		for (int i = 0; i < ROUTE_ARGUMENTS && arguments[i].text; i++) {
 			r->arguments[i] = params_decode(arguments[i].text, arguments[i].size);
 			if (!r->arguments[i])
 				problem_set(&r->problem, PROBLEM_REQUEST, "the path is not percent-encoded UTF-8");
 		}
+		guard_accept(r);
 		params_read(r);
 	}
+}
+
+/* Who may not do it is told so at once: none of the body is read. */
+void request_refused(struct request *r, const char *method, const char *url)
+{
+	const char *length = request_header(r, "Content-Length");
+
+	if (r->problem.kind != PROBLEM_UNAUTHORIZED && r->problem.kind != PROBLEM_FORBIDDEN)
+		return;
+	r->discard = true;
+	if (request_header(r, "Transfer-Encoding") || (length && strcmp(length, "0")))
+		r->hang_up = true;
+	refusals_note(&r->server->refusals, r, method, url);
 }
 
 struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *method,
@@ -60,6 +82,7 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
 		guard_body(r);
 	if (r->problem.kind || strcmp(method, "POST"))
 		r->discard = true;
+	request_refused(r, method, url);
 	return r;
 }
 
@@ -74,6 +97,7 @@ static void release_body(struct request *r)
 void request_free(struct request *r)
 {
 	release_body(r);
+	access_dispose(&r->access);
 	for (int i = 0; i < ROUTE_ARGUMENTS; i++)
 		free(r->arguments[i]);
 	for (size_t i = 0; i < r->parameter_count; i++) {
@@ -139,14 +163,43 @@ bool request_handle(struct request *r)
 {
 	int status;
 
+	if (!r->problem.kind && !access_audit(r)) {
+		request_respond(r);
+		return true;
+	}
 	if (!r->problem.kind || (r->problem.kind == PROBLEM_PARAMETERS && *r->route->parameters)) {
 		status = r->route->handler(r);
 		if (status == ROUTE_LATER)
 			return false;
 		r->status = status;
 	}
+	if (r->problem.kind)
+		access_audit_failure(r);
 	request_respond(r);
 	return true;
+}
+
+/*
+ * A validator for what is asked for again and again: the answer's digest. What is large is left alone, so that
+ * no time goes into what nobody asks for twice.
+ */
+static void add_validator(struct request *r)
+{
+	unsigned char digest[16];
+	char hex[2 * sizeof(digest) + 1], etag[sizeof(hex) + 2];
+
+	if (r->status != MHD_HTTP_OK || r->response || r->problem.kind || !r->route ||
+	    strcmp(r->route->method, "GET") || r->route->role == ROLE_ANYBODY ||
+	    strcmp(r->route->produces, "application/json") || r->out.size > VALIDATED)
+		return;
+	crypto_generichash(digest, sizeof(digest), (const unsigned char *)r->out.data, r->out.size, NULL, 0);
+	snprintf(etag, sizeof(etag), "\"%s\"", sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest)));
+	request_add_header(r, "ETag", "%s", etag);
+	r->validated = true;
+	if (range_none_match(request_header(r, "If-None-Match"), etag)) {
+		writer_dispose(&r->out);
+		r->status = MHD_HTTP_NOT_MODIFIED;
+	}
 }
 
 void request_respond(struct request *r)
@@ -169,6 +222,7 @@ void request_respond(struct request *r)
 		if (r->problem.kind == PROBLEM_UNAVAILABLE)
 			request_add_header(r, "Retry-After", RETRY_AFTER);
 	}
+	add_validator(r);
 	if (!r->response) {
 		data = writer_take(&r->out, &size);
 		r->response = MHD_create_response_from_buffer(size, data, MHD_RESPMEM_MUST_FREE);
@@ -178,7 +232,7 @@ void request_respond(struct request *r)
 		}
 	}
 	MHD_add_response_header(r->response, "Content-Type", r->content_type);
-	MHD_add_response_header(r->response, "Cache-Control", "no-store");
+	MHD_add_response_header(r->response, "Cache-Control", r->validated ? "private, no-cache" : "no-store");
 	MHD_add_response_header(r->response, "X-Content-Type-Options", "nosniff");
 	for (size_t i = 0; i < r->header_count; i++)
 		MHD_add_response_header(r->response, r->headers[i].name, r->headers[i].value);

@@ -11,6 +11,7 @@
 
 #include <drover/source.h>
 
+#include "access.h"
 #include "problem.h"
 #include "route.h"
 #include "server.h"
@@ -20,6 +21,12 @@
 #define REQUEST_PARAMETERS 16
 #define REQUEST_HEADERS 6
 #define REQUEST_DISCARD_LIMIT (1 << 20) /* bodies that are refused are read up to here, so that the answer arrives */
+
+enum request_admission {
+	ADMISSION_NONE = 0, /* not needed, or over */
+	ADMISSION_ASKED,    /* a worker finds out; the connection is parked */
+	ADMISSION_TOLD      /* what it found is in the problem; the library has not called since */
+};
 
 struct request_parameter {
 	char *name; /* owned, decoded */
@@ -36,6 +43,10 @@ struct request {
 	struct MHD_Connection *connection; /* borrowed */
 	struct parked parked;
 	struct job job;
+
+	/* who asks, and whether the core is asked about that before the body is read */
+	struct access access;
+	enum request_admission admission;
 
 	/* what is asked */
 	const struct route *route;
@@ -57,6 +68,7 @@ struct request {
 	struct problem problem;
 	struct writer out;
 	const char *content_type; /* static */
+	bool validated;           /* it has an entity tag: clients may keep it and ask whether it still holds */
 	struct request_header headers[REQUEST_HEADERS];
 	size_t header_count;
 	struct MHD_Response *response;
@@ -67,6 +79,9 @@ struct request {
 struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *method,
 			    const char *url, const char *version);
 void request_free(struct request *r);
+
+/* If it was refused with 401 or 403: none of its body is read, and it is noted for the audit log. */
+void request_refused(struct request *r, const char *method, const char *url);
 
 /*
  * A part of the body. False: the connection is to be dropped, since it is slow, or a refused body goes on and

@@ -66,7 +66,10 @@ static enum job_result work(struct job *job)
 {
 	struct request *r = (struct request *)((char *)job - offsetof(struct request, job));
 
-	if (!request_handle(r))
+	if (r->admission == ADMISSION_ASKED) {
+		access_check_task(r);
+		r->admission = ADMISSION_TOLD;
+	} else if (!request_handle(r))
 		return JOB_KEPT;
 	server_resume(r->server, &r->parked);
 	return JOB_GONE;
@@ -80,6 +83,29 @@ static enum MHD_Result answer(struct request *r)
 		return MHD_NO;
 	tally_add(r->server->tally, r->route, r->status);
 	return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
+}
+
+/* What takes a question to the store is asked before the body is read, too; then the library calls again. */
+static void ask_admission(struct request *r)
+{
+	r->admission = ADMISSION_ASKED;
+	if (server_park(r->server, &r->parked)) {
+		workers_wake(&r->server->workers, &r->job);
+		return;
+	}
+	problem_set(&r->problem, PROBLEM_UNAVAILABLE, "the daemon is stopping");
+	r->admission = ADMISSION_NONE;
+	r->discard = true;
+}
+
+static enum MHD_Result end_admission(struct request *r, const char *url, const char *method)
+{
+	r->admission = ADMISSION_NONE;
+	r->job = (struct job){ .run = work }; /* the one that ended is not touched any more */
+	if (r->problem.kind)
+		r->discard = true;
+	request_refused(r, method, url);
+	return r->hang_up ? answer(r) : MHD_YES;
 }
 
 /* The headers are there. What is refused and has a long body, or one of unknown length, is answered at once. */
@@ -96,6 +122,8 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 	pthread_mutex_lock(&server->lock);
 	server->requests++;
 	pthread_mutex_unlock(&server->lock);
+	if (!r->problem.kind && access_needs_task(r))
+		ask_admission(r);
 	if (!r->discard)
 		return MHD_YES;
 	length = request_header(r, "Content-Length");
@@ -114,6 +142,8 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 
 	if (!r)
 		return begin(context, connection, url, method, version, state);
+	if (r->admission == ADMISSION_TOLD)
+		return end_admission(r, url, method);
 	if (*size) {
 		bool go_on = request_collect(r, data, *size);
 
@@ -174,22 +204,40 @@ static void __attribute__((format(printf, 2, 0))) log_line(void *context, const 
 static int start_library(struct server *server, struct drover_error *err)
 {
 	const struct http *options = server->options;
+	const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	const struct MHD_OptionItem secure[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)tls_retrieve, NULL },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 	sigset_t all, before;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, serve,
-		server, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
+		flags | (server->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, server, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)LIBRARY_THREADS, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)options->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((options->connection_timeout + 999) / 1000), MHD_OPTION_NOTIFY_COMPLETED, complete, server,
-		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_ARRAY,
+		server->tls ? secure : secure + 2, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!server->daemon)
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the HTTP server on %s",
 					server->listener.text);
 	return 0;
+}
+
+static int open_guards(struct server *server, struct drover_error *err)
+{
+	const struct http *options = server->options;
+	int code = 0;
+
+	if (options->tokens)
+		code = tokens_open(&server->tokens, options->tokens, err);
+	if (!code && options->tls.count)
+		code = tls_open(&server->tls, &options->tls, server->listener.fd, err);
+	return code;
 }
 
 int server_open(struct server **out, const struct http *options, const struct drover_source_services *services,
@@ -220,8 +268,11 @@ int server_open(struct server **out, const struct http *options, const struct dr
 		code = drover_error_set(err, DROVER_EFAULT, "cannot start threads: %s", strerror(workers));
 		goto no_workers;
 	}
+	refusals_init(&server->refusals, server);
+	if ((code = open_guards(server, err)))
+		goto no_guards;
 	if ((code = start_library(server, err)))
-		goto no_library;
+		goto no_guards;
 	if (options->port_file && (code = listen_write_address(&server->listener, options->port_file, err))) {
 		server_close(server);
 		return code;
@@ -230,8 +281,11 @@ int server_open(struct server **out, const struct http *options, const struct dr
 	*out = server;
 	return 0;
 
-no_library:
+no_guards:
+	tls_close(server->tls);
+	tokens_close(&server->tokens);
 	workers_stop(&server->workers);
+	refusals_dispose(&server->refusals);
 no_workers:
 	close(server->listener.fd);
 	listen_remove(&server->listener);
@@ -284,7 +338,11 @@ void server_close(struct server *server)
 	MHD_stop_daemon(server->daemon);
 	if (fd != MHD_INVALID_SOCKET)
 		close(fd);
+	refusals_finish(&server->refusals);
 	workers_stop(&server->workers);
+	refusals_dispose(&server->refusals);
+	tls_close(server->tls);
+	tokens_close(&server->tokens);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->lock);
 	tally_free(server->tally);

@@ -18,6 +18,9 @@
 
 #include "http.h"
 #include "listen.h"
+#include "refusals.h"
+#include "tls.h"
+#include "tokens.h"
 #include "tally.h"
 #include "workers.h"
 
@@ -36,6 +39,9 @@ struct server {
 	struct MHD_Daemon *daemon;
 	struct listener listener;
 	struct workers workers;
+	struct tls *tls;      /* NULL: plain HTTP */
+	struct tokens tokens; /* read where options->tokens is set */
+	struct refusals refusals;
 
 	pthread_mutex_t lock; /* of the four below */
 	pthread_cond_t changed;

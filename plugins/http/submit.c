@@ -1,10 +1,5 @@
 /* submit.c - submitting a task. */
-#define _GNU_SOURCE
 #include "handlers.h"
-
-#include <pwd.h>
-#include <stdio.h>
-#include <sys/socket.h>
 
 #include "params.h"
 
@@ -44,34 +39,14 @@ static int answer_submission(struct request *r, const struct drover_submission *
 	return s->dry_run || s->repeated ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
 }
 
-/* On a unix socket the kernel says who it is; on TCP nobody does. */
-static const char *find_owner(struct request *r, char *name, size_t size)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct passwd entry, *found = NULL;
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
-	char buffer[4096];
-
-	if (!r->server->listener.local || !info ||
-	    getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
-		return NULL;
-	if (!getpwuid_r(peer.uid, &entry, buffer, sizeof(buffer), &found) && found)
-		snprintf(name, size, "%s", entry.pw_name);
-	else
-		snprintf(name, size, "uid:%u", (unsigned)peer.uid);
-	return name;
-}
-
 int tasks_submit(struct request *r)
 {
-	char owner[64];
 	struct complaints complaints = { &r->problem, false };
 	struct drover_submission s = { .size = sizeof(s),
 				       .json = r->body,
 				       .json_size = r->body_size,
-				       .owner = find_owner(r, owner, sizeof(owner)),
+				       .owner = r->access.by.name,
+				       .by = &r->access.by,
 				       .dry_run = params_bool(r, "dry_run", false),
 				       .problem = complain,
 				       .context = &complaints };

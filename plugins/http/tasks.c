@@ -86,7 +86,7 @@ int tasks_list(struct request *r)
 	int code;
 
 	read_label(r, &filter);
-	if (r->problem.kind)
+	if (r->problem.kind || access_own_only(r, &filter.owner))
 		return 0;
 	writer_object(&r->out, NULL);
 	writer_array(&r->out, "items");
@@ -194,6 +194,14 @@ static int start_waiting(struct request *r, int64_t duration)
 	return 0;
 }
 
+/* A token may be revoked while its holder waits. */
+static int64_t next_look(const struct request *r, int64_t deadline)
+{
+	int64_t soon = workers_now() + 1000;
+
+	return r->access.token.role && soon < deadline ? soon : deadline;
+}
+
 int tasks_show(struct request *r)
 {
 	int64_t duration = params_duration(r, "wait", 0, WAIT_MAXIMUM);
@@ -204,12 +212,15 @@ int tasks_show(struct request *r)
 		return 0;
 	if (duration && !r->waiting && start_waiting(r, duration))
 		return 0;
-	if (!query(r, &s) && !s.final && (w = r->waiting) && !r->server->stopping && workers_now() < w->deadline) {
+	if (!query(r, &s) && !s.final && (w = r->waiting) && !r->server->stopping && workers_now() < w->deadline &&
+	    access_still(r)) {
 		writer_dispose(&r->out);
-		r->job.due = w->deadline;
+		r->job.due = next_look(r, w->deadline);
 		return ROUTE_LATER;
 	}
 	stop_waiting(r);
+	if (!access_still(r))
+		problem_set(&r->problem, PROBLEM_UNAUTHORIZED, "the token is not good any more");
 	return MHD_HTTP_OK;
 }
 
