@@ -115,8 +115,8 @@ static void write_own(struct exposition *e, enum drover_metric_type type, const 
 static void write_tally(void *context, const struct route *route, int status, int64_t count)
 {
 	char code[16];
-	const char *labels[] = { "method", route ? route->method : "", "route", route ? route->path : "", "code",
-				 code,     NULL };
+	const char *labels[] = { "method", route ? route->method : "", "route", route ? route->path : "", "code", code,
+				 NULL };
 
 	snprintf(code, sizeof(code), "%d", status);
 	write_own(context, DROVER_COUNTER, "http_requests_total", "Requests answered, by route and status.", labels,

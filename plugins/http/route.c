@@ -5,25 +5,33 @@
 
 #include "handlers.h"
 
+#define JSON "application/json"
+
 static const struct route routes[] = {
-	{ "POST", "/v1/tasks", ROLE_SUBMIT, tasks_submit, "dry_run", ROUTE_WORKER },
+	{ "POST", "/v1/tasks", ROLE_SUBMIT, tasks_submit, "dry_run", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/tasks", ROLE_READ, tasks_list, "state type label owner host name since until limit after",
-	  ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}", ROLE_READ, tasks_show, "wait payload", ROUTE_WORKER },
-	{ "POST", "/v1/tasks/{id}/cancel", ROLE_SUBMIT, tasks_cancel, "", ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}/units", ROLE_READ, tasks_units, "limit after", ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}/verify", ROLE_READ, tasks_verify, "", ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}/results", ROLE_READ, results_of_task, "status host sort limit after output",
-	  ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}/hosts/{host}/stdout", ROLE_READ, results_stdout, "", ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}/hosts/{host}/stderr", ROLE_READ, results_stderr, "", ROUTE_WORKER },
-	{ "GET", "/v1/tasks/{id}/events", ROLE_READ, events_stream, "last_event_id", ROUTE_WORKER },
-	{ "GET", "/v1/results", ROLE_READ, results_of_hosts, "host hosts status limit after output", ROUTE_WORKER },
-	{ "GET", "/v1/engines", ROLE_READ, engines_list, "", ROUTE_WORKER },
-	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER },
-	{ "GET", "/metrics", ROLE_READ, metrics_show, "", ROUTE_WORKER },
-	{ "GET", "/-/healthy", ROLE_ANYBODY, engines_healthy, "", ROUTE_DIRECT },
-	{ "GET", "/-/ready", ROLE_ANYBODY, engines_ready, "", ROUTE_DIRECT },
+	  ROUTE_WORKER, JSON },
+	{ "GET", "/v1/tasks/{id}", ROLE_READ, tasks_show, "wait payload", ROUTE_WORKER, JSON },
+	{ "POST", "/v1/tasks/{id}/cancel", ROLE_SUBMIT, tasks_cancel, "", ROUTE_WORKER, JSON },
+	{ "GET", "/v1/tasks/{id}/units", ROLE_READ, tasks_units, "limit after", ROUTE_WORKER, JSON },
+	{ "GET", "/v1/tasks/{id}/verify", ROLE_READ, tasks_verify, "", ROUTE_WORKER, JSON },
+	{ "GET", "/v1/tasks/{id}/results", ROLE_READ, results_of_task, "status host sort limit after output grep",
+	  ROUTE_WORKER, JSON },
+	{ "GET", "/v1/tasks/{id}/hosts/{host}/stdout", ROLE_READ, results_stdout, "", ROUTE_WORKER,
+	  "application/octet-stream" },
+	{ "GET", "/v1/tasks/{id}/hosts/{host}/stderr", ROLE_READ, results_stderr, "", ROUTE_WORKER,
+	  "application/octet-stream" },
+	{ "GET", "/v1/tasks/{id}/outputs", ROLE_READ, outputs_of_task, "status stream limit after output diff",
+	  ROUTE_WORKER, JSON },
+	{ "GET", "/v1/tasks/{id}/events", ROLE_READ, events_stream, "last_event_id output", ROUTE_WORKER,
+	  "text/event-stream" },
+	{ "GET", "/v1/results", ROLE_READ, results_of_hosts, "host hosts status limit after output", ROUTE_WORKER,
+	  JSON },
+	{ "GET", "/v1/engines", ROLE_READ, engines_list, "", ROUTE_WORKER, JSON },
+	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER, JSON },
+	{ "GET", "/metrics", ROLE_READ, metrics_show, "", ROUTE_WORKER, "text/plain" },
+	{ "GET", "/-/healthy", ROLE_ANYBODY, engines_healthy, "", ROUTE_DIRECT, JSON },
+	{ "GET", "/-/ready", ROLE_ANYBODY, engines_ready, "", ROUTE_DIRECT, JSON },
 };
 
 /* Segment by segment, so that a `/` within an argument must be written as %2F. */
@@ -113,8 +121,8 @@ void route_describe(FILE *out)
 
 	fputs("[", out);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-		fprintf(out, "%s{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"parameters\": [", i ? ",\n " : "",
-			routes[i].method, routes[i].path, roles[routes[i].role]);
+		fprintf(out, "%s{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"parameters\": [",
+			i ? ",\n " : "", routes[i].method, routes[i].path, roles[routes[i].role]);
 		describe_words(routes[i].parameters, out);
 		fputs("]}", out);
 	}

@@ -47,6 +47,7 @@ struct route {
 	route_handler *handler;
 	const char *parameters; /* of the query, separated by blanks; others are refused */
 	enum route_place place;
+	const char *produces; /* media type of its answers */
 };
 
 /* A segment of the path that a pattern captured; not decoded yet. Borrowed. */

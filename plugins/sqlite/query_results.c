@@ -46,7 +46,9 @@ static const char from_feed[] = " FROM hosts h CROSS JOIN tasks t ON t.key = h.t
 
 /* What comes after the host ?10 in the order; unfinished ones come last. */
 #define FINISHED "iif(h.finished_at, h.finished_at, 1 << 62)"
-#define AFTER(key, inner) " AND (?10 = 0 OR (" key ", h.id) > (SELECT " inner ", h.id FROM hosts h WHERE h.id = ?10))"
+#define UNFINISHED (INT64_C(1) << 62)
+#define AFTER(key, inner)                                                                                              \
+	" AND (?10 = 0 OR (" key ", h.id) > (coalesce(?12, (SELECT " inner " FROM hosts h WHERE h.id = ?10)), ?10))"
 static const char order_index[] = " ORDER BY h.id LIMIT ?7";
 static const char order_feed[] = " ORDER BY h.seq LIMIT ?7";
 static const char order_newest[] = " ORDER BY h.id DESC LIMIT ?7";
@@ -131,6 +133,11 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	sqlite3_bind_int64(*stmt, 8, filter->output_limit > 0 ? filter->output_limit : INT32_MAX);
 	sqlite3_bind_int64(*stmt, 9, scope->host_base);
 	sqlite3_bind_int64(*stmt, 10, filter->after_id);
+	if (filter->after_value)
+		sqlite3_bind_int64(*stmt, 12,
+				   filter->sort == DROVER_SORT_FINISHED && !*filter->after_value
+					   ? UNFINISHED
+					   : *filter->after_value);
 	if (grep)
 		sqlite3_bind_blob64(*stmt, 11, filter->grep, filter->grep_size, SQLITE_STATIC);
 	return 0;

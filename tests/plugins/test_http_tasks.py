@@ -4,6 +4,8 @@ import threading
 import time
 from random import Random
 
+import pytest
+
 from fakecore import STATUSES, task
 
 
@@ -167,11 +169,11 @@ def test_results_filters_and_pages(core):
     hosts = lambda query: [r["host"] for r in core.get("/v1/tasks/t1/results?" + query)["items"]]
     assert hosts("status=ok,timeout") == ["h3", "h5"]
     assert hosts("host=h7") == ["h7"]
-    seen, after = [], 0
+    seen, after = [], ""
     while after is not None:
-        page = core.get(f"/v1/tasks/t1/results?limit=4&after={after}")
+        page = core.get(f"/v1/tasks/t1/results?limit=4{after}")
         seen += [r["host"] for r in page["items"]]
-        after = page.get("next")
+        after = "&after=" + page["next"] if "next" in page else None
     assert seen == [f"h{i}" for i in range(10)]
 
 
@@ -292,3 +294,48 @@ def test_keep_alive(core):
     assert r.status == 415
     c.request("GET", "/v1/engines")
     assert c.getresponse().status == 200
+
+
+# ------------------------------------------------------------------------------------- what is generic
+def test_an_answer_that_did_not_change_is_not_sent_again(core):
+    core.tell("add t1 3")
+    for path in ["/v1/tasks/t1", "/v1/tasks", "/v1/tasks/t1/results", "/v1/engines"]:
+        status, headers, data = core.call("GET", path)
+        assert status == 200 and data
+        for known in [headers["ETag"], "W/" + headers["ETag"], '"x", ' + headers["ETag"], "*"]:
+            status, again, data = core.call("GET", path, headers={"If-None-Match": known})
+            assert (status, data, again["ETag"]) == (304, b"", headers["ETag"]), (path, known)
+        assert core.call("GET", path, headers={"If-None-Match": '"x"'})[0] == 200
+    before = core.call("GET", "/v1/tasks/t1")[1]["ETag"]
+    core.tell("host t1 h0 ok")
+    status, headers, data = core.call("GET", "/v1/tasks/t1", headers={"If-None-Match": before})
+    assert status == 200 and headers["ETag"] != before and data["counts"]["ok"] == 1
+    assert "ETag" not in core.call("GET", "/-/healthy")[1]
+    assert "ETag" not in core.call("GET", "/v1/tasks/none")[1]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/*", "text/html, application/json;q=0.5", "APPLICATION/JSON", "",
+                                    "text/html;q=0.9 , */* ; q=0.1"])
+def test_accept(core, accept):
+    core.get("/v1/tasks", Accept=accept)
+
+
+def test_metrics(core):
+    core.get("/v1/engines")
+    core.call("GET", "/nowhere")
+    status, headers, data = core.call("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4;q=0.4,*/*;q=0.1"})
+    assert status == 200 and headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = data.decode().split("\n")
+    assert lines[:9] == [
+        "# HELP drover_tasks Open tasks,\\nby \\\\state.",
+        "# TYPE drover_tasks gauge",
+        'drover_tasks{state="queued"} 0.25',
+        'drover_tasks{state="run\\\\n\\"ing\\"\\n"} 1.25',
+        "# HELP drover_commit_seconds Commits.",
+        "# TYPE drover_commit_seconds histogram",
+        'drover_commit_seconds_bucket{le="0.001"} 3',
+        'drover_commit_seconds_bucket{le="0.5"} 5',
+        'drover_commit_seconds_bucket{le="+Inf"} 6']
+    assert lines[9:11] == ["drover_commit_seconds_sum 1.5", "drover_commit_seconds_count 6"]
+    assert 'drover_http_requests_total{method="GET",route="/v1/engines",code="200"} 1' in lines
+    assert 'drover_http_requests_total{method="",route="",code="404"} 1' in lines
