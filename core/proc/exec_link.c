@@ -24,6 +24,17 @@ static const char *on_result(struct exec_link *link, uint64_t unit, struct wire_
 	return NULL;
 }
 
+static const char *on_output(struct exec_link *link, uint64_t unit, struct wire_reader *r)
+{
+	struct exec_output output;
+
+	if (!message_get_output(r, &output))
+		return "an output that is none";
+	if (link->events->output)
+		link->events->output(link->context, unit, &output);
+	return NULL;
+}
+
 static const char *on_ended(struct exec_link *link, uint64_t unit, struct wire_reader *r)
 {
 	struct exec_ended ended;
@@ -75,6 +86,8 @@ static const char *on_frame(void *context, const struct wire_header *header, str
 		return on_result(link, header->unit, r);
 	case WIRE_ENDED:
 		return on_ended(link, header->unit, r);
+	case WIRE_OUTPUT:
+		return on_output(link, header->unit, r);
 	default:
 		break;
 	}
@@ -140,6 +153,12 @@ void exec_link_grant(struct exec_link *link, uint64_t handle, size_t first, size
 void exec_link_permit(struct exec_link *link)
 {
 	stream_begin(link->stream, WIRE_PERMIT, 0);
+	stream_send(link->stream);
+}
+
+void exec_link_watch(struct exec_link *link, uint64_t handle, unsigned watched)
+{
+	wire_put_u32(stream_begin(link->stream, WIRE_WATCH, handle), watched);
 	stream_send(link->stream);
 }
 

@@ -43,6 +43,15 @@ struct exec_ended {
 	const char *tail;    /* the last of what it wrote to its standard output and error, or NULL */
 };
 
+/* What a host has just printed, shown to those who watch. */
+struct exec_output {
+	size_t position; /* in targets */
+	int stream;      /* 1 or 2 */
+	int64_t offset;  /* from the stream's begin */
+	const void *data;
+	size_t size;
+};
+
 /* All strings are borrowed for the call. The core checks every number against its own records. */
 struct exec_link_events {
 	void (*ready)(void *context, const char *version);
@@ -57,6 +66,8 @@ struct exec_link_events {
 	void (*closed)(void *context, const char *reason);
 	/* Hand out no more: it closes when its last unit has ended; the supervisor gives the next link then. Optional. */
 	void (*draining)(void *context);
+	/* Best effort, and only of units that exec_link_watch has named. Optional. */
+	void (*output)(void *context, uint64_t handle, const struct exec_output *output);
 };
 
 /* Takes over `fd`. `events` is borrowed and must stay. */
@@ -68,6 +79,8 @@ void exec_link_execute(struct exec_link *link, const struct exec_unit *unit);
 void exec_link_stop(struct exec_link *link, uint64_t handle, const char *reason);
 void exec_link_grant(struct exec_link *link, uint64_t handle, size_t first, size_t count, bool granted);
 void exec_link_permit(struct exec_link *link);
+/* `watched` 0: the unit's output is not watched any more; else another number than before with each watcher. */
+void exec_link_watch(struct exec_link *link, uint64_t handle, unsigned watched);
 void exec_link_pause(struct exec_link *link, bool paused);
 
 #endif

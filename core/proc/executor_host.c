@@ -105,6 +105,10 @@ static const char *on_frame(void *context, const struct wire_header *header, str
 		if (unit)
 			unit_parent_grant(unit, r);
 		return NULL;
+	case WIRE_WATCH:
+		if (unit)
+			unit_parent_watch(unit, wire_get_u32(r));
+		return NULL;
 	default:
 		return "a frame of no known kind";
 	}
@@ -339,6 +343,9 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 	host.permit_lost = slice_int(slice, "lease.permit_lost", 20000);
 	host.last_permit = clock_boot_ms();
 	raise_file_limit(&host);
+	host.live.rate = LIVE_EXECUTOR_RATE;
+	if (live_board_open(&host.board))
+		log_warning("no memory to share with units: their output cannot be watched");
 	subreaper_become();
 	rc = watch(&host, control_fd, link_fd, &error);
 	if (!rc)
@@ -365,6 +372,7 @@ out:
 	stream_free(host.link);
 	control_free(host.control);
 	sd_event_unref(host.event);
+	live_board_dispose(&host.board);
 	free(host.keep);
 	return rc < 0 ? 1 : 0;
 }

@@ -9,6 +9,7 @@
 
 #include "proc/credentials.h"
 #include "proc/exec_link.h"
+#include "proc/live.h"
 #include "proc/wire.h"
 
 struct control;
@@ -25,6 +26,8 @@ struct executor_host {
 	const struct drover_executor *executor;
 	void *self;
 	struct credentials credentials;
+	struct live_board board; /* tells units whether they are watched */
+	struct live_budget live; /* for what all of them show */
 	int *keep; /* descriptors that the plugin's open has made */
 	size_t keep_count;
 	struct helper *helper;  /* the process that its units share, or NULL */
@@ -48,6 +51,8 @@ void unit_parent_stop(struct unit *unit, enum exec_end why, const char *reason);
 /* Kills it now. */
 void unit_parent_kill(struct unit *unit, enum exec_end why, const char *reason);
 void unit_parent_grant(struct unit *unit, const struct wire_reader *payload);
+/* Tells it whether its output is watched: 0, or a number that changes with each watcher. */
+void unit_parent_watch(struct unit *unit, unsigned watched);
 /* A process of ours was reaped. */
 void unit_parent_reaped(struct executor_host *host, pid_t pid, int status);
 void unit_parent_pause_all(struct executor_host *host, bool paused);

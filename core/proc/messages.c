@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "proc/live.h"
+
 /* ------------------------------------------------------------------------------------- a unit */
 
 void message_put_unit(struct buf *b, const struct exec_unit *unit)
@@ -161,4 +163,23 @@ bool message_get_ended(struct wire_reader *r, struct exec_ended *ended)
 	ended->message = wire_get_string(r);
 	ended->tail = wire_get_string(r);
 	return wire_get_end(r);
+}
+
+/* -------------------------------------------------------------------------------- what is printed */
+
+void message_put_output(struct buf *b, const struct exec_output *output)
+{
+	wire_put_u32(b, (uint32_t)output->position);
+	wire_put_u32(b, (uint32_t)output->stream);
+	wire_put_i64(b, output->offset);
+	wire_put_bytes(b, output->data, output->size);
+}
+
+bool message_get_output(struct wire_reader *r, struct exec_output *output)
+{
+	*output = (struct exec_output){ .position = wire_get_u32(r) };
+	output->stream = (int)get_choice(r, 3);
+	output->offset = get_within(r, 0, INT64_MAX);
+	output->data = wire_get_bytes(r, &output->size);
+	return wire_get_end(r) && output->stream && output->data && output->size && output->size <= LIVE_FRAME;
 }

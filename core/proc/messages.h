@@ -17,6 +17,7 @@
 void message_put_unit(struct buf *b, const struct exec_unit *unit);
 void message_put_result(struct buf *b, size_t position, enum drover_status status, const struct drover_report *report);
 void message_put_ended(struct buf *b, const struct exec_ended *ended);
+void message_put_output(struct buf *b, const struct exec_output *output);
 
 /* A unit's head: everything but its targets, `info.count` of which follow in the frame. False: no such frame. */
 bool message_get_unit(struct wire_reader *r, struct exec_unit *unit);
@@ -25,5 +26,6 @@ bool message_get_targets(struct wire_reader *r, size_t count, struct drover_targ
 bool message_get_result(struct wire_reader *r, size_t *position, enum drover_status *status,
 			struct drover_report *report);
 bool message_get_ended(struct wire_reader *r, struct exec_ended *ended);
+bool message_get_output(struct wire_reader *r, struct exec_output *output);
 
 #endif

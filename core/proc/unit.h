@@ -23,6 +23,8 @@ struct unit {
 	uint64_t handle;
 	enum unit_state state;
 	size_t count; /* hosts */
+	int place;    /* on the host's board, or -1 */
+	bool watched;
 	pid_t pid;
 	bool reaped;
 	int status;         /* of waitpid */

@@ -69,6 +69,7 @@ static void destroy(struct unit *unit)
 	sd_event_source_disable_unref(unit->output_source);
 	sd_event_source_disable_unref(unit->timer);
 	unit_output_end(&unit->output, unit->label);
+	live_board_give(&unit->host->board, unit->place);
 	free(unit->reason);
 	free(unit->message);
 	free(unit->folder);
@@ -227,6 +228,20 @@ static const char *on_ended(struct unit *unit, struct wire_reader *r)
 	return NULL;
 }
 
+/* Shown where somebody watches, and results have all the room that they may need. */
+static const char *on_shown(struct unit *unit, const struct wire_header *header, struct wire_reader *r)
+{
+	struct executor_host *host = unit->host;
+	const struct wire_reader whole = *r;
+	struct exec_output output;
+
+	if (!message_get_output(r, &output) || output.position >= unit->count)
+		return "an output that is none";
+	if (!unit->watched || stream_queued(host->link) > LIVE_QUEUE || !live_budget_take(&host->live, output.size))
+		return NULL;
+	return forward(unit, header, &whole);
+}
+
 static const char *on_frame(void *context, const struct wire_header *header, struct wire_reader *r)
 {
 	struct unit *unit = context;
@@ -257,6 +272,8 @@ static const char *on_frame(void *context, const struct wire_header *header, str
 		return forward(unit, header, &whole);
 	case WIRE_ENDED:
 		return on_ended(unit, r);
+	case WIRE_OUTPUT:
+		return on_shown(unit, header, r);
 	default:
 		return "a frame of no known kind";
 	}
@@ -346,6 +363,7 @@ static struct unit *new_unit(struct executor_host *host, const struct exec_unit 
 	unit->count = head->info.count;
 	unit->started_at = clock_boot_ms();
 	unit->output.fd = -1;
+	unit->place = live_board_take(&host->board);
 	snprintf(unit->label, sizeof(unit->label), "task %.160s unit %" PRId64, head->info.task, head->info.unit);
 	return unit;
 }
@@ -389,6 +407,8 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 			*head,
 			*targets,
 			unit->folder,
+			&host->board,
+			unit->place,
 			{ "drover-unit", sockets[1], pipes[1], host->keep, host->keep_count, host->files, self },
 		};
 		unit_process_run(&start);
@@ -429,6 +449,12 @@ void unit_parent_grant(struct unit *unit, const struct wire_reader *payload)
 		return;
 	buf_append(stream_begin(unit->stream, WIRE_GRANTED, 0), payload->at, (size_t)(payload->end - payload->at));
 	stream_send(unit->stream);
+}
+
+void unit_parent_watch(struct unit *unit, unsigned watched)
+{
+	unit->watched = watched;
+	live_board_set(&unit->host->board, unit->place, (unsigned char)watched);
 }
 
 void unit_parent_pause_all(struct executor_host *host, bool paused)

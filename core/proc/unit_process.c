@@ -45,6 +45,9 @@ void unit_process_run(const struct unit_start *start)
 
 	marker_set_unit(unit.handle);
 	forked_settle(&start->forked);
+	live_board_protect(start->board);
+	if (start->place >= 0 && start->board->flags)
+		run.live.flag = &start->board->flags[start->place];
 	unit_log_begin();
 	if (!message_get_targets(&r, count, targets, indexes))
 		_exit(1);

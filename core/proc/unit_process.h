@@ -12,6 +12,7 @@
 #include "proc/credentials.h"
 #include "proc/exec_link.h"
 #include "proc/forked.h"
+#include "proc/live.h"
 #include "proc/wire.h"
 
 /* What the child needs; all borrowed from the executor host's memory, of which it has a copy. */
@@ -22,6 +23,8 @@ struct unit_start {
 	struct exec_unit unit;
 	struct wire_reader targets; /* the rest of the frame */
 	const char *folder;         /* its cgroup, or NULL */
+	const struct live_board *board;
+	int place; /* on the board, or -1 */
 	struct forked forked;       /* its socket is the one to the executor host */
 };
 

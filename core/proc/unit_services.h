@@ -8,10 +8,11 @@
 #include <drover/executor.h>
 
 #include "proc/exec_link.h"
+#include "proc/live.h"
 #include "util/buf.h"
 
 /* Marks of a host, by position. */
-enum unit_mark { UNIT_BEGUN = 1 << 0, UNIT_REPORTED = 1 << 1 };
+enum unit_mark { UNIT_BEGUN = 1 << 0, UNIT_REPORTED = 1 << 1, UNIT_ASKED = 1 << 2, UNIT_REFUSED = 1 << 3 };
 
 struct drover_unit {
 	const void *self;
@@ -27,7 +28,9 @@ struct drover_unit {
 	struct buf out; /* frames that wait for the cork to be drawn, or to be written whole */
 	bool corked;
 	bool stopped;  /* seen */
+	int stop_fd;   /* made when it is first asked for; 0: not yet */
 	struct buf in; /* of the other side's frames */
+	struct live live;
 	const char *folder; /* its cgroup, or NULL */
 	char mark[64];      /* what unit_mark gives */
 };

@@ -25,6 +25,7 @@ enum wire_type {
 	WIRE_STOP = 2,    /* end the unit as at its deadline: reason */
 	WIRE_GRANTED = 3, /* answer to WIRE_BEGIN: first, count, granted */
 	WIRE_PERMIT = 4,  /* go on for another while */
+	WIRE_WATCH = 5,   /* whether the unit's output is watched, and how often that has begun: u32 */
 	/* executor host -> core */
 	WIRE_READY = 16,   /* open was called: version */
 	WIRE_STARTED = 17, /* the unit's process: pid */
@@ -32,8 +33,9 @@ enum wire_type {
 	WIRE_RESULT = 19,  /* a host's end */
 	WIRE_NOTE = 20,    /* something about the unit for its messages: text */
 	WIRE_ENDED = 21,   /* the unit's processes are gone: how, code, message, tail */
-	WIRE_DRAINING = 22 /* hand out nothing more: this process ends when its units have */
-	/* A unit process and its executor host use BEGIN, RESULT, NOTE, ENDED and GRANTED between them. */
+	WIRE_DRAINING = 22, /* hand out nothing more: this process ends when its units have */
+	WIRE_OUTPUT = 23    /* what a host has just printed: struct exec_output */
+	/* A unit process and its executor host use BEGIN, RESULT, NOTE, ENDED, OUTPUT and GRANTED between them. */
 };
 
 struct wire_header {
