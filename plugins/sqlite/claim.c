@@ -10,6 +10,8 @@ static const char sql_begin_hosts[] =
 	" WHERE id BETWEEN ?1 AND ?2 AND status = 0";
 static const char sql_window[] =
 	"SELECT max(id) FROM (SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT ?3)";
+static const char sql_beyond[] =
+	"SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT 1 OFFSET ?3";
 static const char sql_begun[] =
 	"SELECT 1 FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 1 AND attempt = ?3 LIMIT 1";
 
@@ -29,15 +31,18 @@ static int begin_hosts(struct drover_session *s, struct sqlite_unit *unit, int64
 	return code;
 }
 
-/* The first `window` pending hosts of the unit. */
+/* The first `window` (0: all) pending hosts of the unit, as far as there is room for them. */
 static int begin_window(struct drover_session *s, struct sqlite_unit *unit, int64_t window, int64_t now,
 			struct drover_error *err)
 {
 	int64_t id = unit->task->host_base + unit->first;
 	int64_t count = unit->count;
+	int64_t room = thresholds_room(unit->task);
 	int64_t last, begun;
 	int code;
 
+	if (!window || room < window)
+		window = room;
 	if (window > 0 && window < count) {
 		code = session_number(s, sql_window, id - 1, &last, err, id, id + count - 1, window);
 		if (code)
@@ -59,7 +64,7 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 	struct sqlite_unit *unit;
 	int code;
 
-	claim->claimed = false;
+	claim->claimed = claim->later = false;
 	code = rows_unit(s, claim->task_key, claim->unit, &unit, err);
 	if (code == DROVER_ENOTFOUND) /* removed meanwhile */
 		return 0;
@@ -68,6 +73,11 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 	task = unit->task;
 	if (!grants(task) || (task->expires_at && now >= task->expires_at) || unit->state != DROVER_UNIT_READY)
 		return 0;
+	claim->later = unit->wave > task->wave || !thresholds_room(task);
+	if (!claim->later)
+		code = thresholds_wait(s, task, &claim->later, err);
+	if (code || claim->later)
+		return code;
 	states_move_unit(unit, DROVER_UNIT_CLAIMED, now);
 	unit->attempt++;
 	unit->incarnation = incarnation;
@@ -76,6 +86,7 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 		states_move_task(task, DROVER_TASK_RUNNING, now);
 	claim->claimed = true;
 	claim->attempt = (int)unit->attempt;
+	claim->excused = (int)unit->excused;
 	claim->first = unit->first;
 	claim->count = unit->count;
 	return begin_window(s, unit, claim->window, now, err);
@@ -92,19 +103,43 @@ int claim_units(struct drover_session *s, int64_t incarnation, struct drover_cla
 		if (lives)
 			code = claim_one(s, incarnation, &claims[i], now, err);
 		else
-			claims[i].claimed = false;
+			claims[i].claimed = claims[i].later = false;
 	}
+	return code;
+}
+
+/* As many of the intent's first hosts as there is room for. */
+static int begin_some(struct drover_session *s, struct sqlite_unit *unit, struct drover_intent *intent, int64_t now,
+		      struct drover_error *err)
+{
+	int64_t id = unit->task->host_base + intent->first;
+	int64_t room = thresholds_room(unit->task), count = intent->count;
+	int64_t last = 0, begun = 0;
+	int code = 0;
+
+	if (room < count)
+		code = session_number(s, sql_beyond, 0, &last, err, id, id + count - 1, room);
+	if (last) { /* the first that there is no room for */
+		count = last - id;
+		intent->later = true;
+	}
+	if (!code && count)
+		code = begin_hosts(s, unit, intent->first, count, now, &begun, err);
+	if (!code && count && !begun) /* the same intent again? */
+		code = session_number(s, sql_begun, 0, &begun, err, id, id + count - 1, unit->attempt);
+	intent->granted = begun > 0;
+	intent->granted_count = begun > 0 ? count : 0;
 	return code;
 }
 
 static int intend_one(struct drover_session *s, struct drover_intent *intent, int64_t now, struct drover_error *err)
 {
 	struct sqlite_unit *unit;
-	int64_t begun, id;
 	bool lives;
 	int code;
 
-	intent->granted = false;
+	intent->granted = intent->later = false;
+	intent->granted_count = 0;
 	code = rows_unit(s, intent->task_key, intent->unit, &unit, err);
 	if (code == DROVER_ENOTFOUND)
 		return 0;
@@ -120,12 +155,7 @@ static int intend_one(struct drover_session *s, struct drover_intent *intent, in
 		return drover_error_set(err, DROVER_EINVALID, "unit %lld has no hosts %lld to %lld",
 					(long long)intent->unit, (long long)intent->first,
 					(long long)(intent->first + intent->count - 1));
-	code = begin_hosts(s, unit, intent->first, intent->count, now, &begun, err);
-	id = unit->task->host_base + intent->first;
-	if (!code && !begun) /* the same intent again? */
-		code = session_number(s, sql_begun, 0, &begun, err, id, id + intent->count - 1, unit->attempt);
-	intent->granted = begun > 0;
-	return code;
+	return begin_some(s, unit, intent, now, err);
 }
 
 int claim_intend(struct drover_session *s, struct drover_intent *intents, size_t count, struct drover_error *err)

@@ -104,6 +104,20 @@ int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *rea
 	return code;
 }
 
+int lifecycle_abort(struct drover_session *s, struct sqlite_task *task, const char *reason, struct drover_error *err)
+{
+	int64_t now = session_now();
+	char message[DROVER_ERROR_SIZE];
+	int code;
+
+	states_move_task(task, DROVER_TASK_ABORTING, now);
+	snprintf(message, sizeof(message), "not started, since the task was aborted: %s", reason);
+	code = keep_reason(s, task->key, reason, err);
+	if (!code)
+		code = end_pending(s, task, DROVER_CANCELLED, message, now, err);
+	return code;
+}
+
 int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err)
 {
 	int64_t now = session_now();

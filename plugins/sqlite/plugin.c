@@ -98,6 +98,8 @@ static const struct drover_store_ops store_ops = {
 	.verify = query_verify,
 	.incarnations = incarnations_query,
 	.last_seq = query_last_seq,
+	.advance = thresholds_advance,
+	.task_hosts = query_task_hosts,
 	.groups = query_groups,
 	.output_part = query_output_part,
 };

@@ -12,10 +12,15 @@
 	" t.expires_at, t.unit_size, t.hosts, t.units, t.host_base, t.state, t.created_at, t.started_at,"              \
 	" t.finished_at, t.units_done, t.seq, t.pending, t.running, t.ok, t.failed, t.unreachable, t.timed_out,"       \
 	" t.skipped, t.cancelled, t.expired, t.lost, t.id, t.name, t.type, t.executor, t.pool, t.owner, t.parent,"     \
-	" t.credential, t.reason, s.note, s.labels, s.payload, s.options, s.body"
+	" t.credential, t.reason, s.note, s.labels, s.payload, s.options, t.concurrency_key,"                           \
+	" CASE WHEN t.concurrency_key IS NOT NULL AND t.state IN (1, 2) THEN"                                          \
+	"  (SELECT w.id FROM tasks w WHERE w.concurrency_key = t.concurrency_key AND w.state < 5 AND w.key < t.key"    \
+	"   AND w.id IS NOT NULL ORDER BY w.key LIMIT 1) END,"                                                         \
+	" s.body, t.waves, t.wave_pause, t.max_failed_as, t.max_failed, t.wave, t.wave_units, t.wave_hosts,"           \
+	" t.next_wave_at"
 #define FROM " FROM tasks t JOIN submissions s ON s.task = t.key"
 
-enum { COLUMN_COUNTS = 19, COLUMN_TEXTS = 29, COLUMN_BODY = 42 };
+enum { COLUMN_COUNTS = 19, COLUMN_TEXTS = 29, COLUMN_BODY = 44 };
 
 static const char sql_by_id[] = "SELECT " COLUMNS FROM " WHERE t.id = ?1 AND t.state > 0";
 static const char sql_by_key[] = "SELECT " COLUMNS FROM " WHERE t.key = ?1 AND t.state > 0";
@@ -44,7 +49,8 @@ static const size_t text_offsets[] = {
 	offsetof(struct drover_task, parent),  offsetof(struct drover_task, credential),
 	offsetof(struct drover_task, reason),  offsetof(struct drover_task, note),
 	offsetof(struct drover_task, labels),  offsetof(struct drover_task, payload),
-	offsetof(struct drover_task, options),
+	offsetof(struct drover_task, options), offsetof(struct drover_task, concurrency_key),
+	offsetof(struct drover_task, waiting_for),
 };
 enum { TEXTS = sizeof(text_offsets) / sizeof(text_offsets[0]) };
 
@@ -79,6 +85,14 @@ static void read_row(sqlite3_stmt *stmt, struct drover_task *task)
 		.seq = sqlite3_column_int64(stmt, 18),
 		.body = sqlite3_column_blob(stmt, COLUMN_BODY),
 		.body_size = (size_t)sqlite3_column_bytes(stmt, COLUMN_BODY),
+		.waves = sqlite3_column_int64(stmt, COLUMN_BODY + 1),
+		.wave_pause = sqlite3_column_int64(stmt, COLUMN_BODY + 2),
+		.max_failed_as = (enum drover_threshold)sqlite3_column_int(stmt, COLUMN_BODY + 3),
+		.max_failed = sqlite3_column_int64(stmt, COLUMN_BODY + 4),
+		.wave = sqlite3_column_int64(stmt, COLUMN_BODY + 5),
+		.wave_units = sqlite3_column_int64(stmt, COLUMN_BODY + 6),
+		.wave_hosts = sqlite3_column_int64(stmt, COLUMN_BODY + 7),
+		.next_wave_at = sqlite3_column_int64(stmt, COLUMN_BODY + 8),
 	};
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
 		task->counts[i] = sqlite3_column_int64(stmt, COLUMN_COUNTS + i);

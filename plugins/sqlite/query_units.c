@@ -5,19 +5,24 @@
 
 #define COLUMNS                                                                                                        \
 	"u.task, u.unit, u.first, u.count, u.state, u.attempt, u.incarnation, u.claimed_at, u.finished_at,"            \
-	" u.deadline, i.node, u.message, t.host_base"
+	" u.deadline, i.node, u.message, t.host_base, u.wave"
 #define JOINS " JOIN tasks t ON t.key = u.task LEFT JOIN incarnations i ON i.id = u.incarnation"
 
 static const char sql_units[] =
 	"SELECT " COLUMNS " FROM units u" JOINS " WHERE u.task = ?1 AND u.unit > ?2 ORDER BY u.unit LIMIT ?3";
 /* Not by the primary key: a task may have very many units that are done. */
 static const char sql_ready[] = "SELECT " COLUMNS " FROM units u INDEXED BY units_ready" JOINS
-				" WHERE u.task = ?1 AND u.unit > ?2 AND u.state = 0 ORDER BY u.unit LIMIT ?3";
+				" WHERE u.task = ?1 AND u.unit > ?2 AND u.state = 0 AND u.wave <= t.wave"
+				" ORDER BY u.unit LIMIT ?3";
 static const char sql_counts[] = "SELECT status, count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2 GROUP BY status";
 static const char sql_unit_hosts[] = "SELECT h.id - t.host_base, h.status, h.name, h.address, h.user, h.vars, h.port"
 				     " FROM units u JOIN tasks t ON t.key = u.task JOIN hosts h"
 				     " ON h.id BETWEEN t.host_base + u.first AND t.host_base + u.first + u.count - 1"
 				     " WHERE u.task = ?1 AND u.unit = ?2 AND h.status < 2 ORDER BY h.id";
+static const char sql_task_hosts[] =
+	"SELECT h.id - t.host_base, h.status, h.remote, h.name, h.address, h.user, h.vars, h.port FROM tasks t"
+	" JOIN hosts h ON h.id BETWEEN t.host_base AND t.host_base + t.hosts - 1"
+	" WHERE t.key = ?1 AND t.state > 0 ORDER BY h.id";
 static const char sql_said[] =
 	"SELECT host_base, hosts, units, units_done, state, pending, running, ok, failed, unreachable, timed_out,"
 	" skipped, cancelled, expired, lost FROM tasks WHERE key = ?1 AND state > 0";
@@ -62,6 +67,7 @@ static int tell_unit(struct drover_session *s, sqlite3_stmt *stmt, drover_unit_r
 		.deadline = sqlite3_column_int64(stmt, 9),
 		.engine = session_text(stmt, 10),
 		.message = session_text(stmt, 11),
+		.wave = sqlite3_column_int64(stmt, 13),
 	};
 	int64_t id = sqlite3_column_int64(stmt, 12) + row.first;
 	int code = count_hosts(s, id, id + row.count - 1, row.counts, err);
@@ -128,6 +134,37 @@ int query_unit_hosts(struct drover_session *s, int64_t task_key, int64_t unit,
 
 		code = fn(context, sqlite3_column_int64(stmt, 0), (enum drover_status)sqlite3_column_int(stmt, 1),
 			  &host);
+		if (code)
+			break;
+	}
+	sqlite3_finalize(stmt);
+	return code;
+}
+
+int query_task_hosts(struct drover_session *s, int64_t task_key,
+		     int (*fn)(void *context, int64_t index, enum drover_status status, enum drover_remote remote,
+			       const struct drover_host_spec *host),
+		     void *context, struct drover_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = transaction_flush(s, err);
+
+	if (!code)
+		code = session_prepare_text(s, sql_task_hosts, &stmt, err);
+	if (code)
+		return code;
+	sqlite3_bind_int64(stmt, 1, task_key);
+	while ((code = session_step(s, stmt, err)) > 0) {
+		const struct drover_host_spec host = {
+			.name = session_text(stmt, 3),
+			.address = session_text(stmt, 4),
+			.user = session_text(stmt, 5),
+			.vars = session_text(stmt, 6),
+			.port = sqlite3_column_int(stmt, 7),
+		};
+
+		code = fn(context, sqlite3_column_int64(stmt, 0), (enum drover_status)sqlite3_column_int(stmt, 1),
+			  (enum drover_remote)sqlite3_column_int(stmt, 2), &host);
 		if (code)
 			break;
 	}

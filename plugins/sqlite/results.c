@@ -197,6 +197,7 @@ int results_write(struct drover_session *s, struct drover_result *results, size_
 {
 	struct sqlite_unit *unit = NULL;
 	int64_t now = session_now();
+	bool aborted;
 	int code = 0;
 
 	for (size_t i = 0; i < count && !code; i++) {
@@ -213,6 +214,10 @@ int results_write(struct drover_session *s, struct drover_result *results, size_
 			code = 0;
 		} else if (!code) {
 			code = write_one(s, unit, r, now, err);
+			if (!code)
+				code = thresholds_check(s, unit->task, &aborted, err);
+			if (!code && aborted)
+				unit = NULL;
 		}
 	}
 	return code;

@@ -9,18 +9,20 @@
 
 static const char sql_task[] =
 	"SELECT host_base, hosts, expires_at, timeout, rerun_lost, state, units_done, started_at, finished_at,"
-	" pending, running, ok, failed, unreachable, timed_out, skipped, cancelled, expired, lost"
-	" FROM tasks WHERE key = ?1";
+	" pending, running, ok, failed, unreachable, timed_out, skipped, cancelled, expired, lost, fanout, waves,"
+	" wave_pause, max_failed_as, max_failed, concurrency_key IS NOT NULL, wave, wave_units, wave_hosts, wave_end,"
+	" wave_base, next_wave_at FROM tasks WHERE key = ?1";
 static const char sql_save_task[] =
 	"UPDATE tasks SET state = ?2, units_done = ?3, started_at = ?4, finished_at = ?5, seq = ?6, pending = ?7,"
 	" running = ?8, ok = ?9, failed = ?10, unreachable = ?11, timed_out = ?12, skipped = ?13, cancelled = ?14,"
-	" expired = ?15, lost = ?16 WHERE key = ?1";
+	" expired = ?15, lost = ?16, wave = ?17, wave_units = ?18, wave_hosts = ?19, wave_end = ?20, wave_base = ?21,"
+	" next_wave_at = ?22 WHERE key = ?1";
 static const char sql_unit[] =
-	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline"
+	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline, wave, excused"
 	" FROM units WHERE task = ?1 AND unit = ?2";
 static const char sql_save_unit[] =
 	"UPDATE units SET state = ?3, attempt = ?4, incarnation = ?5, open = ?6, claimed_at = ?7, finished_at = ?8,"
-	" deadline = ?9, seq = ?10 WHERE task = ?1 AND unit = ?2";
+	" deadline = ?9, seq = ?10, excused = ?11 WHERE task = ?1 AND unit = ?2";
 
 /* --------------------------------------------------------------------------- rows of a transaction */
 
@@ -42,6 +44,18 @@ static struct sqlite_task *task_from_row(sqlite3_stmt *stmt, int64_t key)
 	task->finished_at = sqlite3_column_int64(stmt, 8);
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
 		task->counts[i] = task->old_counts[i] = sqlite3_column_int64(stmt, 9 + i);
+	task->fanout = sqlite3_column_int64(stmt, 19);
+	task->waves = sqlite3_column_int64(stmt, 20);
+	task->wave_pause = sqlite3_column_int64(stmt, 21);
+	task->max_failed_as = (enum drover_threshold)sqlite3_column_int(stmt, 22);
+	task->max_failed = sqlite3_column_int64(stmt, 23);
+	task->has_key = sqlite3_column_int(stmt, 24);
+	task->wave = sqlite3_column_int64(stmt, 25);
+	task->wave_units = sqlite3_column_int64(stmt, 26);
+	task->wave_hosts = sqlite3_column_int64(stmt, 27);
+	task->wave_end = sqlite3_column_int64(stmt, 28);
+	task->wave_base = sqlite3_column_int64(stmt, 29);
+	task->next_wave_at = sqlite3_column_int64(stmt, 30);
 	return task;
 }
 
@@ -89,6 +103,8 @@ static struct sqlite_unit *unit_from_row(sqlite3_stmt *stmt, struct sqlite_task 
 	unit->claimed_at = sqlite3_column_int64(stmt, 6);
 	unit->finished_at = sqlite3_column_int64(stmt, 7);
 	unit->deadline = sqlite3_column_int64(stmt, 8);
+	unit->wave = sqlite3_column_int64(stmt, 9);
+	unit->excused = sqlite3_column_int64(stmt, 10);
 	return unit;
 }
 
@@ -155,6 +171,7 @@ static void settle(struct sqlite_task *task)
 
 	if (ends[task->state] && !task->counts[DROVER_PENDING] && !task->counts[DROVER_RUNNING])
 		states_move_task(task, ends[task->state], session_now());
+	thresholds_settle(task, session_now());
 }
 
 static int save_task(struct drover_session *s, struct sqlite_task *task, struct drover_error *err)
@@ -168,7 +185,8 @@ static int save_task(struct drover_session *s, struct sqlite_task *task, struct 
 	if (!code)
 		code = session_run(s, sql_save_task, NULL, err, task->key, task->state, task->units_done,
 				   task->started_at, task->finished_at, seq, c[0], c[1], c[2], c[3], c[4], c[5], c[6],
-				   c[7], c[8], c[9]);
+				   c[7], c[8], c[9], task->wave, task->wave_units, task->wave_hosts, task->wave_end,
+				   task->wave_base, task->next_wave_at);
 	if (!code) {
 		task->dirty = false;
 		task->touched = true;
@@ -184,7 +202,7 @@ static int save_unit(struct drover_session *s, struct sqlite_unit *unit, struct 
 	if (!code)
 		code = session_run(s, sql_save_unit, NULL, err, unit->key.task, unit->key.unit, unit->state,
 				   unit->attempt, unit->incarnation, unit->open, unit->claimed_at, unit->finished_at,
-				   unit->deadline, seq);
+				   unit->deadline, seq, unit->excused);
 	if (!code)
 		unit->dirty = false;
 	return code;

@@ -41,8 +41,11 @@ struct sqlite_statement {
 struct sqlite_task {
 	int64_t key;
 	int64_t host_base, hosts;
-	int64_t expires_at, timeout;
-	bool rerun_lost;
+	int64_t expires_at, timeout, fanout;
+	int64_t waves, wave_pause;
+	enum drover_threshold max_failed_as;
+	int64_t max_failed;
+	bool rerun_lost, has_key;
 	bool dirty;   /* differs from its row */
 	bool touched; /* to be told by commit */
 	bool counted; /* some count changed */
@@ -51,6 +54,10 @@ struct sqlite_task {
 	int64_t counts[DROVER_STATUS_COUNT], old_counts[DROVER_STATUS_COUNT];
 	int64_t units_done;
 	int64_t started_at, finished_at;
+	int64_t wave, wave_units, wave_hosts; /* as in struct drover_task */
+	int64_t wave_end;                     /* hosts of all open waves: the task's first */
+	int64_t wave_base;                    /* bad hosts when the last of them was opened */
+	int64_t next_wave_at;
 	UT_hash_handle hh;
 };
 
@@ -62,10 +69,11 @@ struct sqlite_unit_key {
 struct sqlite_unit {
 	struct sqlite_unit_key key;
 	struct sqlite_task *task;
-	int64_t first, count;
+	int64_t first, count, wave;
 	bool dirty;
 	enum drover_unit_state state;
 	int64_t attempt, incarnation;
+	int64_t excused; /* of its attempts, those that do not count */
 	int64_t open; /* its hosts that have no final status; 0 exactly when it is done */
 	int64_t claimed_at, finished_at, deadline;
 	UT_hash_handle hh;
@@ -202,6 +210,19 @@ int claim_units(struct drover_session *s, int64_t incarnation, struct drover_cla
 		struct drover_error *err);
 int claim_intend(struct drover_session *s, struct drover_intent *intents, size_t count, struct drover_error *err);
 
+/* thresholds.c */
+/* So many more of the task's hosts may be running. */
+int64_t thresholds_room(const struct sqlite_task *task);
+/* Whether an older task with the same concurrency key comes first. */
+int thresholds_wait(struct drover_session *s, struct sqlite_task *task, bool *wait, struct drover_error *err);
+/* Aborts the task where its hosts exceed max_failed: call it after each that ended. Forgets all units then. */
+int thresholds_check(struct drover_session *s, struct sqlite_task *task, bool *aborted, struct drover_error *err);
+/* The open waves have ended? Then the next has its time. */
+void thresholds_settle(struct sqlite_task *task, int64_t now);
+/* The first wave is open; the task's units are there. */
+int thresholds_open_first(struct drover_session *s, struct sqlite_task *task, struct drover_error *err);
+int thresholds_advance(struct drover_session *s, struct drover_advance *advance, struct drover_error *err);
+
 /* results.c */
 int results_write(struct drover_session *s, struct drover_result *results, size_t count, struct drover_error *err);
 
@@ -212,6 +233,8 @@ int unit_end_sweep(struct drover_session *s, int max_attempts, int64_t limit, dr
 
 /* lifecycle.c */
 int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err);
+/* A running task starts no further host and ends when those that run have ended. Forgets all units. */
+int lifecycle_abort(struct drover_session *s, struct sqlite_task *task, const char *reason, struct drover_error *err);
 int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err);
 
 /* incarnations.c */
@@ -243,6 +266,10 @@ int query_ready_units(struct drover_session *s, int64_t task_key, int64_t after_
 		      drover_unit_row_fn *fn, void *context, struct drover_error *err);
 int query_unit_hosts(struct drover_session *s, int64_t task_key, int64_t unit,
 		     int (*fn)(void *context, int64_t index, enum drover_status status,
+			       const struct drover_host_spec *host),
+		     void *context, struct drover_error *err);
+int query_task_hosts(struct drover_session *s, int64_t task_key,
+		     int (*fn)(void *context, int64_t index, enum drover_status status, enum drover_remote remote,
 			       const struct drover_host_spec *host),
 		     void *context, struct drover_error *err);
 int query_verify(struct drover_session *s, int64_t task_key, struct drover_verification *verification,

@@ -7,14 +7,15 @@
 static const char sql_task[] =
 	"INSERT INTO tasks (key, id, name, type, executor, pool, owner, parent, credential, priority, rerun_lost,"
 	" timeout, host_timeout, connect_timeout, output_limit, fanout, expires_at, unit_size, hosts, units,"
-	" incarnation, host_base, state, created_at)"
+	" incarnation, host_base, state, created_at, waves, wave_pause, max_failed_as, max_failed, concurrency_key)"
 	" VALUES (?1, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?22,"
-	" 0, ?23) ON CONFLICT (id) DO NOTHING";
+	" 0, ?23, ?24, ?25, ?26, ?27, ?28) ON CONFLICT (id) DO NOTHING";
 static const char sql_submission[] =
 	"INSERT INTO submissions (task, note, labels, payload, options, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 static const char sql_host[] =
 	"INSERT INTO hosts (id, task, unit, port, name, address, user, vars) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-static const char sql_unit[] = "INSERT INTO units (task, unit, first, count, open) VALUES (?1, ?2, ?3, ?4, ?4)";
+static const char sql_unit[] =
+	"INSERT INTO units (task, unit, first, count, open, wave) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
 static const char sql_renumber[] = "UPDATE hosts SET unit = ?3 WHERE id BETWEEN ?1 AND ?2 AND unit <> ?3";
 static const char sql_count_hosts[] = "SELECT count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2";
 static const char sql_count_covered[] = "SELECT sum(count) FROM units WHERE task = ?1";
@@ -56,6 +57,11 @@ int submit_task(struct drover_session *s, int64_t incarnation, struct drover_tas
 		session_bind_text(stmt, 14 + i, texts[i]);
 	sqlite3_bind_int64(stmt, 22, task->host_base);
 	sqlite3_bind_int64(stmt, 23, task->created_at);
+	sqlite3_bind_int64(stmt, 24, task->waves > 0 ? task->waves : 1);
+	sqlite3_bind_int64(stmt, 25, task->wave_pause);
+	sqlite3_bind_int64(stmt, 26, task->max_failed_as);
+	sqlite3_bind_int64(stmt, 27, task->max_failed);
+	session_bind_text(stmt, 28, task->concurrency_key);
 	code = session_step(s, stmt, err);
 	if (code)
 		return code;
@@ -103,7 +109,8 @@ int submit_units(struct drover_session *s, const struct drover_task *task, int64
 		int64_t first = units[i].first, last = units[i].first + units[i].count - 1;
 		int64_t unit = first_unit + i;
 
-		code = session_run(s, sql_unit, NULL, err, task->key, unit, first, units[i].count);
+		code = session_run(s, sql_unit, NULL, err, task->key, unit, first, units[i].count,
+				   units[i].wave);
 		if (!code && (unit_of(task, first) != unit || unit_of(task, last) != unit))
 			code = session_run(s, sql_renumber, NULL, err, task->host_base + first, task->host_base + last,
 					   unit);
@@ -145,6 +152,8 @@ int submit_accept(struct drover_session *s, int64_t task_key, struct drover_erro
 	if (task->state != DROVER_TASK_ACCEPTING)
 		return drover_error_set(err, DROVER_ECONFLICT, "the task was accepted already");
 	code = check_complete(s, task, err);
+	if (!code)
+		code = thresholds_open_first(s, task, err);
 	if (code)
 		return code;
 	task->counts[DROVER_PENDING] = task->hosts;

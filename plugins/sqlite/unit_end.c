@@ -62,8 +62,8 @@ static void decide(const struct sqlite_unit *unit, const struct drover_unit_end 
 {
 	const char *message = end->message ? end->message : "its attempt ended";
 	bool ending = unit->task->state != DROVER_TASK_RUNNING;
-	bool exhausted = end->max_attempts > 0 && unit->attempt >= end->max_attempts;
-	long long attempts = unit->attempt;
+	long long attempts = unit->attempt - unit->excused;
+	bool exhausted = end->max_attempts > 0 && attempts >= end->max_attempts;
 
 	*begun = (struct fate){ .from = DROVER_RUNNING, .to = end->begun, .remote = end->remote };
 	*rest = (struct fate){ .from = DROVER_PENDING, .to = end->rest };
@@ -107,6 +107,7 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 	struct fate begun, rest;
 	struct sqlite_unit *unit;
 	int64_t now = session_now();
+	bool aborted;
 	int code;
 
 	end->held = end->ready = false;
@@ -119,17 +120,22 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 	code = keep_message(s, unit, end->message, err);
 	if (code || unit->state == DROVER_UNIT_DONE)
 		return code;
+	unit->excused += end->excused;
 	decide(unit, end, &begun, &rest);
 	/* In this order: what is begun may become pending. */
 	code = apply(s, unit, &rest, now, err);
 	if (!code)
 		code = apply(s, unit, &begun, now, err);
-	if (code || !unit->open)
-		return code;
-	states_move_unit(unit, DROVER_UNIT_READY, now);
-	unit->incarnation = unit->claimed_at = unit->deadline = 0;
-	end->ready = true;
-	return 0;
+	if (!code && unit->open) {
+		states_move_unit(unit, DROVER_UNIT_READY, now);
+		unit->incarnation = unit->claimed_at = unit->deadline = 0;
+		end->ready = true;
+	}
+	if (!code)
+		code = thresholds_check(s, unit->task, &aborted, err);
+	if (!code && aborted)
+		end->ready = false;
+	return code;
 }
 
 /* A unit whose holder is gone, with what its end's message says. */

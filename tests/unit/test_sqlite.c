@@ -140,7 +140,7 @@ END_TEST
 START_TEST(tasks_inserted_in_turns_have_contiguous_hosts)
 {
 	struct drover_task a = store_task("a", 4, 2), b = store_task("b", 4, 2);
-	struct drover_unit_spec units[] = { { 0, 1 }, { 1, 3 } };
+	struct drover_unit_spec units[] = { { .first = 0, .count = 1 }, { .first = 1, .count = 3 } };
 	struct drover_host_spec hosts[4] = { { .name = "h0" }, { .name = "h1" }, { .name = "h2" }, { .name = "h3" } };
 	struct host_row rows[8];
 
