@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proc/messages.h"
+#include "proc/unit_grants.h"
 #include "proc/unit_log.h"
 #include "proc/unit_names.h"
 
@@ -73,93 +74,6 @@ static const struct drover_unit_info *get_info(const struct drover_unit *unit)
 static const struct drover_credential *get_credential(const struct drover_unit *unit)
 {
 	return unit->credential;
-}
-
-/* The host's end of the socket is shut down to say "stop"; grants come only while they are waited for. */
-static int get_stop_fd(const struct drover_unit *unit)
-{
-	return unit->socket;
-}
-
-static bool is_stopping(struct drover_unit *unit)
-{
-	char byte;
-
-	if (!unit->stopped)
-		unit->stopped = !recv(unit->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return unit->stopped;
-}
-
-/* Waits for the answer to a WIRE_BEGIN. False: not granted, or the unit is to stop. */
-static bool wait_for_grant(struct drover_unit *unit)
-{
-	for (;;) {
-		struct wire_header header;
-		struct wire_reader r;
-		size_t used;
-		ssize_t n;
-
-		if (wire_next(unit->in.data, unit->in.size, CORK_SIZE, &header, &r, &used) > 0) {
-			bool granted;
-
-			wire_get_i64(&r);
-			wire_get_i64(&r);
-			granted = wire_get_u32(&r);
-			buf_consume(&unit->in, used);
-			return granted;
-		}
-		buf_reserve(&unit->in, 256);
-		n = recv(unit->socket, unit->in.data + unit->in.size, unit->in.room - unit->in.size - 1, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			unit->stopped = true;
-			return false;
-		}
-		unit->in.size += (size_t)n;
-	}
-}
-
-static int begin(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
-{
-	size_t all = unit->unit->info.count, place;
-
-	if (first > all || count > all - first)
-		return drover_error_set(err, DROVER_EINVALID, "the unit has only %zu hosts", all);
-	while (count && unit->marks[first] & UNIT_BEGUN)
-		first++, count--;
-	while (count && unit->marks[first + count - 1] & UNIT_BEGUN)
-		count--;
-	if (!count)
-		return 0;
-	if (is_stopping(unit))
-		return drover_error_set(err, DROVER_ECANCELLED, "the unit is to stop");
-	place = wire_begin(&unit->out, WIRE_BEGIN, 0);
-	wire_put_i64(&unit->out, (int64_t)first);
-	wire_put_i64(&unit->out, (int64_t)count);
-	wire_finish(&unit->out, place);
-	unit_flush(unit);
-	if (!wait_for_grant(unit))
-		return drover_error_set(err, DROVER_ECANCELLED, "these hosts are not to be touched");
-	for (size_t i = 0; i < count; i++)
-		unit->marks[first + i] |= UNIT_BEGUN;
-	return 0;
-}
-
-static const struct drover_target *get_next(struct drover_unit *unit)
-{
-	const struct drover_unit_info *info = &unit->unit->info;
-	size_t window = unit->window > 0 ? (size_t)unit->window : info->count;
-
-	if (unit->next >= info->count || is_stopping(unit))
-		return NULL;
-	if (!(unit->marks[unit->next] & UNIT_BEGUN)) {
-		size_t left = info->count - unit->next;
-
-		if (begin(unit, unit->next, left < window ? left : window, NULL))
-			return NULL;
-	}
-	return &info->targets[unit->next++];
 }
 
 /* The first half and the last half of `limit` bytes. Returns what is to be sent, in `kept` where it was cut. */
@@ -260,13 +174,18 @@ const struct drover_executor_services unit_services = {
 	.size = sizeof(unit_services),
 	.self = get_self,
 	.info = get_info,
-	.begin = begin,
-	.next = get_next,
+	.begin = grants_begin,
+	.next = grants_next,
 	.report = report,
 	.cork = cork,
-	.stop_fd = get_stop_fd,
-	.stopping = is_stopping,
+	.stop_fd = grants_stop_fd,
+	.stopping = grants_stopping,
 	.format = unit_format,
+	.watched = live_watched,
+	.output = live_output,
+	.want = grants_want,
+	.grant = grants_of,
+	.event_fd = grants_event_fd,
 	.mark = unit_mark,
 	.adopt = unit_adopt,
 	.credential = get_credential,

@@ -29,7 +29,7 @@ struct fleet {
 	struct running *heap; /* the earliest first */
 	size_t heap_count;
 	size_t next;  /* the first target that has not been begun */
-	size_t begun; /* those before it have their intents */
+	size_t asked; /* those before it were asked for */
 	size_t at_once;
 };
 
@@ -155,23 +155,51 @@ static void start_host(struct fleet *fleet, size_t target, int64_t now)
 	heap_push(fleet, item);
 }
 
-/* Begins hosts while there is room for them. */
+/* Asks for hosts that could be begun now. */
+static int ask_for_hosts(struct fleet *fleet, struct drover_error *err)
+{
+	size_t left = fleet->info->count - fleet->asked, step = (size_t)fleet->plan->step;
+	size_t room = fleet->at_once - fleet->heap_count, waiting = fleet->asked - fleet->next;
+	size_t want = room > waiting ? room - waiting : 0;
+	int code;
+
+	if (step && want > step)
+		want = step;
+	if (want > left)
+		want = left;
+	if (!want || (step && waiting))
+		return 0;
+	code = drover_unit_want(fleet->unit, fleet->asked, want, err);
+	if (!code)
+		fleet->asked += want;
+	return code;
+}
+
+/* Starts what was granted; one that is refused is left out. */
+static void start_granted(struct fleet *fleet, int64_t now)
+{
+	while (fleet->next < fleet->asked && fleet->heap_count < fleet->at_once) {
+		enum drover_grant grant = drover_unit_grant(fleet->unit, fleet->next);
+
+		if (grant != DROVER_GRANT_GIVEN && grant != DROVER_GRANT_REFUSED)
+			return;
+		if (grant == DROVER_GRANT_GIVEN)
+			start_host(fleet, fleet->next, now);
+		fleet->next++;
+	}
+}
+
 static int start_hosts(struct fleet *fleet, int64_t now, struct drover_error *err)
 {
-	size_t count = fleet->info->count, step = (size_t)fleet->plan->step;
+	size_t before;
+	int code;
 
-	while (fleet->next < count && fleet->heap_count < fleet->at_once) {
-		if (fleet->next == fleet->begun) {
-			size_t want = step && step < count - fleet->next ? step : count - fleet->next;
-			int code = drover_unit_begin(fleet->unit, fleet->next, want, err);
-
-			if (code)
-				return code;
-			fleet->begun += want;
-		}
-		start_host(fleet, fleet->next++, now);
-	}
-	return 0;
+	do {
+		before = fleet->next;
+		code = ask_for_hosts(fleet, err);
+		start_granted(fleet, now);
+	} while (!code && fleet->next > before);
+	return code;
 }
 
 static void finish_hosts(struct fleet *fleet, int64_t now)
@@ -184,20 +212,29 @@ static void finish_hosts(struct fleet *fleet, int64_t now)
 	}
 }
 
-/* Sleeps until the next answer is due; true if the unit is to stop. */
+/* Whether nothing can be asked for right now. */
+static bool must_wait(const struct fleet *fleet)
+{
+	return fleet->next < fleet->asked || fleet->heap_count == fleet->at_once || fleet->next == fleet->info->count;
+}
+
+/* Sleeps until the next answer is due or a host is granted; true if the unit is to stop. */
 static bool wait_for_next(struct fleet *fleet)
 {
-	struct pollfd stop = { .fd = drover_unit_stop_fd(fleet->unit), .events = POLLIN };
-	struct timespec pause;
+	struct pollfd fds[] = { { .fd = drover_unit_stop_fd(fleet->unit), .events = POLLIN },
+				{ .fd = drover_unit_event_fd(fleet->unit), .events = POLLIN } };
+	nfds_t count = fleet->next < fleet->asked ? 2 : 1;
+	struct timespec pause, *limit = NULL;
 	int64_t left;
 
-	if (fleet->heap[0].at == NEVER)
-		return ppoll(&stop, 1, NULL, NULL) > 0;
-	left = fleet->heap[0].at - now_us();
-	if (left < 0)
-		left = 0;
-	pause = (struct timespec){ .tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000 };
-	return ppoll(&stop, 1, &pause, NULL) > 0;
+	if (fleet->heap_count && fleet->heap[0].at != NEVER) {
+		left = fleet->heap[0].at - now_us();
+		if (left < 0)
+			left = 0;
+		pause = (struct timespec){ .tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000 };
+		limit = &pause;
+	}
+	return ppoll(fds, count, limit, NULL) > 0 && fds[0].revents;
 }
 
 static int loop(struct fleet *fleet, struct drover_error *err)
@@ -218,7 +255,7 @@ static int loop(struct fleet *fleet, struct drover_error *err)
 		if (!fleet->heap_count && fleet->next == fleet->info->count)
 			return 0;
 		/* Hosts without an answer are left to the host: it knows whether this is a deadline or a cancel. */
-		if (fleet->heap_count && wait_for_next(fleet))
+		if (must_wait(fleet) && wait_for_next(fleet))
 			return 0;
 	}
 }

@@ -3,9 +3,12 @@
 #include "fake_unit.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 int64_t fake_now(void)
 {
@@ -185,6 +188,55 @@ static int begin(struct drover_unit *unit, size_t first, size_t count, struct dr
 	return 0;
 }
 
+/* In order, as the fan-out has room, like the core. */
+static void give(struct fake_unit *u)
+{
+	int64_t running = 0, one = 1;
+	bool given = false;
+
+	for (size_t i = 0; i < u->info.count; i++)
+		running += u->granted[i] == DROVER_GRANT_GIVEN && !u->reported[i];
+	for (size_t i = 0; i < u->info.count && (!u->info.fanout || running < u->info.fanout); i++) {
+		if (u->granted[i] != DROVER_GRANT_WAITING)
+			continue;
+		u->granted[i] = DROVER_GRANT_GIVEN;
+		running++;
+		given = true;
+	}
+	if (given && write(u->event_fd, &one, sizeof(one)) < 0)
+		perror("eventfd");
+}
+
+static int want(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
+{
+	struct fake_unit *u = fake(unit);
+
+	if (first > u->info.count || count > u->info.count - first)
+		return drover_error_set(err, DROVER_EINVALID, "no such hosts");
+	if (stopping(unit))
+		return drover_error_set(err, DROVER_ECANCELLED, "stopping");
+	for (size_t i = first; i < first + count; i++)
+		if (u->granted[i] == DROVER_GRANT_NONE)
+			u->granted[i] = DROVER_GRANT_WAITING;
+	give(u);
+	return 0;
+}
+
+static enum drover_grant grant(struct drover_unit *unit, size_t index)
+{
+	struct fake_unit *u = fake(unit);
+	int64_t seen;
+
+	if (read(u->event_fd, &seen, sizeof(seen)) < 0 && errno != EAGAIN)
+		perror("eventfd");
+	return index < u->info.count ? (enum drover_grant)u->granted[index] : DROVER_GRANT_REFUSED;
+}
+
+static int event_fd(struct drover_unit *unit)
+{
+	return fake(unit)->event_fd;
+}
+
 static const struct drover_target *next(struct drover_unit *unit)
 {
 	struct fake_unit *u = fake(unit);
@@ -235,6 +287,7 @@ static int report(struct drover_unit *unit, const char *host, enum drover_status
 		return i == u->info.count ? DROVER_ENOTFOUND : u->reported[i] ? DROVER_ECONFLICT : DROVER_EINVALID;
 	}
 	u->reported[i] = 1;
+	give(u);
 	print_report(u, host, status, given);
 	return 0;
 }
@@ -271,6 +324,9 @@ static const struct drover_executor_services services = {
 	.stop_fd = stop_fd,
 	.stopping = stopping,
 	.format = format,
+	.want = want,
+	.grant = grant,
+	.event_fd = event_fd,
 };
 
 const struct drover_host fake_host = {
@@ -288,6 +344,8 @@ void fake_unit_begin(struct fake_unit *unit)
 
 	unit->began = fake_now();
 	unit->reported = calloc(unit->info.count + 1, 1);
+	unit->granted = calloc(unit->info.count + 1, 1);
+	unit->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	unit->stop_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
 	(void)timerfd_settime(unit->stop_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }

@@ -18,6 +18,8 @@ struct fake_unit {
 	int stop_fd;     /* a timer */
 	size_t next;     /* the first host that nobody has begun */
 	char *reported;  /* one for each target */
+	char *granted;   /* of drover_unit_want: one for each target, enum drover_grant */
+	int event_fd;    /* an eventfd */
 	int refused;     /* reports that were wrong */
 	int64_t began;
 };

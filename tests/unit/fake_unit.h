@@ -70,6 +70,21 @@ static int fake_begin(struct drover_unit *unit, size_t first, size_t count, stru
 	return 0;
 }
 
+static int fake_want(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
+{
+	return fake_begin(unit, first, count, err);
+}
+
+static enum drover_grant fake_grant(struct drover_unit *unit, size_t index)
+{
+	return index < unit->begun ? DROVER_GRANT_GIVEN : DROVER_GRANT_NONE;
+}
+
+static int fake_event_fd(struct drover_unit *unit)
+{
+	return unit->stop_pipe[0];
+}
+
 static const struct drover_target *fake_next(struct drover_unit *unit)
 {
 	return unit->next < unit->info.count ? &unit->info.targets[unit->next++] : NULL;
@@ -152,6 +167,9 @@ static const struct drover_executor_services fake_services = {
 	.stop_fd = fake_stop_fd,
 	.stopping = fake_stopping,
 	.format = fake_format,
+	.want = fake_want,
+	.grant = fake_grant,
+	.event_fd = fake_event_fd,
 };
 
 static const struct drover_host fake_host = {
