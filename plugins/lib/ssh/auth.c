@@ -72,7 +72,7 @@ enum host_state auth_step(struct host *h)
 
 	while (h->key < f->keys.count) {
 		code = try_key(h);
-		if (code == SSH_AUTH_AGAIN)
+		if (code == SSH_AUTH_AGAIN && !host_disconnected(h))
 			return HOST_AUTHENTICATING;
 		if (code == SSH_AUTH_SUCCESS)
 			return HOST_OPENING;
@@ -90,7 +90,7 @@ enum host_state auth_step(struct host *h)
 	if (f->agent.state != AGENT_READY)
 		return refused(h, "no key was accepted");
 	code = ssh_userauth_agent(h->session, NULL);
-	if (code == SSH_AUTH_AGAIN)
+	if (code == SSH_AUTH_AGAIN && !host_disconnected(h))
 		return HOST_AUTHENTICATING;
 	if (code == SSH_AUTH_SUCCESS)
 		return HOST_OPENING;

@@ -74,7 +74,7 @@ enum host_state command_opening(struct host *h)
 			return host_end(h, FANOUT_REFUSED, "no memory for a channel");
 	}
 	code = ssh_channel_open_session(h->channel);
-	if (code == SSH_AGAIN)
+	if (code == SSH_AGAIN && !host_disconnected(h))
 		return HOST_OPENING;
 	if (code == SSH_OK)
 		return HOST_STARTING;
@@ -97,7 +97,7 @@ enum host_state command_starting(struct host *h)
 {
 	int code = ssh_channel_request_exec(h->channel, h->fanout->config.command);
 
-	if (code == SSH_AGAIN)
+	if (code == SSH_AGAIN && !host_disconnected(h))
 		return HOST_STARTING;
 	if (code == SSH_OK)
 		return HOST_RUNNING;
@@ -131,22 +131,27 @@ static void send_input(struct host *h)
 	}
 }
 
+/* Its exit status or signal came; the outcome is known, also where the connection broke afterwards. */
+static enum host_state exited(struct host *h)
+{
+	const char *but =
+		h->closed ? "" : "the connection was lost after the command's end; some of its output may be missing";
+	const char *comma = *but ? "; " : "";
+
+	h->remote = FANOUT_REMOTE_NONE;
+	if (*h->signal)
+		return host_end(h, FANOUT_SIGNALLED, "ended by signal %s%s%s", h->signal, comma, but);
+	if (!h->rc)
+		return host_end(h, FANOUT_EXITED, "%s", but);
+	return host_end(h, FANOUT_EXITED, "exit code %d%s%s", h->rc, comma, but);
+}
+
 enum host_state command_running(struct host *h)
 {
 	bool alive = ssh_event_dopoll(h->poll, 0) != SSH_ERROR && !host_disconnected(h);
 
-	if (h->closed) {
-		h->remote = FANOUT_REMOTE_NONE;
-		if (*h->signal)
-			return host_end(h, FANOUT_SIGNALLED, "ended by signal %s", h->signal);
-		if (h->has_rc && !h->rc)
-			return host_end(h, FANOUT_EXITED, "%s", "");
-		if (h->has_rc)
-			return host_end(h, FANOUT_EXITED, "exit code %d", h->rc);
-		return lost(h);
-	}
-	if (!alive)
-		return lost(h);
+	if (h->closed || !alive)
+		return h->exited ? exited(h) : lost(h);
 	if (!h->input_ended)
 		send_input(h);
 	return HOST_RUNNING;

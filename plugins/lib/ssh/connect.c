@@ -177,6 +177,14 @@ enum host_state connect_late(struct host *h)
 	return host_end(h, FANOUT_UNREACHABLE, "no answer from %s within %s", h->where, host_limit(h));
 }
 
+/* Also when the greeting and the connection's end came at once. */
+static enum host_state keys_failed(struct host *h)
+{
+	(void)host_end(h, FANOUT_UNREACHABLE, "the key exchange with %s failed: %s", h->where, host_reason(h));
+	h->phase = FANOUT_KEY_EXCHANGE;
+	return HOST_DONE;
+}
+
 enum host_state connect_banner(struct host *h)
 {
 	int code;
@@ -187,8 +195,8 @@ enum host_state connect_banner(struct host *h)
 	if (code != SSH_ERROR)
 		(void)fcntl(h->fd, F_SETFL, O_NONBLOCK);
 	if (ssh_get_serverbanner(h->session))
-		return HOST_KEY_EXCHANGE;
-	if (code == SSH_ERROR)
+		return code == SSH_ERROR ? keys_failed(h) : HOST_KEY_EXCHANGE;
+	if (code == SSH_ERROR || host_disconnected(h))
 		return host_end(h, FANOUT_UNREACHABLE, "%s did not greet as an ssh server does: %s", h->where,
 				host_reason(h));
 	return HOST_BANNER;
@@ -214,10 +222,10 @@ enum host_state connect_key_exchange(struct host *h)
 {
 	int code = ssh_connect(h->session);
 
-	if (code == SSH_AGAIN)
+	if (code == SSH_AGAIN && !host_disconnected(h))
 		return HOST_KEY_EXCHANGE;
-	if (code == SSH_ERROR)
-		return host_end(h, FANOUT_UNREACHABLE, "the key exchange with %s failed: %s", h->where, host_reason(h));
+	if (code != SSH_OK)
+		return keys_failed(h);
 	/* Now that libssh has made its own poll set, the whole session can be driven by one. */
 	h->poll = ssh_event_new();
 	if (!h->poll || ssh_event_add_session(h->poll, h->session) != SSH_OK)
