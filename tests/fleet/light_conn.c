@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FLUSH_MS 200
+
 static const char usual_greeting[] = "SSH-2.0-light\r\n";
 
 void timer_set(sd_event *event, sd_event_source **timer, int64_t ms, sd_event_time_handler_t handler, void *context)
@@ -254,6 +256,13 @@ static int step(struct conn *c, bool *again)
 	return -1;
 }
 
+/* Before nothing more is done for it: libssh may have kept back what the client is to see. */
+static void flush(struct conn *c)
+{
+	if (c->session && ssh_get_status(c->session) & SSH_WRITE_PENDING)
+		(void)ssh_blocking_flush(c->session, FLUSH_MS);
+}
+
 /* Half a close is what a server's end looks like; the rest follows when the client has closed, too. */
 static bool drop(struct conn *c)
 {
@@ -314,6 +323,8 @@ void conn_drive(struct conn *c)
 			conn_free(c);
 			return;
 		}
+		if (c->paused)
+			flush(c);
 		if (c->ending && drop(c)) {
 			conn_free(c);
 			return;
