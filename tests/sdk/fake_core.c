@@ -420,6 +420,34 @@ static int get_output(void *c, int64_t key, const char *host, int stream,
 	return leave(drover_error_set(err, DROVER_ENOTFOUND, "no such host"));
 }
 
+static int get_output_part(void *c, int64_t key, const char *host, int stream, drover_output_want_fn *want,
+			   drover_output_fn *fn, void *context, struct drover_error *err)
+{
+	struct drover_output_info info = { .size = sizeof(info) };
+	struct task *t;
+	int code;
+
+	(void)c;
+	if (!enter())
+		return is_away(err);
+	t = find_key(key);
+	for (int64_t i = 0; i < t->hosts; i++) {
+		const struct row *row = &t->rows[i];
+
+		if (strcmp(row->host, host))
+			continue;
+		info.kept = info.total = stream == 1 ? (int64_t)row->out_size : 0;
+		info.status = row->status;
+		if (info.kept)
+			snprintf(info.digest, sizeof(info.digest), "%lld", (long long)row->seq);
+		code = want(context, &info);
+		if (!code && info.count)
+			code = fn(context, (struct drover_bytes){ row->out + info.first, (size_t)info.count });
+		return leave(code);
+	}
+	return leave(drover_error_set(err, DROVER_ENOTFOUND, "no such host"));
+}
+
 static int get_verification(void *c, int64_t key, struct drover_verification *v, struct drover_error *err)
 {
 	struct drover_task task;
@@ -582,6 +610,7 @@ static const struct drover_source_services services = {
 	.node = get_name,
 	.version = get_name,
 	.metrics = tell_metrics,
+	.output_part = get_output_part,
 };
 
 /* --------------------------------------------------------------------------------------- commands */
