@@ -16,10 +16,15 @@ struct address {
 };
 
 /*
+ * The token is $DROVER_TOKEN, else the file's, which is for the file's daemon alone: another one is not told it. A
+ * token's file must be its user's alone, and a token does not cross the network in clear text.
+ *
  * `url` (of --url) may be NULL. DROVER_EINVALID: the user's file or an address is wrong (`file:line:column: …`);
  * nothing is to be disposed of then.
  */
 int address_find(const char *url, struct address *address, struct drover_error *err);
+/* Is it this machine, by its literal name or address? */
+bool address_is_loopback(const char *url);
 void address_dispose(struct address *address);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * client.h - a conversation with the daemon: JSON over HTTP, on TCP or a unix socket.
+ * client.h - a conversation with the daemon: JSON over HTTP, on TCP (with TLS where the address says https) or a
+ * unix socket.
  *
  * One connection, kept between calls; not thread-safe. A call may be broken off by a descriptor that
  * becomes readable (interrupt.h).
@@ -22,8 +23,8 @@ struct client {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers;
+	struct address address; /* owned: where the daemon is */
 	char *base;       /* owned: what paths are appended to */
-	char *where;      /* owned: the daemon's address, for messages */
 	int wake;         /* a call ends when it is readable; -1: none */
 	bool unreachable; /* the last call failed because there was no connection or no answer */
 	long status;      /* of the last answer, or 0 */
@@ -51,6 +52,14 @@ int client_call(struct client *client, const char *method, const char *path, str
 /* The same with a body that is text already. */
 int client_send(struct client *client, const char *method, const char *path, const char *body, size_t size,
 		struct json_object **answer, struct drover_error *err);
+/* Takes a piece of an answer's body; non-zero ends the call, which returns it. */
+typedef int client_data_fn(void *context, const char *data, size_t size);
+/*
+ * A GET whose answer is given piece by piece, as it comes. `header` (or NULL) is sent along. `endless`: it lasts as long
+ * as its task, with something to read every 15 s; else it is bounded in time as all calls are.
+ */
+int client_raw(struct client *client, const char *path, const char *header, bool endless, client_data_fn *fn,
+	       void *context, struct drover_error *err);
 /* Appends `text` as a part of a path or query. */
 void client_escape(struct client *client, struct buf *path, const char *text);
 /* Says on stderr that `what` failed, and every error of the problem document; returns what to exit with. */

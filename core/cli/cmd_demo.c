@@ -92,12 +92,13 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static int run_demo(struct session *session, struct cli *cli, int64_t hosts)
 {
 	struct task_args args = { .command = "demo", .task = make_task(hosts), .yes = true };
+	struct view view = { 0 };
 	int64_t units = (hosts + 29) / 30;
 	int code;
 
 	cli_say("%" PRId64 " simulated hosts in %" PRId64 " units of 30, %d of them hung; a unit has 6 s", hosts, units,
 		HUNG);
-	code = perform_task(session, cli, &args);
+	code = perform_task(session, cli, &args, &view);
 	json_object_put(args.task);
 	if (code != CLI_OK && code != CLI_SOME_NOT_OK)
 		return code;

@@ -1,5 +1,5 @@
-/* cmd_list.c - `drover list`, `engines`: tables of what a daemon knows. */
-#define _GNU_SOURCE /* strptime, timegm */
+/* cmd_list.c - `drover list`: tasks, by all that they can be found by. */
+#define _GNU_SOURCE /* strptime */
 #include <inttypes.h>
 #include <libsmartcols.h>
 #include <stdlib.h>
@@ -7,22 +7,51 @@
 #include <time.h>
 
 #include <drover/error.h>
-#include <drover/status.h>
 
 #include "cli/field.h"
+#include "cli/pages.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "conf/value.h"
-
-#define JSON_PRINT (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
+#include "task/duration.h"
 
 struct list_args {
 	int64_t limit;
 	const char *state, *type, *label, *host, *name, *owner;
+	char since[64], until[64];
 };
 
-enum { OPT_STATE = 0x100, OPT_TYPE, OPT_LABEL, OPT_HOST, OPT_NAME, OPT_OWNER };
+enum { OPT_STATE = 0x100, OPT_TYPE, OPT_LABEL, OPT_HOST, OPT_NAME, OPT_OWNER, OPT_SINCE, OPT_UNTIL, OPT_ALL };
+
+/*
+ * When: `2h` ago, a day or time of this machine's zone, or a time as the daemon writes it. In `utc` as the daemon
+ * reads it.
+ */
+static bool parse_when(const char *text, char *utc, size_t size)
+{
+	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S" };
+	int64_t ago = duration_parse(text);
+	struct tm tm = { 0 };
+	time_t seconds;
+
+	if (strchr(text, 'T')) {
+		snprintf(utc, size, "%s", text);
+		return true;
+	}
+	seconds = time(NULL) - ago / 1000;
+	for (size_t i = 0; ago < 0 && i < sizeof(forms) / sizeof(*forms); i++) {
+		const char *rest;
+
+		tm = (struct tm){ .tm_isdst = -1 };
+		rest = strptime(text, forms[i], &tm);
+		if (!rest || *rest)
+			continue;
+		seconds = mktime(&tm);
+		ago = 0;
+	}
+	return ago >= 0 && gmtime_r(&seconds, &tm) && strftime(utc, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
 
 static error_t parse_list(int key, char *arg, struct argp_state *state)
 {
@@ -31,8 +60,16 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'n':
-		if (value_int(arg, &args->limit, &err) || args->limit < 1 || args->limit > 1000)
-			argp_error(state, "-n: must be 1 to 1000");
+		if (value_int(arg, &args->limit, &err) || args->limit < 1)
+			argp_error(state, "-n: must be a number from 1 on");
+		return 0;
+	case OPT_ALL:
+		return args->limit = INT64_MAX, 0;
+	case OPT_SINCE:
+	case OPT_UNTIL:
+		if (!parse_when(arg, key == OPT_SINCE ? args->since : args->until, sizeof(args->since)))
+			argp_error(state, "\"%s\" is no time; write 2h (ago), 2024-05-17, 2024-05-17 08:30, "
+					  "or 2024-05-17T08:30:00Z", arg);
 		return 0;
 	case OPT_STATE:
 		return args->state = arg, 0;
@@ -54,27 +91,18 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	}
 }
 
+struct listing {
+	const struct cli *cli;
+	struct libscols_table *table; /* NULL: JSON */
+	size_t count;
+};
+
 static void add_query(struct client *client, struct buf *path, const char *name, const char *value)
 {
-	if (!value)
+	if (!value || !*value)
 		return;
 	buf_printf(path, "&%s=", name);
 	client_escape(client, path, value);
-}
-
-/* `2024-11-23 04:24:10` of this machine's time zone. */
-static const char *local_time(const char *text, char *local, size_t size)
-{
-	struct tm utc = { 0 }, here;
-	time_t seconds;
-
-	*local = '\0';
-	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &utc))
-		return text;
-	seconds = timegm(&utc);
-	if (localtime_r(&seconds, &here))
-		strftime(local, size, "%Y-%m-%d %H:%M:%S", &here);
-	return local;
 }
 
 static void add_task(const struct cli *cli, struct libscols_table *table, struct json_object *task)
@@ -89,7 +117,7 @@ static void add_task(const struct cli *cli, struct libscols_table *table, struct
 				hosts,
 				good,
 				bad,
-				local_time(field_text(task, "created_at"), created, sizeof(created)),
+				table_time(field_text(task, "created_at"), created, sizeof(created)),
 				field_text(task, "name") };
 
 	if (!strcmp(state, "done") && *outcome)
@@ -100,27 +128,84 @@ static void add_task(const struct cli *cli, struct libscols_table *table, struct
 	table_row(cli, table, cells, 8, 1, cells[1]);
 }
 
-int cmd_list(struct cli *cli, int argc, char **argv)
+static int take_task(void *context, struct json_object *task)
 {
-	static const struct argp_option options[] = {
-		{ "limit", 'n', "N", 0, "At most so many (20; 1,000 at most)", 0 },
-		{ "state", OPT_STATE, "STATE", 0, "Only those queued, running, cancelling, done, cancelled, …", 0 },
-		{ "type", OPT_TYPE, "TYPE", 0, "Only of this type", 0 },
-		{ "label", OPT_LABEL, "KEY=VALUE", 0, "Only with this label", 0 },
-		{ "host", OPT_HOST, "HOST", 0, "Only those with this host", 0 },
-		{ "name", OPT_NAME, "TEXT", 0, "Only of this name", 0 },
-		{ "owner", OPT_OWNER, "NAME", 0, "Only of this owner", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options, parse_list, NULL, "Lists tasks, newest first.", NULL, NULL, NULL };
+	struct listing *listing = context;
+
+	listing->count++;
+	if (listing->cli->json)
+		pages_json_item(task, listing->count == 1);
+	else
+		add_task(listing->cli, listing->table, task);
+	return 0;
+}
+
+static void make_query(struct client *client, const struct list_args *args, struct buf *query)
+{
+	buf_append(query, "", 0);
+	add_query(client, query, "state", args->state);
+	add_query(client, query, "type", args->type);
+	add_query(client, query, "label", args->label);
+	add_query(client, query, "host", args->host);
+	add_query(client, query, "name", args->name);
+	add_query(client, query, "owner", args->owner);
+	add_query(client, query, "since", args->since);
+	add_query(client, query, "until", args->until);
+}
+
+static int list(struct session *session, struct cli *cli, const struct list_args *args)
+{
 	static const struct table_column columns[] = { { "ID", 0, 0 },      { "STATE", 0, 0 }, { "TYPE", 0, 0 },
 						       { "HOSTS", 1, 0 },   { "OK", 1, 0 },    { "NOT OK", 1, 0 },
 						       { "CREATED", 0, 0 }, { "NAME", 0, 1 } };
-	struct list_args args = { .limit = 20 };
+	struct listing listing = { .cli = cli, .table = cli->json ? NULL : table_new(cli, columns, 8) };
 	struct drover_error err = { 0 };
-	struct json_object *answer = NULL;
-	struct libscols_table *table;
-	struct buf path = BUF_INIT;
+	struct buf query = BUF_INIT;
+	int code = CLI_OK;
+
+	if (!cli->json && !listing.table)
+		return CLI_ERROR;
+	make_query(&session->client, args, &query);
+	if (cli->json)
+		pages_json_begin();
+	if (pages_each(&session->client, "/v1/tasks", query.data, args->limit, take_task, &listing, &err))
+		code = client_fail(&session->client, "list the tasks", &err);
+	else if (cli->json)
+		pages_json_end();
+	else if (!listing.count)
+		cli_say("there is no%s task", query.size ? " such" : "");
+	if (listing.count && listing.table && !code)
+		code = table_print(listing.table);
+	else if (listing.table)
+		scols_unref_table(listing.table);
+	buf_dispose(&query);
+	return code;
+}
+
+int cmd_list(struct cli *cli, int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
+		{ "all", OPT_ALL, NULL, 0, "All there are", 0 },
+		{ "state", OPT_STATE, "STATE,…", 0, "Only those queued, running, cancelling, done, cancelled, …", 0 },
+		{ "type", OPT_TYPE, "TYPE", 0, "Only of this type", 0 },
+		{ "label", OPT_LABEL, "KEY=VALUE", 0, "Only with this label", 0 },
+		{ "host", OPT_HOST, "HOST", 0, "Only those with this host", 0 },
+		{ "name", OPT_NAME, "TEXT", 0, "Only those whose name begins so", 0 },
+		{ "owner", OPT_OWNER, "NAME", 0, "Only of this owner", 0 },
+		{ "since", OPT_SINCE, "WHEN", 0, "Only those made since: 2h (ago), 2024-05-17, '2024-05-17 08:30'", 0 },
+		{ "until", OPT_UNTIL, "WHEN", 0, "Only those made until then", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = { options,
+					  parse_list,
+					  NULL,
+					  "Lists tasks, newest first.\vExample: drover list --since 1d --state "
+					  "running,queued",
+					  NULL,
+					  NULL,
+					  NULL };
+	struct list_args args = { .limit = 20 };
 	struct session session;
 	int code;
 
@@ -128,143 +213,7 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 	code = session_open(&session, cli, false);
 	if (code)
 		return code;
-	buf_printf(&path, "/v1/tasks?limit=%" PRId64, args.limit);
-	add_query(&session.client, &path, "state", args.state);
-	add_query(&session.client, &path, "type", args.type);
-	add_query(&session.client, &path, "label", args.label);
-	add_query(&session.client, &path, "host", args.host);
-	add_query(&session.client, &path, "name", args.name);
-	add_query(&session.client, &path, "owner", args.owner);
-	if (client_call(&session.client, "GET", path.data, NULL, &answer, &err)) {
-		code = client_fail(&session.client, "list the tasks", &err);
-	} else if (cli->json) {
-		puts(json_object_to_json_string_ext(answer, JSON_PRINT));
-	} else if (!field_count(field_items(answer))) {
-		cli_say("there is no task");
-	} else {
-		table = table_new(cli, columns, 8);
-		for (size_t i = 0; table && i < field_count(field_items(answer)); i++)
-			add_task(cli, table, json_object_array_get_idx(field_items(answer), i));
-		code = table ? table_print(table) : CLI_ERROR;
-	}
-	json_object_put(answer);
-	buf_dispose(&path);
-	session_close(&session);
-	return code;
-}
-
-/* --------------------------------------------------------------------------------------- engines */
-
-static void join_words(struct buf *words, struct json_object *value)
-{
-	buf_append(words, "", 0);
-	if (json_object_is_type(value, json_type_string))
-		buf_string(words, json_object_get_string(value));
-	for (size_t i = 0; json_object_is_type(value, json_type_array) && i < json_object_array_length(value); i++)
-		buf_printf(words, "%s%s", i ? " " : "", json_object_get_string(json_object_array_get_idx(value, i)));
-}
-
-static void add_engine(const struct cli *cli, struct libscols_table *table, struct json_object *engine)
-{
-	struct json_object *running = field(engine, "running"), *capacity = field(engine, "capacity");
-	struct buf executors = BUF_INIT, pools = BUF_INIT;
-	char hosts[64], units[64], started[32];
-	const char *cells[] = { field_text(engine, "name"),
-				field_text(engine, "state"),
-				hosts,
-				units,
-				NULL,
-				NULL,
-				field_text(engine, "isolation"),
-				local_time(field_text(engine, "started_at"), started, sizeof(started)),
-				field_text(engine, "version") };
-
-	join_words(&executors, field(engine, "executors"));
-	join_words(&pools, field(engine, "pools"));
-	cells[4] = executors.data;
-	cells[5] = pools.data;
-	snprintf(hosts, sizeof(hosts), "%" PRId64 "/%" PRId64, field_int(running, "hosts", 0),
-		 field_int(capacity, "hosts", 0));
-	snprintf(units, sizeof(units), "%" PRId64 "/%" PRId64, field_int(running, "units", 0),
-		 field_int(capacity, "units", 0));
-	table_row(cli, table, cells, 9, 1, cells[1]);
-	buf_dispose(&executors);
-	buf_dispose(&pools);
-}
-
-static void add_parts(const struct cli *cli, struct libscols_table *table, struct json_object *engine)
-{
-	struct json_object *parts = field(engine, "parts");
-
-	for (size_t i = 0; json_object_is_type(parts, json_type_array) && i < json_object_array_length(parts); i++) {
-		struct json_object *part = json_object_array_get_idx(parts, i);
-		char pid[24], restarts[24], started[32], died[32];
-		const char *cells[] = { field_text(engine, "name"),
-					field_text(part, "name"),
-					pid,
-					local_time(field_text(part, "started_at"), started, sizeof(started)),
-					restarts,
-					local_time(field_text(part, "died_at"), died, sizeof(died)),
-					field_text(part, "last_death") };
-
-		snprintf(pid, sizeof(pid), "%" PRId64, field_int(part, "pid", 0));
-		snprintf(restarts, sizeof(restarts), "%" PRId64, field_int(part, "restarts", 0));
-		table_row(cli, table, cells, 7, -1, NULL);
-	}
-}
-
-static int print_engines(const struct cli *cli, struct json_object *items)
-{
-	static const struct table_column engines[] = {
-		{ "ENGINE", 0, 0 },    { "STATE", 0, 0 },     { "HOSTS", 1, 0 },
-		{ "UNITS", 1, 0 },     { "EXECUTORS", 0, 1 }, { "POOLS", 0, 1 },
-		{ "ISOLATION", 0, 0 }, { "STARTED", 0, 0 },   { "VERSION", 0, 0 }
-	};
-	static const struct table_column parts[] = { { "ENGINE", 0, 0 },    { "PROCESS", 0, 0 },  { "PID", 1, 0 },
-						     { "STARTED", 0, 0 },   { "RESTARTS", 1, 0 }, { "DIED", 0, 0 },
-						     { "LAST DEATH", 0, 1 } };
-	struct libscols_table *table = table_new(cli, engines, 9);
-	int code;
-
-	for (size_t i = 0; table && i < field_count(items); i++)
-		add_engine(cli, table, json_object_array_get_idx(items, i));
-	code = table ? table_print(table) : CLI_ERROR;
-	table = code ? NULL : table_new(cli, parts, 7);
-	if (!table)
-		return CLI_ERROR;
-	for (size_t i = 0; i < field_count(items); i++)
-		add_parts(cli, table, json_object_array_get_idx(items, i));
-	puts("");
-	return table_print(table);
-}
-
-int cmd_engines(struct cli *cli, int argc, char **argv)
-{
-	static const struct argp argp = { NULL,
-					  parse_list,
-					  NULL,
-					  "Lists the nodes that execute, what runs on them, and their "
-					  "processes with their deaths.",
-					  NULL,
-					  NULL,
-					  NULL };
-	struct list_args args = { 0 };
-	struct drover_error err = { 0 };
-	struct json_object *answer = NULL;
-	struct session session;
-	int code;
-
-	cli_parse(cli, "engines", &argp, 0, argc, argv, &args);
-	code = session_open(&session, cli, false);
-	if (code)
-		return code;
-	if (client_call(&session.client, "GET", "/v1/engines", NULL, &answer, &err))
-		code = client_fail(&session.client, "list the engines", &err);
-	else if (cli->json)
-		puts(json_object_to_json_string_ext(answer, JSON_PRINT));
-	else
-		code = print_engines(cli, field_items(answer));
-	json_object_put(answer);
+	code = list(&session, cli, &args);
 	session_close(&session);
 	return code;
 }

@@ -4,17 +4,17 @@
 #include <string.h>
 
 #include <drover/error.h>
-#include <drover/status.h>
 
 #include "cli/field.h"
 #include "cli/hosts_arg.h"
+#include "cli/pages.h"
 #include "cli/rows.h"
+#include "cli/status_arg.h"
 #include "cli/term.h"
-#include "conf/suggest.h"
 
 struct results_args {
 	const char *id;
-	const char *status;
+	const char *status, *grep;
 	struct hosts_arg hosts;
 };
 
@@ -23,26 +23,7 @@ struct printing {
 	size_t rows;
 };
 
-enum { OPT_STATUS = 0x100, OPT_HOST };
-
-static void check_statuses(const char *list, struct argp_state *state)
-{
-	char *copy = xstrdup(list);
-
-	for (char *save, *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		struct suggest suggest;
-
-		if (drover_status_parse(word) >= 0)
-			continue;
-		suggest_begin(&suggest, word);
-		for (int i = 0; i < DROVER_STATUS_COUNT; i++)
-			suggest_consider(&suggest, drover_status_name((enum drover_status)i));
-		argp_error(state, "--status: there is no status \"%s\"%s%s%s", word,
-			   suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
-			   suggest.best ? "?" : "");
-	}
-	free(copy);
-}
+enum { OPT_STATUS = 0x100, OPT_HOST, OPT_GREP };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -50,8 +31,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_STATUS:
-		check_statuses(arg, state);
+		status_arg_check(arg, state);
 		return args->status = arg, 0;
+	case OPT_GREP:
+		return args->grep = arg, 0;
 	case OPT_HOST:
 	case 'H':
 		hosts_arg_add(&args->hosts, arg);
@@ -108,12 +91,19 @@ static int take_row(void *context, struct json_object *row)
 	struct printing *printing = context;
 
 	if (printing->cli->json)
-		printf("%s%s", printing->rows ? ",\n" : "",
-		       json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		pages_json_item(row, !printing->rows);
 	else
 		print_row(printing->cli, row);
 	printing->rows++;
 	return ferror(stdout) ? DROVER_EFAULT : 0;
+}
+
+static void add_query(struct client *client, struct buf *query, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(query, "%s%s=", query->size ? "&" : "", name);
+	client_escape(client, query, value);
 }
 
 /* All rows, or those of each host that was asked for. */
@@ -128,14 +118,9 @@ static int print_all(struct session *session, const char *id, const struct resul
 		struct buf query = BUF_INIT;
 
 		buf_append(&query, "", 0);
-		if (args->status) {
-			buf_string(&query, "status=");
-			client_escape(&session->client, &query, args->status);
-		}
-		if (args->hosts.count) {
-			buf_printf(&query, "%shost=", query.size ? "&" : "");
-			client_escape(&session->client, &query, hosts->names[i]);
-		}
+		add_query(&session->client, &query, "status", args->status);
+		add_query(&session->client, &query, "grep", args->grep);
+		add_query(&session->client, &query, "host", args->hosts.count ? hosts->names[i] : NULL);
 		rc = rows_each(session, id, query.data, take_row, printing, &err);
 		buf_dispose(&query);
 	}
@@ -148,9 +133,11 @@ int cmd_results(struct cli *cli, int argc, char **argv)
 		{ "status", OPT_STATUS, "STATUS,…", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
 		{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
 		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
+		{ "grep", OPT_GREP, "TEXT", 0, "Only hosts that wrote TEXT", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "ID", "Prints a task's results, host by host.",
+	static const struct argp argp = { options, parse, "ID", "Prints a task's results, host by host."
+					  "\vExample: drover results last --status timeout,failed",
 					  NULL,    NULL,  NULL };
 	struct results_args args = { 0 };
 	struct printing printing = { .cli = cli };
@@ -170,10 +157,10 @@ int cmd_results(struct cli *cli, int argc, char **argv)
 		code = session_task(&session, args.id, &task);
 		if (!code) {
 			if (cli->json)
-				puts("{\"items\":[");
+				pages_json_begin();
 			code = print_all(&session, field_text(task, "id"), &args, &hosts, &printing);
 			if (cli->json && !code)
-				puts("\n]}");
+				pages_json_end();
 			json_object_put(task);
 		}
 		session_close(&session);

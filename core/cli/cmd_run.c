@@ -6,6 +6,7 @@
 
 struct run_args {
 	struct task_args task;
+	struct view view;
 	char **words; /* of the command */
 };
 
@@ -17,6 +18,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->task;
+		state->child_inputs[1] = &args->view;
 		return 0;
 	case ARGP_KEY_ARG:
 		/* The command begins here; what looks like options in it is its own. */
@@ -30,7 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int cmd_run(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &task_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &task_argp, 0, NULL, 0 }, { &view_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		NULL,
 		parse,
@@ -53,12 +55,15 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 	task_args_init(&args.task, "run");
 	cli_parse(cli, "run", &argp, ARGP_IN_ORDER, argc, argv, &args);
 	code = task_args_finish(&args.task, args.words);
+	if (!code && !args.task.dry_run && !args.task.detach)
+		code = view_open(&args.view);
 	if (!code)
 		code = session_open(&session, cli, true);
 	if (!code) {
-		code = perform_task(&session, cli, &args.task);
+		code = perform_task(&session, cli, &args.task, &args.view);
 		session_close(&session);
 	}
+	view_close(&args.view);
 	task_args_dispose(&args.task);
 	return code;
 }

@@ -7,14 +7,17 @@
 
 #include <drover/error.h>
 
+#include "cli/events.h"
 #include "cli/field.h"
 #include "cli/interrupt.h"
+#include "cli/tail.h"
 #include "cli/progress.h"
 #include "util/clock.h"
 
 #define SECOND_PRESS_MS 2000
 #define AWAY_MS 15000      /* a daemon that is being started again gets so long */
 #define LEAST_PAUSE_MS 150 /* between questions, also where an answer comes at once */
+#define STREAM_TRIES 100   /* for the events of a task that has ended */
 
 struct follow {
 	struct session *session;
@@ -22,6 +25,9 @@ struct follow {
 	const char *id;
 	struct interrupt interrupt;
 	struct progress progress;
+	struct tail *tail;
+	struct events events; /* where it is live */
+	struct drover_error *err;
 	bool cancelled; /* we asked for it */
 	int64_t away;   /* boot ms since when the daemon has not answered, or 0 */
 };
@@ -58,6 +64,8 @@ static int interrupted(struct follow *follow)
 {
 	interrupt_take(&follow->interrupt, 0);
 	progress_clear(&follow->progress);
+	if (follow->tail && follow->tail->watching)
+		return CLI_INTERRUPTED;
 	if (follow->cancelled) {
 		cli_say("task %s is being cancelled; not waiting for its end", follow->id);
 		return CLI_INTERRUPTED;
@@ -76,9 +84,10 @@ static int interrupted(struct follow *follow)
 static int ask(struct follow *follow, struct json_object **task)
 {
 	struct client *client = &follow->session->client;
-	const char *wait = follow->cli->stderr_terminal ? "?wait=200ms"
-			   : follow->cli->verbose       ? "?wait=5s"
-							: "?wait=25s";
+	const char *wait = follow->tail                   ? ""
+			   : follow->cli->stderr_terminal ? "?wait=200ms"
+			   : follow->cli->verbose         ? "?wait=5s"
+							  : "?wait=25s";
 	char *path = session_task_path(follow->session, follow->id, follow->away ? "" : wait);
 	struct drover_error err = { 0 };
 	int64_t start = clock_boot_ms(), took;
@@ -108,22 +117,64 @@ static int ask(struct follow *follow, struct json_object **task)
 	return code;
 }
 
-int follow_task(struct session *session, const struct cli *cli, const char *id, struct json_object **task)
+/* With a bar, until the task is final. */
+static int follow_progress(struct follow *follow, struct json_object **task)
 {
-	struct follow follow = { .session = session, .cli = cli, .id = id };
 	int code = CLI_OK;
+
+	progress_begin(&follow->progress, follow->cli);
+	while (code == CLI_OK && (!*task || !is_final(*task))) {
+		json_object_put(*task);
+		code = ask(follow, task);
+		if (code == CLI_OK && *task)
+			progress_show(&follow->progress, *task);
+	}
+	progress_clear(&follow->progress);
+	return code;
+}
+
+static int take_event(void *context, const char *kind, struct json_object *event)
+{
+	struct follow *follow = context;
+
+	return tail_event(follow->tail, kind, event, follow->err);
+}
+
+/* With what hosts write, until all of it was shown. Between two connections the daemon is asked how the task is. */
+static int follow_live(struct follow *follow, struct json_object **task)
+{
+	struct client *client = &follow->session->client;
+	struct drover_error err = { 0 };
+	int rc, code = CLI_OK, tries = 0;
+
+	follow->err = &err;
+	if (events_open(&follow->events, follow->session, follow->id, take_event, follow, &err))
+		return client_fail(client, "follow the task", &err);
+	do {
+		rc = events_read(&follow->events, &err);
+		if (rc == DROVER_ECANCELLED)
+			code = interrupted(follow);
+		else if (rc && (rc != DROVER_ERETRY || (*task && is_final(*task) && ++tries == STREAM_TRIES)))
+			code = client_fail(client, "follow the task", &err);
+		json_object_put(*task);
+		*task = NULL;
+		if (code == CLI_OK)
+			code = ask(follow, task);
+	} while (code == CLI_OK && !(follow->events.ended && *task));
+	events_close(&follow->events);
+	return code;
+}
+
+int follow_task(struct session *session, const struct cli *cli, const char *id, struct tail *tail,
+		struct json_object **task)
+{
+	struct follow follow = { .session = session, .cli = cli, .id = id, .tail = tail };
+	int code;
 
 	*task = NULL;
 	interrupt_open(&follow.interrupt);
 	session->client.wake = follow.interrupt.fd;
-	progress_begin(&follow.progress, cli);
-	while (code == CLI_OK && (!*task || !is_final(*task))) {
-		json_object_put(*task);
-		code = ask(&follow, task);
-		if (code == CLI_OK && *task)
-			progress_show(&follow.progress, *task);
-	}
-	progress_clear(&follow.progress);
+	code = tail ? follow_live(&follow, task) : follow_progress(&follow, task);
 	session->client.wake = -1;
 	interrupt_close(&follow.interrupt);
 	if (code != CLI_OK) {

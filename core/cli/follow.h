@@ -8,11 +8,15 @@
 
 #include "cli/session.h"
 
+struct tail;
+
 /*
- * `*task` becomes the task as it ended; owned by the caller. Returns CLI_OK, CLI_INTERRUPTED (detached, said so),
+ * With `tail` (or NULL) what hosts write is shown meanwhile, and no bar; where it is for watching only, Ctrl-C just
+ * ends that. `*task` becomes the task as it ended; owned by the caller. Returns CLI_OK, CLI_INTERRUPTED (detached, said so),
  * or says what is wrong and returns what to exit with; `*task` is NULL then.
  */
-int follow_task(struct session *session, const struct cli *cli, const char *id, struct json_object **task);
+int follow_task(struct session *session, const struct cli *cli, const char *id, struct tail *tail,
+		struct json_object **task);
 /* What the end of a task means for the program's exit. */
 int follow_exit_code(struct json_object *task);
 

@@ -10,7 +10,8 @@
 
 #include "cli/field.h"
 #include "cli/follow.h"
-#include "cli/summary.h"
+#include "cli/tail.h"
+#include "cli/report.h"
 
 #define ASK_ABOVE 100 /* hosts */
 
@@ -63,25 +64,27 @@ static int confirm(struct session *session, const struct cli *cli, const struct 
 	return CLI_ERROR;
 }
 
-int perform_follow(struct session *session, struct cli *cli, const char *id, bool remote_code)
+int perform_follow(struct session *session, struct cli *cli, const char *id, const struct view *view)
 {
+	struct tail tail = { .session = session, .cli = cli, .id = id };
 	struct json_object *task;
 	int64_t largest = 0;
-	int code = follow_task(session, cli, id, &task);
+	int code = follow_task(session, cli, id, view->mode == VIEW_STREAM ? &tail : NULL, &task);
 
+	tail_dispose(&tail);
 	if (code)
 		return code;
-	code = summary_print(session, cli, task, &largest);
+	code = report_print(session, cli, task, view, &largest);
 	if (!code)
 		code = follow_exit_code(task);
 	/* -S speaks of what the hosts' commands said; an aborted or cancelled task is still that. */
-	if (remote_code && largest > 0 && (code == CLI_OK || code == CLI_SOME_NOT_OK))
+	if (view->remote_code && largest > 0 && (code == CLI_OK || code == CLI_SOME_NOT_OK))
 		code = (int)(largest & 0xff ? largest & 0xff : 1);
 	json_object_put(task);
 	return code;
 }
 
-int perform_task(struct session *session, struct cli *cli, const struct task_args *args)
+int perform_task(struct session *session, struct cli *cli, const struct task_args *args, const struct view *view)
 {
 	struct json_object *answer;
 	char *id;
@@ -104,7 +107,7 @@ int perform_task(struct session *session, struct cli *cli, const struct task_arg
 			field_int(answer, "units", 0));
 	json_object_put(answer);
 	if (!args->detach)
-		code = perform_follow(session, cli, id, args->remote_code);
+		code = perform_follow(session, cli, id, view);
 	free(id);
 	return code;
 }

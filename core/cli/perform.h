@@ -4,10 +4,11 @@
 
 #include "cli/session.h"
 #include "cli/task_args.h"
+#include "cli/view.h"
 
 /* As the options in `args` say. Returns what to exit with. */
-int perform_task(struct session *session, struct cli *cli, const struct task_args *args);
-/* Follows a task that is submitted and prints how it ended; `remote_code` is -S. Returns what to exit with. */
-int perform_follow(struct session *session, struct cli *cli, const char *id, bool remote_code);
+int perform_task(struct session *session, struct cli *cli, const struct task_args *args, const struct view *view);
+/* Follows a task that is submitted and shows how it ended. Returns what to exit with. */
+int perform_follow(struct session *session, struct cli *cli, const char *id, const struct view *view);
 
 #endif

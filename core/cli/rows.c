@@ -7,37 +7,20 @@
 #include <string.h>
 
 #include "cli/field.h"
-
-#define PAGE 1000 /* the daemon ends a page earlier where its rows hold much output */
+#include "cli/pages.h"
+#include "conf/value.h"
 
 int rows_each(struct session *session, const char *id, const char *query, rows_fn *fn, void *context,
 	      struct drover_error *err)
 {
-	char *base = session_task_path(session, id, "/results"), *after = xstrdup("");
-	int rc = 0;
+	char *path = session_task_path(session, id, "/results");
+	struct buf whole = BUF_INIT;
+	int rc;
 
-	while (!rc && after) {
-		struct json_object *answer = NULL, *items;
-		struct buf path = BUF_INIT;
-
-		buf_printf(&path, "%s?limit=%d%s%s", base, PAGE, *query ? "&" : "", query);
-		if (*after) {
-			buf_string(&path, "&after=");
-			client_escape(&session->client, &path, after);
-		}
-		free(after);
-		after = NULL;
-		rc = client_call(&session->client, "GET", path.data, NULL, &answer, err);
-		items = rc ? NULL : field_items(answer);
-		for (size_t i = 0; !rc && i < field_count(items); i++)
-			rc = fn(context, json_object_array_get_idx(items, i));
-		if (!rc && field_count(items) && *field_text(answer, "next"))
-			after = xstrdup(field_text(answer, "next"));
-		json_object_put(answer);
-		buf_dispose(&path);
-	}
-	free(after);
-	free(base);
+	buf_printf(&whole, "%s%s", *query ? "&" : "", query);
+	rc = pages_each(&session->client, path, whole.data, INT64_MAX, fn, context, err);
+	buf_dispose(&whole);
+	free(path);
 	return rc;
 }
 
@@ -62,4 +45,25 @@ struct buf rows_bytes(struct json_object *row, const char *stream)
 			       sodium_base64_VARIANT_ORIGINAL))
 		bytes.data[bytes.size] = '\0';
 	return bytes;
+}
+
+void rows_add_bytes(struct json_object *object, const char *member, const char *data, size_t size)
+{
+	char encoding[32];
+	struct buf text = BUF_INIT;
+	bool plain;
+
+	buf_append(&text, data, size);
+	plain = !memchr(text.data, '\0', size) && value_utf8(text.data);
+	if (!plain) {
+		buf_dispose(&text);
+		buf_reserve(&text, sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL));
+		sodium_bin2base64(text.data, sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL),
+				  (const unsigned char *)data, size, sodium_base64_VARIANT_ORIGINAL);
+		text.size = strlen(text.data);
+	}
+	json_object_object_add(object, member, json_object_new_string_len(text.data, (int)text.size));
+	snprintf(encoding, sizeof(encoding), "%s_encoding", member);
+	json_object_object_add(object, encoding, json_object_new_string(plain ? "utf-8" : "base64"));
+	buf_dispose(&text);
 }

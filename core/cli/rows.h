@@ -3,6 +3,7 @@
 #define CLI_ROWS_H
 
 #include "cli/session.h"
+#include "util/buf.h"
 
 struct drover_error;
 
@@ -14,5 +15,7 @@ int rows_each(struct session *session, const char *id, const char *query, rows_f
 	      struct drover_error *err);
 /* A row's `stdout` or `stderr` as its bytes: base64 is undone. Owned by the caller. */
 struct buf rows_bytes(struct json_object *row, const char *stream);
+/* The reverse: adds `member` and `member_encoding`, as results have them. */
+void rows_add_bytes(struct json_object *object, const char *member, const char *data, size_t size);
 
 #endif

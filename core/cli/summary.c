@@ -3,26 +3,15 @@
 #include "cli/summary.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <drover/error.h>
 #include <drover/status.h>
 
 #include "cli/field.h"
-#include "cli/fold.h"
-#include "cli/rows.h"
 #include "cli/term.h"
 #include "util/nodeset.h"
-
-struct summary {
-	const struct cli *cli;
-	struct fold fold;
-	int64_t largest_rc;
-	size_t rows;
-};
 
 /* ms since 1970 of RFC 3339 in UTC, or -1. */
 static int64_t parse_time(const char *text)
@@ -68,50 +57,50 @@ void summary_line(const struct cli *cli, FILE *out, struct json_object *task)
 }
 
 /* `web[1-26] (26)`, where one host is just its name. */
-static void print_names(const struct cli *cli, const struct fold_group *group)
+static void print_names(const struct cli *cli, FILE *out, const struct fold_group *group)
 {
 	char *pattern = nodeset_fold(group->names, group->count);
 
-	term_line(cli, stdout, pattern);
+	term_line(cli, out, pattern);
 	if (group->count > 1)
-		printf(" (%zu)", group->count);
+		fprintf(out, " (%zu)", group->count);
 	free(pattern);
 }
 
 /* How the hosts of a group ended: `exit code 3`, `in key exchange: no answer for 5 s; …`. */
-static void print_reason(const struct cli *cli, const struct fold_group *group)
+static void print_reason(const struct cli *cli, FILE *out, const struct fold_group *group)
 {
 	const char *separator = "";
 
 	if (*group->phase && strcmp(group->status, "ok") && strcmp(group->status, "failed")) {
-		printf("in %s", group->phase);
+		fprintf(out, "in %s", group->phase);
 		separator = ": ";
 	}
 	if (*group->signal)
-		printf("%ssignal %s", separator, group->signal);
+		fprintf(out, "%ssignal %s", separator, group->signal);
 	else if (group->has_rc && group->rc)
-		printf("%sexit code %" PRId64, separator, group->rc);
+		fprintf(out, "%sexit code %" PRId64, separator, group->rc);
 	if (*group->signal || (group->has_rc && group->rc))
 		separator = ": ";
 	if (*group->message) {
-		fputs(separator, stdout);
-		term_line(cli, stdout, group->message);
+		fputs(separator, out);
+		term_line(cli, out, group->message);
 		separator = "; ";
 	}
 	if (!strcmp(group->remote, "unknown"))
-		printf("%sits remote process may live on", separator);
+		fprintf(out, "%sits remote process may live on", separator);
 	else if (!strcmp(group->remote, "dead"))
-		printf("%sits remote process was ended", separator);
+		fprintf(out, "%sits remote process was ended", separator);
 }
 
 static void print_header(const struct cli *cli, const struct fold_group *group)
 {
 	fputs("--- ", stdout);
-	print_names(cli, group);
+	print_names(cli, stdout, group);
 	printf("  %s%s%s", term_color(cli, group->status), group->status, term_reset(cli));
 	if (strcmp(group->status, "ok")) {
 		fputs("  ", stdout);
-		print_reason(cli, group);
+		print_reason(cli, stdout, group);
 	}
 	putchar('\n');
 }
@@ -128,8 +117,7 @@ static void print_outputs(const struct cli *cli, const struct fold_group *group)
 		puts("[only the beginning is shown: drover results shows all]");
 }
 
-/* Those that are not ok, one line for all that ended in the same way, whatever they wrote. */
-static void print_problems(const struct cli *cli, struct fold *fold)
+void summary_problems(const struct cli *cli, FILE *out, struct fold *fold)
 {
 	struct fold ends = { .no_output = true };
 	struct fold_group **sorted;
@@ -156,17 +144,17 @@ static void print_problems(const struct cli *cli, struct fold *fold)
 	}
 	sorted = fold_sorted(&ends, &count);
 	for (size_t i = 0; i < count; i++) {
-		printf("%s%-11s%s  ", term_color(cli, sorted[i]->status), sorted[i]->status, term_reset(cli));
-		print_names(cli, sorted[i]);
-		fputs("  ", stdout);
-		print_reason(cli, sorted[i]);
-		putchar('\n');
+		fprintf(out, "%s%-11s%s  ", term_color(cli, sorted[i]->status), sorted[i]->status, term_reset(cli));
+		print_names(cli, out, sorted[i]);
+		fputs("  ", out);
+		print_reason(cli, out, sorted[i]);
+		fputc('\n', out);
 	}
 	free(sorted);
 	fold_dispose(&ends);
 }
 
-static void print_folded(const struct cli *cli, struct fold *fold, struct json_object *task)
+void summary_folded(const struct cli *cli, struct fold *fold)
 {
 	struct fold_group **sorted;
 	size_t count;
@@ -182,61 +170,4 @@ static void print_folded(const struct cli *cli, struct fold *fold, struct json_o
 		print_outputs(cli, group);
 	}
 	free(sorted);
-	print_problems(cli, fold);
-	summary_line(cli, stdout, task);
-}
-
-/* What a shell would have made of the host's end. */
-static int64_t exit_code_of(struct json_object *row)
-{
-	const char *name = field_text(row, "signal");
-
-	if (*name) {
-		for (int number = 1; number < NSIG; number++) {
-			const char *abbreviation = sigabbrev_np(number);
-
-			if (abbreviation && !strcmp(abbreviation, strncmp(name, "SIG", 3) ? name : name + 3))
-				return 128 + number;
-		}
-		return 128;
-	}
-	return field_int(row, "rc", 0);
-}
-
-static int take_row(void *context, struct json_object *row)
-{
-	struct summary *summary = context;
-	int64_t rc = exit_code_of(row);
-
-	if (rc > summary->largest_rc)
-		summary->largest_rc = rc;
-	if (!summary->cli->json)
-		fold_add(&summary->fold, row);
-	else
-		printf("%s%s", summary->rows ? ",\n" : "",
-		       json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	summary->rows++;
-	return ferror(stdout) ? DROVER_EFAULT : 0;
-}
-
-int summary_print(struct session *session, const struct cli *cli, struct json_object *task, int64_t *largest_rc)
-{
-	struct summary summary = { .cli = cli };
-	struct drover_error err = { .code = DROVER_EFAULT, .message = "standard output is closed" };
-	int rc, code = CLI_OK;
-
-	if (cli->json)
-		printf("{\"task\":%s,\n\"items\":[\n",
-		       json_object_to_json_string_ext(task, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	rc = rows_each(session, field_text(task, "id"), "", take_row, &summary, &err);
-	if (rc)
-		code = client_fail(&session->client, "read the results", &err);
-	else if (cli->json)
-		puts("\n]}");
-	else
-		print_folded(cli, &summary.fold, task);
-	if (largest_rc)
-		*largest_rc = summary.largest_rc;
-	fold_dispose(&summary.fold);
-	return code;
 }

@@ -5,14 +5,15 @@
 #ifndef CLI_SUMMARY_H
 #define CLI_SUMMARY_H
 
-#include "cli/session.h"
+#include <stdio.h>
 
-/*
- * Reads the task's results and prints them to stdout (with --json: `{"task": …, "items": [rows]}`). `*largest_rc`
- * becomes the largest exit code of the hosts; may be NULL. Returns CLI_OK, or says what is wrong and returns what
- * to exit with.
- */
-int summary_print(struct session *session, const struct cli *cli, struct json_object *task, int64_t *largest_rc);
+#include "cli/cli.h"
+#include "cli/fold.h"
+
+/* The groups with their outputs, to stdout; those that are not ok and wrote nothing are left to the next one. */
+void summary_folded(const struct cli *cli, struct fold *fold);
+/* Those that are not ok, one line for all that ended in the same way, whatever they wrote. */
+void summary_problems(const struct cli *cli, FILE *out, struct fold *fold);
 /* `26 ok, 4 timeout of 30 hosts in 8.1 s   (task ID)` and a newline. */
 void summary_line(const struct cli *cli, FILE *out, struct json_object *task);
 

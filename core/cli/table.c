@@ -1,7 +1,10 @@
 /* table.c - see table.h. */
+#define _GNU_SOURCE /* strptime, timegm */
 #include "cli/table.h"
 
 #include <libsmartcols.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "cli/term.h"
 
@@ -42,4 +45,18 @@ int table_print(struct libscols_table *table)
 
 	scols_unref_table(table);
 	return rc ? CLI_ERROR : CLI_OK;
+}
+
+const char *table_time(const char *text, char *local, size_t size)
+{
+	struct tm utc = { 0 }, here;
+	time_t seconds;
+
+	snprintf(local, size, "%s", text);
+	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &utc))
+		return local;
+	seconds = timegm(&utc);
+	if (localtime_r(&seconds, &here))
+		strftime(local, size, "%Y-%m-%d %H:%M:%S", &here);
+	return local;
 }

@@ -22,5 +22,7 @@ void table_row(const struct cli *cli, struct libscols_table *table, const char *
 	       const char *status);
 /* Prints and frees it. Returns what to exit with. */
 int table_print(struct libscols_table *table);
+/* A time of the daemon's as `2024-11-23 04:24:10` of this machine's time zone; in `local`, which is returned. */
+const char *table_time(const char *text, char *local, size_t size);
 
 #endif

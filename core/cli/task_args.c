@@ -73,7 +73,6 @@ static const struct argp_option options[] = {
 	{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only say what would be done", 0 },
 	{ "detach", OPT_DETACH, NULL, 0, "Print the task's id and leave", 0 },
 	{ "yes", 'y', NULL, 0, "Do not ask, however many hosts it is", 0 },
-	{ "remote-exit-code", 'S', NULL, 0, "Exit with the largest exit code of the hosts", 0 },
 	{ 0 },
 };
 
@@ -225,8 +224,6 @@ static error_t parse_other(int key, char *arg, struct argp_state *state)
 		return args->detach = true, 0;
 	case 'y':
 		return args->yes = true, 0;
-	case 'S':
-		return args->remote_code = true, 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

@@ -20,7 +20,6 @@ struct task_args {
 	int port;         /* -p, or 0 */
 	const char *stdin_file, *script_file;
 	bool dry_run, detach, yes;
-	bool remote_code; /* -S */
 };
 
 /* A child for a command's argp; its input is a struct task_args. */

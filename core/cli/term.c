@@ -43,11 +43,27 @@ static void escaped(FILE *out, const char *text, size_t size, const char *pass)
 	}
 }
 
+static bool is_terminal(const struct cli *cli, const FILE *out)
+{
+	return out == stderr ? cli->stderr_terminal : cli->stdout_terminal;
+}
+
+void term_bytes(const struct cli *cli, FILE *out, const char *line, size_t size)
+{
+	/* What programs end their lines with for terminals is no harm. */
+	if (is_terminal(cli, out) && size && line[size - 1] == '\r')
+		size--;
+	if (is_terminal(cli, out))
+		escaped(out, line, size, "\t");
+	else
+		fwrite(line, 1, size, out);
+}
+
 void term_text(const struct cli *cli, FILE *out, const char *text, size_t size)
 {
 	if (!size)
 		return;
-	if (cli->stdout_terminal)
+	if (is_terminal(cli, out))
 		escaped(out, text, size, "\n\t");
 	else
 		fwrite(text, 1, size, out);

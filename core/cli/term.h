@@ -12,6 +12,8 @@
 
 /* Of many lines: newlines and tabs pass. Writes a newline behind text that has none. */
 void term_text(const struct cli *cli, FILE *out, const char *text, size_t size);
+/* The same of one line's bytes, and nothing behind them. */
+void term_bytes(const struct cli *cli, FILE *out, const char *line, size_t size);
 /* Of one line: newlines become blanks. `text` may be NULL. */
 void term_line(const struct cli *cli, FILE *out, const char *text);
 /* The colour in which a host's status (or a task's state or outcome) is shown, or ""; and what ends it. */

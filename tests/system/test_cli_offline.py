@@ -221,6 +221,7 @@ def write_config(home, text):
 
 def test_the_users_file_names_daemon_and_token(drover, home, tmp_path):
     (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").chmod(0o600)
     with FakeDaemon() as daemon:
         write_config(home, f"url: {daemon.url}/\ntoken_file: {tmp_path}/token\n")
         assert drover("list").returncode == 0

@@ -1,0 +1,131 @@
+/* cmd_engines.c - `drover engines`: the nodes that execute, and their processes. */
+#include <inttypes.h>
+#include <libsmartcols.h>
+
+#include <drover/error.h>
+
+#include "cli/field.h"
+#include "cli/one_task.h"
+#include "cli/table.h"
+#include "util/buf.h"
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	argp_error(state, "\"%s\" is too much", arg);
+	return 0;
+}
+
+static void join_words(struct buf *words, struct json_object *value)
+{
+	buf_append(words, "", 0);
+	if (json_object_is_type(value, json_type_string))
+		buf_string(words, json_object_get_string(value));
+	for (size_t i = 0; json_object_is_type(value, json_type_array) && i < json_object_array_length(value); i++)
+		buf_printf(words, "%s%s", i ? " " : "", json_object_get_string(json_object_array_get_idx(value, i)));
+}
+
+static void add_engine(const struct cli *cli, struct libscols_table *table, struct json_object *engine)
+{
+	struct json_object *running = field(engine, "running"), *capacity = field(engine, "capacity");
+	struct buf executors = BUF_INIT, pools = BUF_INIT;
+	char hosts[64], units[64], started[32];
+	const char *cells[] = { field_text(engine, "name"),
+				field_text(engine, "state"),
+				hosts,
+				units,
+				NULL,
+				NULL,
+				field_text(engine, "isolation"),
+				table_time(field_text(engine, "started_at"), started, sizeof(started)),
+				field_text(engine, "version") };
+
+	join_words(&executors, field(engine, "executors"));
+	join_words(&pools, field(engine, "pools"));
+	cells[4] = executors.data;
+	cells[5] = pools.data;
+	snprintf(hosts, sizeof(hosts), "%" PRId64 "/%" PRId64, field_int(running, "hosts", 0),
+		 field_int(capacity, "hosts", 0));
+	snprintf(units, sizeof(units), "%" PRId64 "/%" PRId64, field_int(running, "units", 0),
+		 field_int(capacity, "units", 0));
+	table_row(cli, table, cells, 9, 1, cells[1]);
+	buf_dispose(&executors);
+	buf_dispose(&pools);
+}
+
+static void add_parts(const struct cli *cli, struct libscols_table *table, struct json_object *engine)
+{
+	struct json_object *parts = field(engine, "parts");
+
+	for (size_t i = 0; json_object_is_type(parts, json_type_array) && i < json_object_array_length(parts); i++) {
+		struct json_object *part = json_object_array_get_idx(parts, i);
+		char pid[24], restarts[24], started[32], died[32];
+		const char *cells[] = { field_text(engine, "name"),
+					field_text(part, "name"),
+					pid,
+					table_time(field_text(part, "started_at"), started, sizeof(started)),
+					restarts,
+					table_time(field_text(part, "died_at"), died, sizeof(died)),
+					field_text(part, "last_death") };
+
+		snprintf(pid, sizeof(pid), "%" PRId64, field_int(part, "pid", 0));
+		snprintf(restarts, sizeof(restarts), "%" PRId64, field_int(part, "restarts", 0));
+		table_row(cli, table, cells, 7, -1, NULL);
+	}
+}
+
+static int print_engines(const struct cli *cli, struct json_object *items)
+{
+	static const struct table_column engines[] = {
+		{ "ENGINE", 0, 0 },    { "STATE", 0, 0 },     { "HOSTS", 1, 0 },
+		{ "UNITS", 1, 0 },     { "EXECUTORS", 0, 1 }, { "POOLS", 0, 1 },
+		{ "ISOLATION", 0, 0 }, { "STARTED", 0, 0 },   { "VERSION", 0, 0 }
+	};
+	static const struct table_column parts[] = { { "ENGINE", 0, 0 },    { "PROCESS", 0, 0 },  { "PID", 1, 0 },
+						     { "STARTED", 0, 0 },   { "RESTARTS", 1, 0 }, { "DIED", 0, 0 },
+						     { "LAST DEATH", 0, 1 } };
+	struct libscols_table *table = table_new(cli, engines, 9);
+	int code;
+
+	for (size_t i = 0; table && i < field_count(items); i++)
+		add_engine(cli, table, json_object_array_get_idx(items, i));
+	code = table ? table_print(table) : CLI_ERROR;
+	table = code ? NULL : table_new(cli, parts, 7);
+	if (!table)
+		return CLI_ERROR;
+	for (size_t i = 0; i < field_count(items); i++)
+		add_parts(cli, table, json_object_array_get_idx(items, i));
+	puts("");
+	return table_print(table);
+}
+
+int cmd_engines(struct cli *cli, int argc, char **argv)
+{
+	static const struct argp argp = { NULL,
+					  parse,
+					  NULL,
+					  "Lists the nodes that execute, what runs on them, and their "
+					  "processes with their deaths.",
+					  NULL,
+					  NULL,
+					  NULL };
+	struct drover_error err = { 0 };
+	struct json_object *answer = NULL;
+	struct session session;
+	int code;
+
+	cli_parse(cli, "engines", &argp, 0, argc, argv, NULL);
+	code = session_open(&session, cli, false);
+	if (code)
+		return code;
+	if (client_call(&session.client, "GET", "/v1/engines", NULL, &answer, &err))
+		code = client_fail(&session.client, "list the engines", &err);
+	else if (cli->json)
+		puts(json_object_to_json_string_ext(answer, ONE_TASK_JSON));
+	else
+		code = print_engines(cli, field_items(answer));
+	json_object_put(answer);
+	session_close(&session);
+	return code;
+}

@@ -1,0 +1,137 @@
+/* cmd_logs.c - `drover logs`: what hosts wrote, as it is; live with -f. */
+#include <string.h>
+
+#include <drover/error.h>
+
+#include "cli/field.h"
+#include "cli/follow.h"
+#include "cli/hosts_arg.h"
+#include "cli/one_task.h"
+#include "cli/pages.h"
+#include "cli/rows.h"
+#include "cli/tail.h"
+
+struct logs_args {
+	const char *word;
+	struct hosts_arg hosts;
+	bool follow;
+};
+
+/* Rows of hosts are told to a tail as the events that they were. */
+struct reading {
+	struct tail tail;
+	struct drover_error *err;
+};
+
+enum { OPT_HOST = 0x100 };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct logs_args *args = state->input;
+
+	switch (key) {
+	case OPT_HOST:
+	case 'H':
+		hosts_arg_add(&args->hosts, arg);
+		return 0;
+	case 'f':
+		args->follow = true;
+		return 0;
+	default:
+		return one_task_word(key, arg, state, ONE_TASK_WHAT, &args->word);
+	}
+}
+
+static int take_row(void *context, struct json_object *row)
+{
+	struct reading *reading = context;
+
+	return tail_event(&reading->tail, "host", row, reading->err);
+}
+
+static int read_rows(struct session *session, struct tail *tail, const struct nodeset *hosts)
+{
+	struct drover_error err = { 0 };
+	struct reading reading = { *tail, &err };
+	size_t count = tail->only ? hosts->count : 1;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		struct buf query = BUF_INIT;
+
+		buf_string(&query, "output=false");
+		if (tail->only) {
+			buf_string(&query, "&host=");
+			client_escape(&session->client, &query, hosts->names[i]);
+		}
+		rc = rows_each(session, tail->id, query.data, take_row, &reading, &err);
+		buf_dispose(&query);
+	}
+	*tail = reading.tail;
+	return rc ? client_fail(&session->client, "read the outputs", &err) : CLI_OK;
+}
+
+static int print_logs(struct session *session, struct cli *cli, const struct logs_args *args,
+		      const struct nodeset *hosts, struct json_object *task)
+{
+	struct tail tail = { .session = session,
+			     .cli = cli,
+			     .id = field_text(task, "id"),
+			     .only = args->hosts.count ? hosts : NULL,
+			     .watching = true };
+	struct json_object *ended = NULL;
+	int code;
+
+	/* Of one host the bytes are all there is to say. */
+	tail.bare = (tail.only ? (int64_t)hosts->count : field_int(task, "hosts_total", 0)) == 1;
+	if (args->follow)
+		code = follow_task(session, cli, tail.id, &tail, &ended);
+	else
+		code = read_rows(session, &tail, hosts);
+	json_object_put(ended);
+	tail_dispose(&tail);
+	return code;
+}
+
+int cmd_logs(struct cli *cli, int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
+		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
+		{ "follow", 'f', NULL, 0, "Go on with what they write until the task has ended", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		options,
+		parse,
+		"ID",
+		"Prints what hosts wrote, standard output to stdout, standard error to stderr: of one host its bytes as "
+		"they are, of several hosts each line with its host in front."
+		"\vOn a terminal control characters are made harmless; a file or pipe gets every byte. Ctrl-C ends the "
+		"printing, never the task.\n\nExamples: drover logs last -f\n"
+		"          drover logs last --host web7 > web7.out",
+		NULL,
+		NULL,
+		NULL
+	};
+	struct logs_args args = { 0 };
+	struct drover_error err = { 0 };
+	struct json_object *task;
+	struct nodeset hosts;
+	struct session session;
+	int code;
+
+	cli_parse(cli, "logs", &argp, 0, argc, argv, &args);
+	if (hosts_arg_expand(&args.hosts, &hosts, &err)) {
+		hosts_arg_dispose(&args.hosts);
+		return cli_usage("logs", "--host: %s", err.message);
+	}
+	code = one_task_open(cli, args.word, &session, &task);
+	if (!code) {
+		code = print_logs(&session, cli, &args, &hosts, task);
+		one_task_close(&session, task);
+	}
+	nodeset_dispose(&hosts);
+	hosts_arg_dispose(&args.hosts);
+	return code;
+}
