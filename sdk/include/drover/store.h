@@ -290,6 +290,9 @@ struct drover_result_filter {
 	enum drover_result_sort sort;
 	bool feed; /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
 	int64_t until_id; /* of one task: ids up to it; 0: all */
+	/* With `after_id` and another order than by index: what that row was ordered by when it was seen (0 for one
+	 * that had not finished, where the order is that); NULL: what it would be by now. */
+	const int64_t *after_value;
 	const char *grep; /* of one task: rows whose kept outputs have these bytes in them; NULL: all */
 	size_t grep_size;
 };
