@@ -93,6 +93,10 @@ void instance_read(struct conf *c, struct conf_instance *i, enum schema_id secti
 		   const char *path);
 void instance_dispose(struct conf_instance *i);
 
+/* inventory.c: can it be read? And the core's part: sources as whole paths, the command's too; NULL: no sources. */
+void inventory_check(struct conf *c);
+struct json_object *inventory_slice(const struct conf *c);
+
 /* crosscheck.c: what concerns several options at once. */
 void crosscheck(struct conf *c);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/sink_events.h"
 
 #define NODE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -83,4 +84,6 @@ void crosscheck(struct conf *c)
 	check_node(c);
 	check_lease(c);
 	check_limits(c);
+	sink_events_check(c);
+	inventory_check(c);
 }

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "conf/credential.h"
 #include "conf/option.h"
+#include "conf/sink_events.h"
 #include "util/buf.h"
 
 static void put(struct json_object *to, const char *name, struct json_object *value)
@@ -139,6 +140,7 @@ static struct json_object *core_slice(const struct conf *c)
 	put(s, "capacity", fields(&c->tables[SCHEMA_CAPACITY]));
 	put(s, "limits", fields(&c->tables[SCHEMA_LIMITS]));
 	put(s, "lease", fields(&c->tables[SCHEMA_LEASE]));
+	put(s, "inventory", inventory_slice(c));
 	put_number(store, "keep", ((const struct schema_store *)c->store.common.self)->keep);
 	put(s, "store", store);
 	put(s, "sources", list = json_object_new_array());
@@ -156,6 +158,7 @@ static struct json_object *core_slice(const struct conf *c)
 		put_text(sink, "name", sinks->items[i].name);
 		put_text(sink, "plugin", sinks->items[i].info->name);
 		put_number(sink, "spool_limit", common->spool_limit);
+		put_number(sink, "events", sink_events(&common->events));
 		json_object_array_add(list, sink);
 	}
 	return s;
@@ -168,6 +171,7 @@ static struct json_object *sink_slice(const struct conf *c, const struct conf_in
 
 	put_number(s, "call_timeout", common->call_timeout);
 	put_number(s, "spool_limit", common->spool_limit);
+	put_number(s, "events", sink_events(&common->events));
 	return s;
 }
 

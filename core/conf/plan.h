@@ -9,7 +9,8 @@
  * Durations are ms, sizes bytes. An instance's "options" are {name: "text" | ["text"] | {key: "text"}},
  * those that are not defaults, with secrets resolved: for slice_options of option.h.
  *
- *	core      {node, capacity {hosts, units}, limits, lease, log, store {name, plugin, path of the .so,
+ *	core      {node, capacity {hosts, units}, limits, lease, log, inventory {sources [path], command: path,
+ *	          refresh, timeout, output_limit, vars} or null, store {name, plugin, path of the .so,
  *	          options, keep}, sources [{name, plugin, path, options}], executors [{name, plugin, version,
  *	          summary, types [], window, match or null, capacity or null, payload [{name, types, group,
  *	          required, help}] or null}], sinks [{name, plugin, spool_limit}],

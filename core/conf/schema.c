@@ -4,6 +4,7 @@
 const char *const schema_isolations[] = { "auto", "cgroup", "subreaper", NULL };
 const char *const schema_levels[] = { "error", "warning", "info", "debug", NULL };
 const char *const schema_formats[] = { "text", "json", NULL };
+const char *const schema_variables[] = { "connection", "all", NULL };
 
 const struct drover_option schema_top[] = {
 	DROVER_OPT_LIST(struct schema_paths, include,
@@ -70,6 +71,22 @@ static const struct drover_option log_[] = {
 	DROVER_OPT_END
 };
 
+static const struct drover_option inventory[] = {
+	DROVER_OPT_LIST(struct schema_inventory, sources,
+			"Ansible inventories that `@group` is looked up in: files (INI, YAML, JSON), scripts, folders; "
+			"relative to this file"),
+	DROVER_OPT_STRING(struct schema_inventory, command, "ansible-inventory",
+			  "what reads them: called with `-i SOURCE` for each and `--list`, as the core's user"),
+	DROVER_OPT_DURATION(struct schema_inventory, refresh, "5m", "1s", "7d",
+			    "how often they are read again; a changed file is read at once"),
+	DROVER_OPT_DURATION(struct schema_inventory, timeout, "30s", "100ms", "1h",
+			    "after that the command is ended with all that it has started"),
+	DROVER_OPT_SIZE(struct schema_inventory, output_limit, "64M", "1K", "1G", "most that it may print"),
+	DROVER_OPT_CHOICE(struct schema_inventory, vars, schema_variables, "connection",
+			  "which variables tasks get: how to reach a host, or all that are no secrets, too"),
+	DROVER_OPT_END
+};
+
 const struct drover_option schema_instance[] = {
 	DROVER_OPT_STRING(struct schema_named_instance, plugin, NULL,
 			  "the plugin's name; `drover plugin list` tells them", .flags = DROVER_REQUIRED),
@@ -102,6 +119,8 @@ const struct drover_option schema_capacity_own[] = {
 
 static const struct drover_option sink[] = {
 	DROVER_OPT_SIZE(struct schema_sink, spool_limit, "1G", "1M", "1T", "events that wait for it on disk at most"),
+	DROVER_OPT_LIST(struct schema_sink, events,
+			"what it is told: task and host (without this option both), or audit alone"),
 	DROVER_OPT_DURATION(struct schema_sink, call_timeout, "30s", "100ms", "1h",
 			    "a call that takes longer ends its process, which is started again"),
 	DROVER_OPT_END
@@ -140,6 +159,7 @@ const struct schema_section schema_sections[] = {
 	[SCHEMA_LIMITS] = TABLE(limits, struct schema_limits, "bounds, so that nothing grows without end"),
 	[SCHEMA_LOG] = { "log", SCHEMA_TABLE, log_, sizeof(struct schema_log), 0,
 			 "the daemon's own log, on standard error" },
+	[SCHEMA_INVENTORY] = TABLE(inventory, struct schema_inventory, "where groups of hosts come from"),
 	[SCHEMA_STORE] = { "store", SCHEMA_INSTANCE, store, sizeof(struct schema_store), PLUGIN_SINK,
 			   "where tasks and results are kept; without it the embedded database" },
 	[SCHEMA_DISPATCHER] = { "dispatcher", SCHEMA_INSTANCE, NULL, 0, PLUGIN_DISPATCHER,

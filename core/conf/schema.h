@@ -23,6 +23,7 @@ enum schema_id {
 	SCHEMA_LEASE,
 	SCHEMA_LIMITS,
 	SCHEMA_LOG,
+	SCHEMA_INVENTORY,
 	SCHEMA_TABLES, /* how many tables there are */
 	SCHEMA_STORE = SCHEMA_TABLES,
 	SCHEMA_DISPATCHER,
@@ -80,6 +81,13 @@ struct schema_log {
 	int level, format;
 };
 
+struct schema_inventory {
+	struct drover_list sources;
+	char *command;
+	int64_t refresh, timeout, output_limit;
+	int vars;
+};
+
 struct schema_paths {
 	struct drover_list include, plugin_path;
 };
@@ -103,6 +111,7 @@ struct schema_matching {
 
 struct schema_sink {
 	int64_t spool_limit, call_timeout;
+	struct drover_list events;
 };
 
 struct schema_monitor {
@@ -118,5 +127,6 @@ struct schema_credential {
 extern const char *const schema_isolations[]; /* auto, cgroup, subreaper */
 extern const char *const schema_levels[];     /* error, warning, info, debug */
 extern const char *const schema_formats[];    /* text, json */
+extern const char *const schema_variables[];  /* connection, all */
 
 #endif

@@ -11,6 +11,7 @@
 #include <drover/source.h>
 
 #include "daemon/metrics.h"
+#include "daemon/access.h"
 #include "events/hub.h"
 #include "proc/control.h"
 #include "sched/engine.h"
@@ -66,10 +67,12 @@ struct core {
 	int64_t started_at;
 
 	struct hub *hub;
+	struct keeper *inventory;
 	struct engine *engine;
 	struct core_source *sources;
 	size_t source_count;
 
+	struct access access;
 	struct core_metrics metrics;
 	pthread_mutex_t lock;
 	struct core_view view;
@@ -85,15 +88,26 @@ struct core {
 
 /* services.c: the table that sources get. */
 extern const struct drover_source_services core_services;
+/* core_changes.c: after a commit, on the writer's thread. */
+void core_task_changed(struct core *core, const struct drover_task_change *change);
 /* core_submit.c */
 int core_submit(void *core, struct drover_submission *submission, struct drover_error *err);
-/* core_outputs.c */
+/* core_outputs.c; core_watch is for the hub. */
+void core_watch(void *core, const char *task, bool watched);
 int core_groups(void *core, const struct drover_group_filter *filter, drover_group_fn *fn, void *fn_context,
 		struct drover_error *err);
 int core_output_part(void *core, int64_t task_key, const char *host, int stream, drover_output_want_fn *want,
 		     drover_output_fn *fn, void *fn_context, struct drover_error *err);
+/* inventory_service.c */
+void core_inventory(void *core, void (*fn)(void *context, const struct drover_inventory *inventory), void *context);
+int core_host_groups(void *core, const struct drover_principal *by, const char *name, const char *after,
+		     drover_host_group_fn *fn, void *fn_context, struct drover_error *err);
+/* audit.c: the service; and a line of the daemon's own, whose failure is only logged. */
+int core_audit(void *core, const struct drover_audit *line, struct drover_error *err);
+void core_audit_own(struct core *core, const char *action, const char *detail);
 /* startup.c: from the slice to a core that can run. */
 int core_configure(struct core *core, int config_fd, struct drover_error *err);
+void core_open_inventory(struct core *core);
 int core_open_store(struct core *core, struct drover_error *err);
 int core_recover(struct core *core, struct drover_error *err);
 int core_open_sinks(struct core *core, struct drover_error *err);

@@ -61,6 +61,7 @@ static void on_drain(void *context, int64_t deadline)
 	engine_load(core->engine, &load);
 	log_info("stopping: %lld units run, %lld wait for the next start", (long long)load.running_units,
 		 (long long)load.ready_units);
+	core_audit_own(core, "drain", NULL);
 	atomic_store(&core->draining, true);
 	core->drain_deadline = deadline ? deadline : 1;
 	engine_drain(core->engine);
@@ -105,6 +106,8 @@ static int start(struct core *core, int control_fd, int config_fd, struct drover
 	if (!code)
 		code = core_open_sinks(core, err);
 	if (!code)
+		core_open_inventory(core);
+	if (!code)
 		code = core_open_sources(core, err);
 	if (!code)
 		code = control_new(core->event, control_fd, &control_events, core, &core->control, err);
@@ -125,7 +128,7 @@ static void raise_descriptor_limit(void)
 
 int core_main(int control_fd, int config_fd)
 {
-	struct core core = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct core core = { .lock = PTHREAD_MUTEX_INITIALIZER, .access = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 	struct drover_error err = { 0 };
 	sd_event_source *timer = NULL;
 	int status = 1;

@@ -8,11 +8,15 @@
 #include <string.h>
 
 #include "daemon/core.h"
+#include "daemon/inventory_keeper.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/nodeset.h"
 
-#define CHUNK 4000 /* host rows in one job */
+#define AUDIT_HOSTS 1000       /* that a line of the audit log is folded from */
+#define CHUNK 4000             /* host rows in one job */
+#define INVENTORY_WAIT_MS 5000 /* for its very first reading */
 
 struct insert_job {
 	struct job job;
@@ -168,6 +172,39 @@ static void fill_answer(struct drover_submission *answer, const struct submissio
 	snprintf(answer->executor, sizeof(answer->executor), "%s", s->task.executor);
 }
 
+/* Before it is stored, so that no task is executed that the audit log does not have. */
+static int audit_submission(struct core *core, const struct drover_principal *by, const struct submission *s,
+			    const char *result, const char *why, struct drover_error *err)
+{
+	struct drover_audit line = { .size = sizeof(line),
+				     .action = s->task.parent ? "retry" : "submit",
+				     .result = result,
+				     .by = by,
+				     .task = s->task.id,
+				     .detail = why };
+	struct buf detail = BUF_INIT;
+	char *names[AUDIT_HOSTS], *folded = NULL;
+	size_t count = s->host_count < AUDIT_HOSTS ? s->host_count : AUDIT_HOSTS;
+	int code;
+
+	if (!why) {
+		for (size_t i = 0; i < count; i++)
+			names[i] = (char *)s->hosts[i].name;
+		folded = nodeset_fold(names, count);
+		buf_printf(&detail, "%s by %s on %zu hosts: %.400s%s", s->task.type, s->task.executor, s->host_count,
+			   folded, count < s->host_count || strlen(folded) > 400 ? "…" : "");
+		if (s->task.parent)
+			buf_printf(&detail, "; again from %s", s->task.parent);
+		if (s->task.credential)
+			buf_printf(&detail, "; credential %s", s->task.credential);
+		line.detail = detail.data;
+	}
+	code = core_audit(core, &line, err);
+	free(folded);
+	buf_dispose(&detail);
+	return code;
+}
+
 static int store_submission(struct core *core, struct drover_submission *submission, struct submission *s,
 			    struct drover_error *err)
 {
@@ -179,7 +216,12 @@ static int store_submission(struct core *core, struct drover_submission *submiss
 		if (code != DROVER_ENOTFOUND)
 			return code;
 	}
+	code = audit_submission(core, submission->by, s, "allowed", NULL, err);
+	if (code)
+		return code;
 	code = insert(core, s, err);
+	if (code)
+		audit_submission(core, submission->by, s, "failed", err ? err->message : NULL, NULL);
 	/* Two requests with one id at once: the slower one finds the other's task. */
 	if (code == DROVER_ECONFLICT && own_id)
 		return find_known(core, s, submission, err);
@@ -191,6 +233,19 @@ static int store_submission(struct core *core, struct drover_submission *submiss
 	return 0;
 }
 
+/* The snapshot that the whole task is resolved by, or why there is none. */
+static void take_inventory(struct core *core, struct submission_rules *rules, char *why, size_t size)
+{
+	struct keeper_state state;
+
+	rules->inventory = keeper_take(core->inventory, INVENTORY_WAIT_MS, &state);
+	if (rules->inventory || !strcmp(state.state, "none"))
+		return;
+	snprintf(why, size, "the inventory %s%s",
+		 *state.message ? "cannot be read: " : "has not been read yet", state.message);
+	rules->inventory_missing = why;
+}
+
 int core_submit(void *context, struct drover_submission *submission, struct drover_error *err)
 {
 	struct core *core = context;
@@ -199,11 +254,15 @@ int core_submit(void *context, struct drover_submission *submission, struct drov
 					  .pools = core->pools };
 	struct problems problems = { .tell = submission->problem, .context = submission->context, .room = 100 };
 	struct submission s;
+	char why[640];
 	int code;
 
 	atomic_store(&core->last_request, clock_boot_ms());
 	submission->repeated = false;
+	take_inventory(core, &rules, why, sizeof(why));
 	code = submission_read(&s, submission->json, submission->json_size, &rules, &problems, err);
+	if (!code)
+		code = access_check_submission(core, submission->by, &s, err);
 	if (!code) {
 		s.task.owner = submission->owner;
 		fill_answer(submission, &s);
@@ -213,5 +272,6 @@ int core_submit(void *context, struct drover_submission *submission, struct drov
 			code = store_submission(core, submission, &s, err);
 	}
 	submission_dispose(&s);
+	inventory_unref(rules.inventory);
 	return code;
 }

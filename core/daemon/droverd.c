@@ -111,6 +111,8 @@ static int run_role(const struct arguments *a)
 		return executor_main(a->control, a->config, a->link, a->cgroup);
 	if (!strcmp(a->role, "sink"))
 		return sink_main(a->control, a->config, a->link);
+	if (!strcmp(a->role, "inventory"))
+		return inventory_main(a->control, a->config);
 	if (!strcmp(a->role, "monitor"))
 		return monitor_main(a->control, a->config);
 	fprintf(stderr, "droverd: there is no role %s\n", a->role);

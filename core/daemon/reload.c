@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/core.h"
+#include "daemon/inventory_keeper.h"
 #include "proc/slice.h"
 #include "task/json.h"
 #include "util/log.h"
@@ -40,7 +41,10 @@ void core_reload(struct core *core, const char *text)
 		if (!is_same(core->slice, slice, fixed[i]))
 			log_warning("`%s` has changed in a way that the core takes over at the next start of droverd",
 				    fixed[i]);
+	keeper_configure(core->inventory, slice_get(slice, "inventory"));
+	access_configure(&core->access, slice_get(slice, "credentials"));
 	json_object_put(core->slice);
 	core->slice = slice;
+	core_audit_own(core, "reload", NULL);
 	log_info("the new configuration is in force");
 }

@@ -192,6 +192,22 @@ static struct core_part *copy_parts(struct core *core, size_t *count, struct eng
 	return parts;
 }
 
+struct engine_told {
+	int (*fn)(void *context, const struct drover_engine *engine);
+	void *context;
+	struct drover_engine engine;
+	int code;
+};
+
+/* The inventory's state is borrowed for this call. */
+static void tell_engine_with(void *context, const struct drover_inventory *inventory)
+{
+	struct engine_told *told = context;
+
+	told->engine.inventory = strcmp(inventory->state, "none") ? inventory : NULL;
+	told->code = told->fn(told->context, &told->engine);
+}
+
 static int engines(void *context, int (*fn)(void *fn_context, const struct drover_engine *engine), void *fn_context,
 		   struct drover_error *err)
 {
@@ -203,7 +219,7 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 	struct core_part *parts = copy_parts(core, &count, &load, isolation);
 	struct drover_part *rows = xcalloc(count, sizeof(*rows));
 	char *pools = join(core->pools);
-	int code;
+	struct engine_told told = { .fn = fn, .context = fn_context };
 
 	(void)err;
 	atomic_store(&core->last_request, clock_boot_ms());
@@ -211,24 +227,25 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 		rows[i] = parts[i].part;
 	for (size_t i = 0; i < core->executors.count; i++)
 		buf_printf(&executors, "%s%s", i ? " " : "", core->executors.items[i].name);
-	code = fn(fn_context, &(struct drover_engine){
-				      .size = sizeof(struct drover_engine),
-				      .name = core->node,
-				      .version = DROVER_VERSION,
-				      .state = atomic_load(&core->draining) ? "draining" : "up",
-				      .incarnation = core->incarnation,
-				      .started_at = core->started_at,
-				      .renewed_at = atomic_load(&core->renewed_at),
-				      .pools = pools,
-				      .executors = executors.data ? executors.data : "",
-				      .isolation = isolation,
-				      .capacity_hosts = load.capacity_hosts,
-				      .capacity_units = load.capacity_units,
-				      .running_hosts = load.running_hosts,
-				      .running_units = load.running_units,
-				      .parts = rows,
-				      .part_count = count,
-			      });
+	told.engine = (struct drover_engine){
+		.size = sizeof(struct drover_engine),
+		.name = core->node,
+		.version = DROVER_VERSION,
+		.state = atomic_load(&core->draining) ? "draining" : "up",
+		.incarnation = core->incarnation,
+		.started_at = core->started_at,
+		.renewed_at = atomic_load(&core->renewed_at),
+		.pools = pools,
+		.executors = executors.data ? executors.data : "",
+		.isolation = isolation,
+		.capacity_hosts = load.capacity_hosts,
+		.capacity_units = load.capacity_units,
+		.running_hosts = load.running_hosts,
+		.running_units = load.running_units,
+		.parts = rows,
+		.part_count = count,
+	};
+	core_inventory(core, tell_engine_with, &told);
 	for (size_t i = 0; i < count; i++) {
 		free(parts[i].name);
 		free(parts[i].last_death);
@@ -237,7 +254,7 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 	free(rows);
 	free(pools);
 	buf_dispose(&executors);
-	return code;
+	return told.code;
 }
 
 static int executors(void *context, int (*fn)(void *fn_context, const struct drover_executor_row *row),
@@ -324,7 +341,11 @@ const struct drover_source_services core_services = {
 	.unsubscribe = unsubscribe,
 	.node = node,
 	.version = version,
+	.permit = access_permit,
+	.audit = core_audit,
 	.metrics = metrics_tell,
 	.groups = core_groups,
 	.output_part = core_output_part,
+	.inventory = core_inventory,
+	.host_groups = core_host_groups,
 };

@@ -6,8 +6,10 @@
 
 #include "conf/option.h"
 #include "daemon/core.h"
+#include "daemon/inventory_keeper.h"
 #include "loader/loader.h"
 #include "proc/slice.h"
+#include "spool/spool.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -51,9 +53,21 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 		.output_default = slice_int(core->slice, "limits.output_default", 64 << 10),
 		.results = slice_int(core->slice, "limits.results", 20000),
 	};
+	access_configure(&core->access, slice_get(core->slice, "credentials"));
 	code = executors_read(slice_get(core->slice, "executors"), &core->executors, err);
 	core->view.executor_up = xcalloc(core->executors.count, sizeof(bool));
 	return code;
+}
+
+/* It is read on a thread of its own, from now on. */
+void core_open_inventory(struct core *core)
+{
+	struct buf folder = BUF_INIT;
+
+	buf_printf(&folder, "%s/inventory", core->state_dir);
+	core->inventory = keeper_new(folder.data);
+	keeper_configure(core->inventory, slice_get(core->slice, "inventory"));
+	buf_dispose(&folder);
 }
 
 /* Loads the plugin of an instance in the slice and makes its options. `info` chooses the kind's entry. */
@@ -84,6 +98,7 @@ static int on_change(void *context, const struct drover_task_change *change)
 	struct core *core = context;
 
 	metrics_changed(&core->metrics, change);
+	core_task_changed(core, change);
 	hub_committed(core->hub, change->task.seq);
 	return 0;
 }
@@ -100,6 +115,11 @@ int core_open_store(struct core *core, struct drover_error *err)
 	core->ops = module->sink->store;
 	if (!core->ops)
 		return drover_error_set(err, DROVER_EINVALID, "plugin %s cannot be the store", module->sink->name);
+	/* Arrays cross here, so a table of another size is of other structs. */
+	if (core->ops->size < sizeof(*core->ops))
+		return drover_error_set(err, DROVER_EINVALID,
+					"the store plugin %s was built for an older Drover: build it anew",
+					module->sink->name);
 	code = module->sink->open ? module->sink->open(core->store_self, err) : 0;
 	core->store_open = !code;
 	if (!code)
@@ -206,7 +226,9 @@ int core_recover(struct core *core, struct drover_error *err)
 	struct writer_options writer = {
 		.interval = COMMIT_INTERVAL, .group_weight = GROUP_WEIGHT, .change = on_change, .context = core
 	};
-	struct hub_options hub = { .node = core->node, .ops = core->ops, .readers = core->readers };
+	struct hub_options hub = {
+		.node = core->node, .ops = core->ops, .readers = core->readers, .watch = core_watch, .context = core
+	};
 	int code = in_transaction(core, incarnate, err);
 
 	core->started_at = clock_utc_ms();
@@ -237,14 +259,14 @@ int core_open_sinks(struct core *core, struct drover_error *err)
 	for (size_t i = 0; i < count && !code; i++) {
 		struct json_object *sink = json_object_array_get_idx(sinks, i);
 		const char *name = slice_text(sink, "name", "");
-		struct buf folder = BUF_INIT;
+		unsigned kinds = (unsigned)slice_int(sink, "events", 0);
+		char *folder = spool_folder(core->state_dir, name, kinds & 1u << DROVER_EVENT_AUDIT);
 
-		buf_printf(&folder, "%s/spool", core->state_dir);
-		mkdir(folder.data, 0700);
-		buf_printf(&folder, "/%s", name);
-		code = hub_add_sink(core->hub, name, folder.data, slice_int(sink, "spool_limit", 1 << 30), err);
-		buf_dispose(&folder);
+		code = hub_add_sink(core->hub, name, folder, slice_int(sink, "spool_limit", 1 << 30), kinds, err);
+		free(folder);
 	}
+	if (!code)
+		core_audit_own(core, "start", "droverd " DROVER_VERSION);
 	return code ? code : hub_start(core->hub, err);
 }
 
@@ -309,6 +331,8 @@ void core_close(struct core *core)
 	struct drover_error err = { 0 };
 
 	close_sources(core);
+	core_audit_own(core, "stop", NULL);
+	keeper_free(core->inventory);
 	writer_free(core->writer);
 	hub_free(core->hub);
 	engine_free(core->engine);
@@ -323,6 +347,7 @@ void core_close(struct core *core)
 		option_free(core->store_plugin->options, core->store_self);
 	executors_dispose(&core->executors);
 	dispose_view(&core->view);
+	access_dispose(&core->access);
 	for (char **pool = core->pools; pool && *pool; pool++)
 		free(*pool);
 	free(core->pools);

@@ -52,8 +52,8 @@ static void change(struct child *c, const char *slice, const char *user)
 	bool same = equal(c->slice, slice) && equal(c->user, user);
 
 	if (same) {
-		if (c->role == CHILD_SINK)
-			peers_send_reload(c); /* its files may have been moved away */
+		if (c->role == CHILD_SINK || c->role == CHILD_CORE)
+			peers_send_reload(c); /* its files may have been moved away, or hold something else */
 		return;
 	}
 	if (!equal(c->user, user) && c->role == CHILD_CORE)

@@ -24,6 +24,8 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 /* core/proc/sink_host.c */
 int sink_main(int control_fd, int config_fd, int link_fd);
 int monitor_main(int control_fd, int config_fd);
+/* core/proc/inventory_host.c: started by the core, not by the supervisor; see there. */
+int inventory_main(int control_fd, int config_fd);
 /* core/daemon/core_main.c */
 int core_main(int control_fd, int config_fd);
 

@@ -4,8 +4,14 @@
 
 #include "task/submission.h"
 
-/* Fills submission->hosts, each host once, in order of first appearance. */
+/* May it be an account's name? Without blanks, and not like an option. */
+bool hosts_user_valid(const char *user);
+
+/*
+ * Fills submission->hosts, each host once, in order of first appearance; what the task does not say of a host is as
+ * the inventory has it.
+ */
 void hosts_read(struct submission *submission, struct json_object *hosts, struct json_object *exclude,
-		const struct task_limits *limits, struct problems *problems);
+		const struct submission_rules *rules, struct problems *problems);
 
 #endif

@@ -362,14 +362,16 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 	}
 	read_members(s, rules->limits, problems);
 	read_others(s, problems);
-	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"),
-		   rules->limits, problems);
+	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"), rules,
+		   problems);
 	choose_executor(s, rules->executors, problems);
 	read_payload(s, rules->executors, problems);
 	check_pool(s, rules->pools, problems);
 	if (problems->count)
 		return drover_error_set(err, DROVER_EINVALID, "the task has %zu error%s", problems->count,
 					problems->count == 1 ? "" : "s");
+	if (s->needs_inventory)
+		return drover_error_set(err, DROVER_ERETRY, "the task names a group, and %s", rules->inventory_missing);
 	fill_defaults(s, rules);
 	fill_digest(s);
 	return 0;
@@ -393,5 +395,7 @@ void submission_dispose(struct submission *s)
 	free(s->payload);
 	free(s->labels);
 	json_object_put(s->root);
+	json_object_put(s->merged_vars);
+	inventory_unref(s->inventory);
 	*s = (struct submission){ .executor = -1 };
 }

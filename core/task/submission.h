@@ -9,6 +9,7 @@
 #include <drover/store.h>
 
 #include "task/executors.h"
+#include "task/inventory.h"
 #include "task/limits.h"
 #include "task/problems.h"
 
@@ -16,6 +17,8 @@ struct submission_rules {
 	const struct executors *executors;
 	const struct task_limits *limits;
 	char *const *pools; /* those that are served; NULL-terminated */
+	struct inventory *inventory;   /* what @group is resolved by, or NULL … */
+	const char *inventory_missing; /* … and why; NULL: none is configured */
 };
 
 struct submission {
@@ -29,13 +32,17 @@ struct submission {
 	char *payload, *labels; /* JSON texts */
 	struct nodeset *sets;
 	size_t set_count;
+	struct inventory *inventory;     /* a reference: hosts borrow from it */
+	struct json_object *merged_vars; /* an array that keeps what hosts' `vars` point to */
+	bool needs_inventory;            /* it names a group while there is no inventory to be read */
 	unsigned char digest[32]; /* task.body */
 	char id[TASK_ID_MAX + 1];
 };
 
 /*
  * Reads, checks and splits. On DROVER_EINVALID `problems` has been told everything that is wrong (with
- * pointer NULL where the text is no JSON). Dispose of it in any case.
+ * pointer NULL where the text is no JSON). DROVER_ERETRY: it names a group, and there is no inventory to
+ * be read now. Dispose of it in any case.
  */
 int submission_read(struct submission *submission, const void *json, size_t size, const struct submission_rules *rules,
 		    struct problems *problems, struct drover_error *err);

@@ -3,8 +3,8 @@
  *
  * Names and addresses, ranges with padding and steps (`web[001-300]`, `10.0.0.[1-50/2]`, several
  * ranges in one name), `,` union, `!` difference, `&` intersection, `^` symmetric difference, from
- * left to right, `@group` by a resolver. Names are lower-cased and kept in the order in which they
- * first appear; a name twice is one name.
+ * left to right, `@group` by a resolver (a group's name keeps its case, and may be `*`). Names are
+ * lower-cased and kept in the order in which they first appear; a name twice is one name.
  *
  * The grammar of one name: 1 to 253 of `a-z 0-9 . _ : -`, the first not `-` or `.`; so that no
  * name can be taken for an option by a program that gets it as an argument.

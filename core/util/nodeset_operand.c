@@ -167,13 +167,14 @@ static int parse_brackets(struct nodeset_cursor *cursor, struct segment *segment
 	return 0;
 }
 
-static int parse_literal(struct nodeset_cursor *cursor, struct segment *segment)
+/* A group's name may be `*`, too: every host. */
+static int parse_literal(struct nodeset_cursor *cursor, bool group, struct segment *segment)
 {
 	segment->literal = cursor->p;
 	while (*cursor->p && !blank(*cursor->p) && !strchr(",!&^[", *cursor->p)) {
 		if (*cursor->p == ']')
 			return cursor_invalid(cursor, cursor->p, "this ] closes nothing");
-		if (!name_char(*cursor->p)) {
+		if (!name_char(*cursor->p) && !(group && *cursor->p == '*')) {
 			if ((unsigned char)*cursor->p < 0x20 || (unsigned char)*cursor->p >= 0x7f)
 				return cursor_invalid(cursor, cursor->p, "the byte 0x%02x cannot be in a host name",
 						      (unsigned char)*cursor->p);
@@ -223,7 +224,8 @@ int operand_parse(struct nodeset_cursor *cursor, struct operand *operand)
 					      OPERAND_SEGMENTS / 2);
 		operand->count++;
 		*segment = (struct segment){ 0 };
-		rc = *cursor->p == '[' ? parse_brackets(cursor, segment) : parse_literal(cursor, segment);
+		rc = *cursor->p == '[' ? parse_brackets(cursor, segment)
+				      : parse_literal(cursor, operand->group, segment);
 		if (rc)
 			return rc;
 		longest += segment->longest;
@@ -280,7 +282,8 @@ size_t operand_name(const struct operand *operand, char name[NODESET_NAME_SIZE +
 
 		if (segment->literal)
 			for (size_t j = 0; j < segment->size; j++)
-				name[size++] = (char)tolower((unsigned char)segment->literal[j]);
+				name[size++] = operand->group ? segment->literal[j]
+							      : (char)tolower((unsigned char)segment->literal[j]);
 		else
 			size += (size_t)snprintf(name + size, NODESET_NAME_SIZE + 1 - size, "%0*llu",
 						 segment->ranges[segment->at].width,

@@ -50,7 +50,7 @@ void operand_dispose(struct operand *operand);
 uint64_t operand_size(const struct operand *operand);
 /* Sets it to its first name. */
 void operand_rewind(struct operand *operand);
-/* Writes the name that it is set to, lowered, and its NUL; returns its size. */
+/* Writes the name that it is set to, lowered unless it is a group's, and its NUL; returns its size. */
 size_t operand_name(const struct operand *operand, char name[NODESET_NAME_SIZE + 1]);
 /* To the next name. False: that was the last; it is at the first again. */
 bool operand_next(struct operand *operand);

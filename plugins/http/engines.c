@@ -58,6 +58,8 @@ static int write_engine(void *context, const struct drover_engine *engine)
 	for (size_t i = 0; i < engine->part_count; i++)
 		write_part(w, (const struct drover_part *)(part + i * engine->parts->size));
 	writer_array_end(w);
+	if (engine->inventory)
+		groups_write_inventory(w, engine->inventory);
 	writer_object_end(w);
 	return 0;
 }

@@ -14,6 +14,11 @@ route_handler events_stream;
 route_handler metrics_show;
 route_handler engines_list, engines_executors, engines_healthy, engines_ready;
 
+route_handler groups_list, groups_show;
+
+/* The member `inventory`. */
+void groups_write_inventory(struct writer *w, const struct drover_inventory *inventory);
+
 /* Finds the task that the path names: 0, or what is wrong is in the request's problem. */
 int tasks_find(struct request *r, int64_t *key);
 

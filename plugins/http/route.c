@@ -29,6 +29,8 @@ static const struct route routes[] = {
 	  JSON },
 	{ "GET", "/v1/engines", ROLE_READ, engines_list, "", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER, JSON },
+	{ "GET", "/v1/groups", ROLE_READ, groups_list, "limit after", ROUTE_WORKER, JSON },
+	{ "GET", "/v1/groups/{group}", ROLE_READ, groups_show, "", ROUTE_WORKER, JSON },
 	{ "GET", "/metrics", ROLE_READ, metrics_show, "", ROUTE_WORKER, "text/plain" },
 	{ "GET", "/-/healthy", ROLE_ANYBODY, engines_healthy, "", ROUTE_DIRECT, JSON },
 	{ "GET", "/-/ready", ROLE_ANYBODY, engines_ready, "", ROUTE_DIRECT, JSON },

@@ -22,6 +22,10 @@ static char *group(void *context, const char *name)
 		return xstrdup("a,@loop");
 	if (!strcmp(name, "bad"))
 		return xstrdup("x[3-1]");
+	if (!strcmp(name, "Mixed"))
+		return xstrdup("mixed1");
+	if (!strcmp(name, "*"))
+		return xstrdup("web[1-3],db1");
 	return NULL;
 }
 
@@ -70,6 +74,9 @@ static const struct {
 	{ "@web", "web1 web2 web3 db1 db2" },
 	{ "@web!@db,x", "web1 web2 web3 x" },
 	{ "x,@rack[2]", "x r2a r2b" },
+	{ "@Mixed", "mixed1" },
+	{ "@*!web[2-3]", "web1 db1" },
+	{ "@web&@rack2", "" },
 	{ "a[999999999999999999]", "a999999999999999999" },
 };
 
@@ -112,6 +119,8 @@ static const struct {
 	{ "a\001", "0x01", DROVER_EINVALID },
 	{ "h\303\266st", "0xc3", DROVER_EINVALID },
 	{ "@", "group's name is missing", DROVER_EINVALID },
+	{ "@mixed", "no group is called \"mixed\"", DROVER_EINVALID },
+	{ "w*b", "'*' cannot be in a host name", DROVER_EINVALID },
 	{ "x @nope", "column 3: no group is called \"nope\"", DROVER_EINVALID },
 	{ "@loop", "nested too deeply", DROVER_EINVALID },
 	{ "@bad", "in group \"bad\": column 3: the range ends", DROVER_EINVALID },

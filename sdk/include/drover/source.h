@@ -108,7 +108,32 @@ struct drover_engine {
 	int64_t capacity_hosts, capacity_units, running_hosts, running_units;
 	const struct drover_part *parts;
 	size_t part_count;
+	const struct drover_inventory *inventory; /* or NULL: none is configured */
 };
+
+/* The Ansible inventory that groups of hosts come from. */
+struct drover_inventory {
+	size_t size;
+	const char *state;       /* "none", "reading" (for the first time), "ok", "stale", "failed" */
+	const char *message;     /* why the last reading failed, or NULL */
+	const char *sources;     /* paths, separated by blanks */
+	int64_t read_at;         /* UTC ms: of what is in use; 0: nothing is */
+	int64_t tried_at;        /* UTC ms: of the last reading's end; 0: none has ended */
+	int64_t hosts, groups;   /* in use */
+	int64_t skipped;         /* names that are no host names, */
+	const char *skipped_are; /* and some of them, quoted; "" */
+};
+
+struct drover_host_group {
+	size_t size;
+	const char *name;
+	const char *hosts; /* as a node set, its children's too */
+	int64_t count;
+	const char *const *children; /* the groups directly in it */
+	size_t child_count;
+};
+
+typedef int drover_host_group_fn(void *context, const struct drover_host_group *group);
 
 struct drover_executor_row {
 	size_t size;
@@ -216,6 +241,17 @@ struct drover_source_services {
 		      struct drover_error *err);
 	int (*output_part)(void *core, int64_t task_key, const char *host, int stream, drover_output_want_fn *want,
 			   drover_output_fn *fn, void *context, struct drover_error *err);
+
+	/* The inventory's state; costs no reading of it. */
+	void (*inventory)(void *core, void (*fn)(void *context, const struct drover_inventory *inventory),
+			  void *context);
+	/*
+	 * The group `name` or, where it is NULL, each that comes after the name `after` (NULL: from the first), in the
+	 * order of names; only the hosts in the node set of `by` (may be NULL), and no group that has none of
+	 * these. DROVER_ENOTFOUND: no such group; DROVER_ERETRY: there is an inventory, but it could not be read yet.
+	 */
+	int (*host_groups)(void *core, const struct drover_principal *by, const char *name, const char *after,
+			   drover_host_group_fn *fn, void *context, struct drover_error *err);
 };
 
 struct drover_source {
