@@ -11,6 +11,7 @@
 #include "util/nodeset.h"
 
 #define NODE_SET_LIMIT 10000000
+#define WAIT_MS 5000 /* for its very first reading */
 
 void core_inventory(void *context, void (*fn)(void *fn_context, const struct drover_inventory *inventory),
 		    void *fn_context)
@@ -108,14 +109,14 @@ int core_host_groups(void *context, const struct drover_principal *by, const cha
 {
 	struct core *core = context;
 	struct keeper_state state;
-	struct inventory *in = keeper_take(core->inventory, 0, &state);
+	struct inventory *in = keeper_take(core->inventory, WAIT_MS, &state);
 	struct showing showing = { .fn = fn, .context = fn_context };
 	int code = restrict_to(&showing, by, err);
 
 	atomic_store(&core->last_request, clock_boot_ms());
 	if (code)
 		goto out;
-	if (!in && strcmp(state.state, "none"))
+	if (!in && name && strcmp(state.state, "none"))
 		code = drover_error_set(err, DROVER_ERETRY, "the inventory %s%s",
 					*state.message ? "cannot be read: " : "has not been read yet", state.message);
 	else if (!name && in)

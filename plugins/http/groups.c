@@ -86,7 +86,6 @@ int groups_list(struct request *r)
 	if (r->problem.kind)
 		return 0;
 	writer_object(&r->out, NULL);
-	services->inventory(r->server->core, write_inventory, &r->out);
 	writer_array(&r->out, "items");
 	code = services->host_groups(r->server->core, &r->access.by, NULL, after, list_one, &l, &err);
 	if (code && code != PAGE_FULL)
@@ -94,6 +93,7 @@ int groups_list(struct request *r)
 	writer_array_end(&r->out);
 	if (l.more)
 		writer_string(&r->out, "next", l.last);
+	services->inventory(r->server->core, write_inventory, &r->out);
 	writer_object_end(&r->out);
 	return MHD_HTTP_OK;
 }

@@ -248,7 +248,8 @@ struct drover_source_services {
 	/*
 	 * The group `name` or, where it is NULL, each that comes after the name `after` (NULL: from the first), in the
 	 * order of names; only the hosts in the node set of `by` (may be NULL), and no group that has none of
-	 * these. DROVER_ENOTFOUND: no such group; DROVER_ERETRY: there is an inventory, but it could not be read yet.
+	 * these. DROVER_ENOTFOUND: no such group; DROVER_ERETRY: the inventory could not be read yet (where all are
+	 * asked for, there is none then). May wait some seconds for the very first reading.
 	 */
 	int (*host_groups)(void *core, const struct drover_principal *by, const char *name, const char *after,
 			   drover_host_group_fn *fn, void *context, struct drover_error *err);
