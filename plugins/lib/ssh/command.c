@@ -150,9 +150,10 @@ enum host_state command_running(struct host *h)
 {
 	bool alive = ssh_event_dopoll(h->poll, 0) != SSH_ERROR && !host_disconnected(h);
 
-	if (h->closed || !alive)
-		return h->exited ? exited(h) : lost(h);
-	if (!h->input_ended)
+	/* libssh takes in what has come while it sends, too: so all that is judged afterwards. */
+	if (alive && !h->closed && !h->input_ended)
 		send_input(h);
+	if (h->closed || !alive || host_disconnected(h))
+		return h->exited ? exited(h) : lost(h);
 	return HOST_RUNNING;
 }
