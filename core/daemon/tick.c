@@ -152,7 +152,7 @@ void core_tick(struct core *core)
 	struct engine_load load;
 
 	core_view_update(core);
-	engine_wake(core->engine);
+	engine_tick(core->engine);
 	engine_load(core->engine, &load);
 	if (is_due(now, &core->next_pulse, PULSE_MS))
 		control_pulse(core->control, &(struct control_pulse){ .store_ok = writer_store_ok(core->writer),

@@ -28,6 +28,7 @@ struct claimed_unit {
 	struct active_task *task;
 	struct drover_claim claim;
 	int64_t expected; /* hosts, counted as being claimed */
+	int64_t changes;  /* task->changes when the claim was put */
 	struct loaded_hosts hosts;
 };
 
@@ -148,7 +149,8 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 
 	if (code)
 		log_error("cannot claim units: %s", err->message);
-	for (size_t i = 0; i < job->count; i++) {
+	/* From the last on: what is given back last is taken first. */
+	for (size_t i = job->count; i-- > 0;) {
 		struct claimed_unit *unit = &job->units[i];
 		struct active_task *task = unit->task;
 
@@ -160,8 +162,10 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 			start_unit(e, unit);
 		} else {
 			task->running--;
-			if (code && !task->cancelled)
+			if ((code || unit->claim.later) && !task->ending)
 				ready_return(&e->ready, &task->ready, unit->claim.unit);
+			if (!code && unit->claim.later)
+				changes_block(task, unit->changes);
 			task_release(e, task);
 		}
 		hosts_dispose(&unit->hosts);
@@ -182,7 +186,21 @@ static bool has_room(int64_t running, int64_t more, int64_t capacity)
 	return !capacity || !running || running + more <= capacity;
 }
 
-static bool fits(void *context, struct ready_task *ready)
+static bool has_node_room(const struct engine *e, int64_t hosts)
+{
+	return has_room(e->running_hosts + e->claiming_hosts, hosts, e->options.capacity_hosts) &&
+	       has_room(e->running_units + e->claiming_units, 1, e->options.capacity_units);
+}
+
+/* Where the node itself has room, `waiting` lacks its own executor's. */
+static bool shares(void *context, struct ready_task *waiting, struct ready_task *task)
+{
+	const struct active_task *w = (const struct active_task *)waiting, *t = (const struct active_task *)task;
+
+	return !has_node_room(context, unit_hosts(w)) || w->executor == t->executor;
+}
+
+static enum ready_fit fits(void *context, struct ready_task *ready)
 {
 	struct engine *e = context;
 	struct active_task *task = (struct active_task *)ready;
@@ -190,15 +208,16 @@ static bool fits(void *context, struct ready_task *ready)
 	const struct executor_slot *slot;
 	int64_t hosts = unit_hosts(task);
 
-	if (task->executor < 0)
-		return false;
+	if (task->executor < 0 || task->blocked_at || (task->task.fanout && task->wants.head))
+		return READY_NOT_NOW;
 	executor = &e->options.executors->items[task->executor];
 	slot = &e->slots[task->executor];
-	return slot->link && slot->ready && slot->not_before <= clock_boot_ms() &&
-	       has_room(e->running_hosts + e->claiming_hosts, hosts, e->options.capacity_hosts) &&
-	       has_room(e->running_units + e->claiming_units, 1, e->options.capacity_units) &&
-	       has_room(slot->running_hosts, hosts, executor->capacity_hosts) &&
-	       has_room(slot->running_units, 1, executor->capacity_units);
+	if (!slot->link || !slot->ready || slot->not_before > clock_boot_ms())
+		return READY_NOT_NOW;
+	return has_node_room(e, hosts) && has_room(slot->running_hosts, hosts, executor->capacity_hosts) &&
+			       has_room(slot->running_units, 1, executor->capacity_units)
+		       ? READY_FITS
+		       : READY_NO_ROOM;
 }
 
 static bool may_claim_more(const struct engine *e)
@@ -206,8 +225,18 @@ static bool may_claim_more(const struct engine *e)
 	return e->claiming_hosts < CLAIM_HOSTS || e->claiming_units < CLAIM_UNITS;
 }
 
+/*
+ * How many intents come with the claim. In a task that may be aborted, one: its executor asks for the others as
+ * it comes to them, so that none is begun that need not be.
+ */
+static int64_t first_window(const struct engine *e, const struct active_task *task)
+{
+	return task->task.max_failed_as ? 1 : e->options.executors->items[task->executor].window;
+}
+
 void claim_units(struct engine *e)
 {
+	const struct ready_rules rules = { .fits = fits, .shares = shares, .context = e };
 	struct ready_task *ready;
 	struct claim_job *job = NULL;
 	size_t room = 0;
@@ -215,7 +244,7 @@ void claim_units(struct engine *e)
 
 	if (e->draining || e->unstored > e->options.result_backlog)
 		return;
-	while (may_claim_more(e) && ready_take(&e->ready, fits, e, &ready, &number)) {
+	while (may_claim_more(e) && ready_take(&e->ready, &rules, &ready, &number)) {
 		struct active_task *task = (struct active_task *)ready;
 
 		if (!job || job->count == room) {
@@ -228,10 +257,9 @@ void claim_units(struct engine *e)
 		}
 		job->units[job->count++] = (struct claimed_unit){
 			.task = task,
-			.claim = { .task_key = task->key,
-				   .unit = number,
-				   .window = e->options.executors->items[task->executor].window },
+			.claim = { .task_key = task->key, .unit = number, .window = first_window(e, task) },
 			.expected = unit_hosts(task),
+			.changes = task->changes,
 		};
 		job->job.weight += unit_hosts(task);
 		task->running++;

@@ -59,7 +59,7 @@ static void end_done(struct job *base, int code, const struct drover_error *err)
 		log_error("cannot store the end of task %s unit %lld: %s", task->task.id, (long long)job->end.unit,
 			  err->message);
 	task->running--;
-	if (!code && job->end.ready && !task->cancelled)
+	if (!code && job->end.ready && !task->ending)
 		ready_return(&e->ready, &task->ready, job->end.unit);
 	hub_unit(e->hub, task->task.id, job->end.unit, job->end.ready ? "ready" : "done", job->end.attempt);
 	task_release(e, task);
@@ -93,7 +93,7 @@ static const struct rule *choose_rule(const struct engine *e, const struct runni
 {
 	if (how == EXEC_STOPPED && unit->shutdown)
 		return &shutdown_rule;
-	if (how == EXEC_NOT_STARTED && unit->attempt >= e->options.max_attempts)
+	if (how == EXEC_NOT_STARTED && unit->tries >= e->options.max_attempts)
 		return &never_started_rule;
 	return &rules[how];
 }
@@ -125,6 +125,11 @@ void ending_put(struct engine *e, struct running_unit *unit, const struct exec_e
 	};
 	if (unit->task->task.rerun_lost && rule->begun == DROVER_LOST)
 		job->end.begun = DROVER_PENDING;
+	if (how == EXEC_DEADLINE && unit->wanted && unit->task->task.fanout) {
+		/* They waited for the fan-out, not for an answer: their turn comes in an attempt of its own. */
+		job->end.rest = DROVER_PENDING;
+		job->end.excused = true;
+	}
 	if (unit->left || unit->notes) {
 		describe(rule, unit, ended, job->message, sizeof(job->message));
 		job->end.message = job->message;

@@ -56,6 +56,8 @@ void engine_free(struct engine *e)
 		running_free(e, unit);
 	HASH_ITER (hh, e->tasks, task, next_task) {
 		task->running = 0;
+		task->asking = task->advancing = false;
+		task->ending = true;
 		ready_drop(&e->ready, &task->ready);
 		task_release(e, task);
 	}
@@ -98,6 +100,12 @@ struct active_task *engine_task_copy(const struct drover_task *from, int executo
 		.unit_size = from->unit_size,
 		.units = from->units,
 		.expires_at = from->expires_at,
+		.waves = from->waves,
+		.wave = from->wave,
+		.wave_units = from->wave_units,
+		.next_wave_at = from->next_wave_at,
+		.max_failed_as = from->max_failed_as,
+		.concurrency_key = xstrdup(from->concurrency_key),
 	};
 	return task;
 }
@@ -109,12 +117,16 @@ void engine_task_free(struct active_task *task)
 	free((char *)task->task.type);
 	free((char *)task->task.payload);
 	free((char *)task->task.credential);
+	free((char *)task->task.concurrency_key);
+	wants_drop(task);
 	free(task);
 }
 
 void task_release(struct engine *e, struct active_task *task)
 {
-	if (task->running || ready_count(&task->ready))
+	bool more_waves = !task->ending && task->task.wave + 1 < task->task.waves;
+
+	if (task->running || task->asking || task->advancing || ready_count(&task->ready) || more_waves)
 		return;
 	HASH_DEL(e->tasks, task);
 	ready_drop(&e->ready, &task->ready);
@@ -124,7 +136,7 @@ void task_release(struct engine *e, struct active_task *task)
 void engine_task_accepted(struct engine *e, struct active_task *task)
 {
 	HASH_ADD(hh, e->tasks, key, sizeof(task->key), task);
-	ready_add(&e->ready, &task->ready, task->task.priority, 0, task->task.units);
+	ready_add(&e->ready, &task->ready, task->task.priority, 0, task->task.wave_units);
 	engine_wake(e);
 }
 
@@ -135,7 +147,7 @@ void engine_task_found(struct engine *e, const struct drover_task *from)
 	if (task->executor < 0)
 		log_warning("task %s waits: its executor %s is not configured any more", from->id, from->executor);
 	HASH_ADD(hh, e->tasks, key, sizeof(task->key), task);
-	ready_add(&e->ready, &task->ready, from->priority, from->units, from->units);
+	ready_add(&e->ready, &task->ready, from->priority, from->wave_units, from->wave_units);
 }
 
 void engine_unit_ready(struct engine *e, int64_t task_key, int64_t unit)
@@ -182,7 +194,7 @@ void engine_task_cancelled(struct engine *e, int64_t task_key)
 
 	if (!task)
 		return;
-	task->cancelled = true;
+	task->cancelled = task->ending = true;
 	ready_drop(&e->ready, &task->ready);
 	HASH_ITER (hh, e->units, unit, next)
 		if (unit->task == task)

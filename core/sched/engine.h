@@ -50,8 +50,17 @@ void engine_task_accepted(struct engine *engine, struct active_task *task);
 void engine_task_found(struct engine *engine, const struct drover_task *task);
 void engine_unit_ready(struct engine *engine, int64_t task_key, int64_t unit);
 void engine_tasks_found(struct engine *engine);
+/* Whether engine_task_changed wants to hear of a task's changes. Any thread. */
+bool engine_cares_for(const struct drover_task *task);
+/* A change of such a task was committed; of `task` the numbers, states and the concurrency key are read. */
+void engine_task_changed(struct engine *engine, const struct drover_task *task);
+/* Four times a second: what happens by the clock. */
+void engine_tick(struct engine *engine);
 /* It was cancelled in the store: ends its hosts here, too. */
 void engine_task_cancelled(struct engine *engine, int64_t task_key);
+
+/* Somebody begins or ceases to watch what its hosts print. */
+void engine_watch(struct engine *engine, const char *task, bool watched);
 
 /* When the first of its tasks expires, UTC ms; 0: none does. */
 int64_t engine_next_expiry(const struct engine *engine);

@@ -10,6 +10,17 @@
 #include "sched/engine.h"
 #include "sched/ready.h"
 
+/* Hosts that a unit's process waits for: positions [first, first + count) of the unit. */
+struct want {
+	struct want *next;
+	uint64_t handle;
+	size_t first, count;
+};
+
+struct want_list {
+	struct want *head, *tail;
+};
+
 /* A task that may still need the engine. */
 struct active_task {
 	struct ready_task ready; /* first: the queue's view of it */
@@ -18,6 +29,18 @@ struct active_task {
 	int executor;            /* position, -1: not configured any more */
 	int64_t running;         /* units claimed, being claimed or being ended */
 	bool cancelled;
+	bool ending; /* nothing of it is claimed any more */
+	/*
+	 * What its claims and intents depend on: `changes` counts what was heard of that. What was refused for
+	 * now is asked for again after the next change, or after a while (other engines' changes are not heard of).
+	 */
+	int64_t changes;
+	int64_t blocked_at;     /* CLOCK_BOOTTIME ms; 0: it is not */
+	struct want_list wants; /* hosts that its units have asked for, in order */
+	bool asking;            /* an intent of it is under way */
+	bool advancing;         /* … the opening of its next wave */
+	int watchers;           /* of its output */
+	unsigned watched;       /* 1 to 255: changes with each watcher who comes */
 	UT_hash_handle hh;
 };
 
@@ -27,10 +50,13 @@ struct running_unit {
 	struct active_task *task;
 	int64_t unit;
 	int attempt;
+	int tries; /* attempts that count, with this one */
 	int executor;
 	size_t count;     /* hosts that it was given */
+	size_t wanted;    /* of them asked for, and not yet granted or refused */
 	size_t left;      /* of them without a result */
 	int64_t *indexes; /* of each in the task */
+	char **hosts;     /* their names; one allocation */
 	bool *reported;
 	char *notes;   /* what its process did wrong, or NULL */
 	bool stopped;  /* by us, before its deadline */
@@ -77,6 +103,20 @@ extern const struct exec_link_events running_events;
 void running_start(struct engine *engine, struct active_task *task, const struct drover_claim *claim,
 		   struct exec_unit *unit);
 void running_free(struct engine *engine, struct running_unit *unit);
+struct running_unit *running_find(struct engine *engine, uint64_t handle);
+/* watching.c */
+char **watching_names(const struct drover_target *targets, size_t count);
+void watching_tell(struct engine *engine, const struct running_unit *unit);
+void watching_output(void *context, uint64_t handle, const struct exec_output *output);
+/* wants.c */
+void wants_add(struct engine *engine, struct running_unit *unit, size_t first, size_t count);
+/* Asks the store for what waits, unless that is under way or was refused for now. */
+void wants_put(struct engine *engine, struct active_task *task);
+void wants_drop(struct active_task *task);
+/* waves.c */
+void waves_advance(struct engine *engine, struct active_task *task);
+/* changes.c: nothing more is granted to the task at present, as of when it had heard of `changes`. */
+void changes_block(struct active_task *task, int64_t changes);
 /* results.c */
 void results_add(struct engine *engine, struct running_unit *unit, size_t position, enum drover_status status,
 		 const struct drover_report *report);

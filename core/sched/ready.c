@@ -29,6 +29,9 @@ static void unlink_task(struct ready_queue *queue, struct ready_task *task)
 
 	if (!task->next)
 		return;
+	if (queue->reserved == task)
+		queue->reserved = NULL;
+	task->passed = 0;
 	if (*ring == task)
 		*ring = task->next == task ? NULL : task->next;
 	task->previous->next = task->next;
@@ -49,6 +52,14 @@ void ready_add(struct ready_queue *queue, struct ready_task *task, int priority,
 	task->total = total;
 	queue->units += total - fresh;
 	if (ready_count(task))
+		link_last(queue, task);
+}
+
+void ready_open(struct ready_queue *queue, struct ready_task *task, int64_t count)
+{
+	task->total += count;
+	queue->units += count;
+	if (count)
 		link_last(queue, task);
 }
 
@@ -78,6 +89,9 @@ static int64_t take_unit(struct ready_queue *queue, struct ready_task *task)
 	int64_t unit = task->returned_count ? task->returned[--task->returned_count] : task->fresh++;
 
 	queue->units--;
+	task->passed = 0;
+	if (queue->reserved == task)
+		queue->reserved = NULL;
 	/* Its turn has passed: the ring goes on to the next task. */
 	queue->rings[task->priority] = task->next;
 	if (!ready_count(task))
@@ -85,19 +99,44 @@ static int64_t take_unit(struct ready_queue *queue, struct ready_task *task)
 	return unit;
 }
 
-bool ready_take(struct ready_queue *queue, ready_fits_fn *fits, void *context, struct ready_task **task, int64_t *unit)
+/* Whether room is kept for another task that this one would take it from. */
+static bool is_held_back(const struct ready_queue *queue, const struct ready_rules *rules, struct ready_task *task)
 {
+	struct ready_task *reserved = queue->reserved;
+
+	return reserved && reserved != task && reserved->priority >= task->priority &&
+	       rules->fits(rules->context, reserved) != READY_NOT_NOW && rules->shares(rules->context, reserved, task);
+}
+
+static void pass_over(struct ready_queue *queue, const struct ready_rules *rules, struct ready_task *passed,
+		      struct ready_task *by)
+{
+	if (!passed || !rules->shares(rules->context, passed, by))
+		return;
+	if (++passed->passed >= READY_PATIENCE && !queue->reserved)
+		queue->reserved = passed;
+}
+
+bool ready_take(struct ready_queue *queue, const struct ready_rules *rules, struct ready_task **task, int64_t *unit)
+{
+	struct ready_task *too_large = NULL; /* the first in order */
+
 	for (int priority = READY_PRIORITIES - 1; priority >= 0; priority--) {
 		struct ready_task *first = queue->rings[priority], *t = first;
 
 		if (!first)
 			continue;
 		do {
-			if (fits(context, t)) {
+			enum ready_fit fit = rules->fits(rules->context, t);
+
+			if (fit == READY_FITS && !is_held_back(queue, rules, t)) {
+				pass_over(queue, rules, too_large, t);
 				*task = t;
 				*unit = take_unit(queue, t);
 				return true;
 			}
+			if (fit == READY_NO_ROOM && !too_large)
+				too_large = t;
 			t = t->next;
 		} while (t != first);
 	}

@@ -12,7 +12,7 @@
 
 #define NOTES_MAX 1024
 
-static struct running_unit *find(struct engine *e, uint64_t handle)
+struct running_unit *running_find(struct engine *e, uint64_t handle)
 {
 	struct running_unit *unit;
 
@@ -25,6 +25,7 @@ void running_free(struct engine *e, struct running_unit *unit)
 	HASH_DEL(e->units, unit);
 	free(unit->indexes);
 	free(unit->reported);
+	free(unit->hosts);
 	free(unit->notes);
 	free(unit);
 }
@@ -39,10 +40,12 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	unit->task = task;
 	unit->unit = claim->unit;
 	unit->attempt = claim->attempt;
+	unit->tries = claim->attempt - claim->excused;
 	unit->executor = task->executor;
 	unit->count = unit->left = count;
 	unit->indexes = memcpy(xcalloc(count, sizeof(int64_t)), exec->indexes, count * sizeof(int64_t));
 	unit->reported = xcalloc(count, sizeof(bool));
+	unit->hosts = watching_names(exec->info.targets, count);
 	HASH_ADD(hh, e->units, handle, sizeof(unit->handle), unit);
 	e->running_hosts += (int64_t)count;
 	e->running_units++;
@@ -61,6 +64,8 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	exec->handle = unit->handle;
 	exec->info.deadline = clock_boot_ms() + task->task.timeout;
 	exec_link_execute(slot->link, exec);
+	if (task->watchers)
+		watching_tell(e, unit);
 }
 
 static void add_note(struct running_unit *unit, const char *text)
@@ -92,7 +97,7 @@ static void on_draining(void *context)
 static void on_started(void *context, uint64_t handle, int pid)
 {
 	struct executor_slot *slot = context;
-	struct running_unit *unit = find(slot->engine, handle);
+	struct running_unit *unit = running_find(slot->engine, handle);
 
 	if (unit)
 		log_debug("task %s unit %lld attempt %d runs as process %d", unit->task->task.id, (long long)unit->unit,
@@ -104,7 +109,7 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 {
 	struct executor_slot *slot = context;
 	struct engine *e = slot->engine;
-	struct running_unit *unit = find(e, handle);
+	struct running_unit *unit = running_find(e, handle);
 
 	if (!unit || unit->executor != (int)slot->position)
 		return;
@@ -127,7 +132,7 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 static void on_note(void *context, uint64_t handle, const char *text)
 {
 	struct executor_slot *slot = context;
-	struct running_unit *unit = find(slot->engine, handle);
+	struct running_unit *unit = running_find(slot->engine, handle);
 
 	if (!unit)
 		return;
@@ -139,74 +144,17 @@ static void on_note(void *context, uint64_t handle, const char *text)
 static void on_ended(void *context, const struct exec_ended *ended)
 {
 	struct executor_slot *slot = context;
-	struct running_unit *unit = find(slot->engine, ended->handle);
+	struct running_unit *unit = running_find(slot->engine, ended->handle);
 
 	if (unit && unit->executor == (int)slot->position)
 		ending_put(slot->engine, unit, ended);
-}
-
-/* ------------------------------------------------------------------------------ further intents */
-
-struct begin_job {
-	struct job job;
-	struct engine *engine;
-	uint64_t handle;
-	size_t first, count;
-	size_t intent_count;
-	struct drover_intent intents[];
-};
-
-static int run_begin(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
-		     struct drover_error *err)
-{
-	struct begin_job *job = (struct begin_job *)base;
-
-	return ops->intend(session, job->intents, job->intent_count, err);
-}
-
-static void begin_done(struct job *base, int code, const struct drover_error *err)
-{
-	struct begin_job *job = (struct begin_job *)base;
-	struct running_unit *unit = find(job->engine, job->handle);
-	bool granted = !code;
-
-	if (code)
-		log_error("cannot store an intent: %s", err->message);
-	for (size_t i = 0; i < job->intent_count; i++)
-		granted = granted && job->intents[i].granted;
-	if (unit && job->engine->slots[unit->executor].link)
-		exec_link_grant(job->engine->slots[unit->executor].link, job->handle, job->first, job->count,
-				granted && !unit->stopped);
-	free(job);
-}
-
-/* Positions [first, first + count) of the unit, as runs of neighbouring indexes of the task. */
-static size_t make_intents(const struct engine *e, const struct running_unit *unit, size_t first, size_t count,
-			   struct drover_intent *intents)
-{
-	size_t runs = 0;
-
-	for (size_t i = first; i < first + count; i++) {
-		if (runs && intents[runs - 1].first + intents[runs - 1].count == unit->indexes[i]) {
-			intents[runs - 1].count++;
-			continue;
-		}
-		intents[runs++] = (struct drover_intent){ .task_key = unit->task->key,
-							  .unit = unit->unit,
-							  .incarnation = e->options.incarnation,
-							  .attempt = unit->attempt,
-							  .first = unit->indexes[i],
-							  .count = 1 };
-	}
-	return runs;
 }
 
 static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
 {
 	struct executor_slot *slot = context;
 	struct engine *e = slot->engine;
-	struct running_unit *unit = find(e, handle);
-	struct begin_job *job;
+	struct running_unit *unit = running_find(e, handle);
 
 	if (!unit || unit->executor != (int)slot->position)
 		return;
@@ -215,14 +163,7 @@ static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
 		exec_link_grant(slot->link, handle, first, count, false);
 		return;
 	}
-	job = xcalloc(1, sizeof(*job) + count * sizeof(struct drover_intent));
-	job->job = (struct job){ .run = run_begin, .done = begin_done, .weight = (int64_t)count, .on_loop = true };
-	job->engine = e;
-	job->handle = handle;
-	job->first = first;
-	job->count = count;
-	job->intent_count = make_intents(e, unit, first, count, job->intents);
-	writer_put(e->writer, &job->job);
+	wants_add(e, unit, first, count);
 }
 
 /* The executor host died; the supervisor sees to it that nothing of its units lives on. */
@@ -255,4 +196,5 @@ const struct exec_link_events running_events = {
 	.note = on_note,
 	.ended = on_ended,
 	.closed = on_closed,
+	.output = watching_output,
 };

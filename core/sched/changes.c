@@ -1,0 +1,75 @@
+/*
+ * changes.c - what a task's claims and intents depend on has changed: hosts have ended and make room in its
+ * fan-out, an older task with its concurrency key has ended, its waves have ended, it is being aborted.
+ *
+ * The store decides all of that; here is only when it is asked again. No wake-up is lost: what a refusal
+ * was based on is known by task->changes, and a change that came in between unblocks at once.
+ */
+#include <string.h>
+
+#include "sched/engine_state.h"
+#include "util/clock.h"
+
+#define ASK_AGAIN 1000 /* ms: changes that other engines make are not heard of */
+
+bool engine_cares_for(const struct drover_task *task)
+{
+	return task->fanout || task->waves > 1 || task->max_failed_as || task->concurrency_key;
+}
+
+void changes_block(struct active_task *task, int64_t changes)
+{
+	if (task->changes == changes)
+		task->blocked_at = clock_boot_ms();
+}
+
+static void unblock(struct engine *e, struct active_task *task)
+{
+	task->changes++;
+	task->blocked_at = 0;
+	wants_put(e, task);
+}
+
+/* The tasks that may have waited for one with that key. */
+static void release_key(struct engine *e, const char *key)
+{
+	struct active_task *task, *next;
+
+	HASH_ITER (hh, e->tasks, task, next)
+		if (task->task.concurrency_key && !strcmp(task->task.concurrency_key, key))
+			unblock(e, task);
+}
+
+void engine_task_changed(struct engine *e, const struct drover_task *now)
+{
+	bool open = now->state == DROVER_TASK_QUEUED || now->state == DROVER_TASK_RUNNING;
+	struct active_task *task;
+
+	if (drover_task_state_is_final(now->state) && now->concurrency_key)
+		release_key(e, now->concurrency_key);
+	HASH_FIND(hh, e->tasks, &now->key, sizeof(now->key), task);
+	if (task) {
+		task->task.next_wave_at = now->next_wave_at;
+		unblock(e, task);
+		if (!open) {
+			task->ending = true;
+			ready_drop(&e->ready, &task->ready);
+		}
+		waves_advance(e, task);
+		task_release(e, task);
+	}
+	engine_wake(e);
+}
+
+void engine_tick(struct engine *e)
+{
+	struct active_task *task, *next;
+	int64_t now = clock_boot_ms();
+
+	HASH_ITER (hh, e->tasks, task, next) {
+		if (task->blocked_at && now - task->blocked_at >= ASK_AGAIN)
+			unblock(e, task);
+		waves_advance(e, task);
+	}
+	engine_wake(e);
+}
