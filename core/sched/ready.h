@@ -4,9 +4,9 @@
  * Pure bookkeeping of one thread: no clock, no store. A task in the queue has units that were never
  * claimed (a counter) and units that came back (a list); those that came back go first.
  *
- * A unit that there is no room for is passed over, so that what is free is used; but not for ever. After
- * READY_PATIENCE turns room is kept for it: of what is as urgent or less, nothing that would use the
- * same room is taken before it.
+ * A unit that there is no room for when its turn comes is passed over, so that what is free is used; but
+ * not for ever. After READY_PATIENCE such turns room is kept for it: of what is as urgent or less,
+ * nothing that would use the same room is taken before it.
  */
 #ifndef SCHED_READY_H
 #define SCHED_READY_H
@@ -22,7 +22,7 @@
 struct ready_task {
 	struct ready_task *previous, *next; /* the ring of its priority; NULL: not queued */
 	int priority;
-	int passed;           /* turns in which another was taken since there was no room for this */
+	int passed;           /* turns of its that went to another, since there was no room for this */
 	int64_t fresh, total; /* units [fresh, total) were never claimed */
 	int64_t *returned;    /* owned */
 	size_t returned_count, returned_room;

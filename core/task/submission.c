@@ -11,6 +11,7 @@
 #include "task/hosts.h"
 #include "task/json.h"
 #include "task/payload.h"
+#include "task/thresholds.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/ulid.h"
@@ -47,6 +48,10 @@ static const struct field fields[] = {
 	{ "timeout", FIELD_DURATION, AT(timeout), 1, 7 * DAY_MS },
 	{ "host_timeout", FIELD_DURATION, AT(host_timeout), 1, 7 * DAY_MS },
 	{ "connect_timeout", FIELD_DURATION, AT(connect_timeout), 1, DAY_MS },
+	{ "wave_pause", FIELD_DURATION, AT(wave_pause), 0, 7 * DAY_MS },
+	{ "concurrency_key", FIELD_TEXT, AT(concurrency_key), 1, 200 },
+	{ "waves", FIELD_OTHER, 0, 0, 0 },
+	{ "max_failed", FIELD_OTHER, 0, 0, 0 },
 	{ "priority", FIELD_OTHER, 0, 1, 100 },
 	{ "expires_in", FIELD_OTHER, 0, 1, 365 * DAY_MS },
 	{ "on_lost", FIELD_OTHER, 0, 0, 0 },
@@ -108,7 +113,8 @@ static void read_field(struct submission *s, const struct field *field, struct j
 	switch (field->kind) {
 	case FIELD_TEXT:
 		if (!text_ok(value, field->low, field->high, false))
-			problems_add(problems, pointer, "must be text of at most %lld bytes", (long long)field->high);
+			problems_add(problems, pointer, "must be text of %s%lld bytes",
+				     field->low ? "1 to " : "at most ", (long long)field->high);
 		else
 			*(const char **)member = json_object_get_string(value);
 		break;
@@ -328,7 +334,7 @@ static void fill_defaults(struct submission *s, const struct submission_rules *r
 		t->output_limit = rules->limits->output_default;
 	t->executor = rules->executors->items[s->executor].name;
 	t->hosts = (int64_t)s->host_count;
-	t->units = (t->hosts + t->unit_size - 1) / t->unit_size;
+	thresholds_split(s);
 	t->counts[DROVER_PENDING] = t->hosts;
 	t->state = DROVER_TASK_QUEUED;
 }
@@ -364,6 +370,7 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 	read_others(s, problems);
 	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"), rules,
 		   problems);
+	thresholds_read(s, problems);
 	choose_executor(s, rules->executors, problems);
 	read_payload(s, rules->executors, problems);
 	check_pool(s, rules->pools, problems);
@@ -377,15 +384,6 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 	return 0;
 }
 
-struct drover_unit_spec submission_unit(const struct submission *s, int64_t unit)
-{
-	int64_t first = unit * s->task.unit_size;
-	int64_t left = s->task.hosts - first;
-
-	return (struct drover_unit_spec){ .first = first,
-					  .count = left < s->task.unit_size ? left : s->task.unit_size };
-}
-
 void submission_dispose(struct submission *s)
 {
 	for (size_t i = 0; i < s->set_count; i++)
@@ -394,6 +392,8 @@ void submission_dispose(struct submission *s)
 	free(s->hosts);
 	free(s->payload);
 	free(s->labels);
+	free(s->options);
+	free(s->wave_ends);
 	json_object_put(s->root);
 	json_object_put(s->merged_vars);
 	inventory_unref(s->inventory);

@@ -29,7 +29,9 @@ struct submission {
 
 	/* owned */
 	struct json_object *root;
-	char *payload, *labels; /* JSON texts */
+	char *payload, *labels, *options; /* JSON texts */
+	int64_t *wave_ends;               /* of each wave: the hosts of it and those before it */
+	size_t wave_count;
 	struct nodeset *sets;
 	size_t set_count;
 	struct inventory *inventory;     /* a reference: hosts borrow from it */
@@ -47,7 +49,7 @@ struct submission {
 int submission_read(struct submission *submission, const void *json, size_t size, const struct submission_rules *rules,
 		    struct problems *problems, struct drover_error *err);
 void submission_dispose(struct submission *submission);
-/* Unit number `unit` of a split by unit_size. */
+/* Unit number `unit` of the split: by waves, then by unit_size. */
 struct drover_unit_spec submission_unit(const struct submission *submission, int64_t unit);
 
 #endif
