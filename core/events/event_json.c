@@ -1,6 +1,8 @@
 /* event_json.c - see event_json.h. */
 #include "events/event_json.h"
 
+#include <sodium.h>
+
 #include "task/json.h"
 #include "util/clock.h"
 
@@ -70,5 +72,61 @@ void event_json_unit(const char *task, int64_t unit, const char *state, int atte
 	member(out, "state", state);
 	buf_printf(out, ",\"attempt\":%d", attempt);
 	member(out, "engine", node);
+	buf_char(out, '}');
+}
+
+static void member_if(struct buf *out, const char *key, const char *text)
+{
+	if (text && *text)
+		member(out, key, text);
+}
+
+void event_json_audit(const struct drover_audit *line, int64_t seq, const char *node, struct buf *out)
+{
+	static const char *const roles[] = { NULL, "read", "submit", "admin" };
+	const struct drover_principal *by = line->by;
+
+	buf_printf(out, "{\"seq\":%lld,\"kind\":\"audit\"", (long long)seq);
+	member_time(out, "time", clock_utc_ms());
+	member(out, "node", node);
+	member(out, "action", line->action);
+	member(out, "result", line->result);
+	if (by) {
+		member(out, "by", by->name);
+		member_if(out, "role", by->role <= DROVER_ROLE_ADMIN ? roles[by->role] : NULL);
+		member_if(out, "token", by->token);
+		member_if(out, "from", by->from);
+	}
+	member_if(out, "task", line->task);
+	member_if(out, "detail", line->detail);
+	if (line->times > 1)
+		buf_printf(out, ",\"times\":%lld", (long long)line->times);
+	buf_char(out, '}');
+}
+
+static void put_base64(struct buf *out, const void *data, size_t size)
+{
+	size_t room = sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL);
+
+	buf_reserve(out, room);
+	sodium_bin2base64(out->data + out->size, room, data, size, sodium_base64_VARIANT_ORIGINAL);
+	out->size += room - 1; /* without its NUL */
+}
+
+void event_json_output(const struct shown_item *item, struct buf *out)
+{
+	buf_string(out, "{\"kind\":\"output\"");
+	member_time(out, "time", clock_utc_ms());
+	member(out, "task", item->task);
+	member(out, "host", item->host);
+	member(out, "stream", item->stream == 1 ? "stdout" : "stderr");
+	buf_printf(out, ",\"offset\":%lld,\"bytes\":%zu", (long long)item->offset, item->size);
+	if (json_is_text(item->data, item->size)) {
+		member(out, "data", item->data);
+	} else {
+		buf_string(out, ",\"data_base64\":\"");
+		put_base64(out, item->data, item->size);
+		buf_char(out, '"');
+	}
 	buf_char(out, '}');
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "events/event_json.h"
+#include "events/shown.h"
 #include "events/sinks.h"
 #include "events/subscribers.h"
 #include "util/buf.h"
@@ -42,6 +43,7 @@ struct hub {
 	pthread_cond_t wake;
 	bool stop;
 	struct news news;
+	struct shown shown;
 };
 
 int hub_new(const struct hub_options *options, struct hub **hub, struct drover_error *err)
@@ -68,9 +70,15 @@ int hub_new(const struct hub_options *options, struct hub **hub, struct drover_e
 	return 0;
 }
 
-int hub_add_sink(struct hub *h, const char *name, const char *folder, int64_t limit, struct drover_error *err)
+int hub_add_sink(struct hub *h, const char *name, const char *folder, int64_t limit, unsigned kinds,
+		 struct drover_error *err)
 {
-	return sinks_add(&h->sinks, name, folder, limit, h->news.committed, err);
+	return sinks_add(&h->sinks, name, folder, limit, kinds, h->news.committed, err);
+}
+
+int hub_audit(struct hub *h, const struct drover_audit *line, struct drover_error *err)
+{
+	return sinks_audit(&h->sinks, line, h->options.node, err);
 }
 
 void hub_sink_up(struct hub *h, const char *name, int fd)
@@ -83,12 +91,20 @@ int hub_subscribe(struct hub *h, const char *task, unsigned kinds, drover_subscr
 {
 	(void)err;
 	*subscription = subscribers_add(&h->subscribers, task, kinds, fn, context);
+	if (subscribers_watches(*subscription) && h->options.watch)
+		h->options.watch(h->options.context, task, true);
 	return 0;
 }
 
 void hub_unsubscribe(struct hub *h, void *subscription)
 {
+	const char *watches = subscribers_watches(subscription);
+	char *task = xstrdup(watches);
+
 	subscribers_remove(&h->subscribers, subscription);
+	if (task && h->options.watch)
+		h->options.watch(h->options.context, task, false);
+	free(task);
 }
 
 size_t hub_sinks(struct hub *h, struct hub_sink *sinks, size_t room)
@@ -129,6 +145,15 @@ void hub_unit(struct hub *h, const char *task, int64_t unit, const char *state, 
 	pthread_mutex_unlock(&h->lock);
 }
 
+void hub_output(struct hub *h, const char *task, const char *host, int stream, int64_t offset, const void *data,
+		size_t size)
+{
+	pthread_mutex_lock(&h->lock);
+	shown_add(&h->shown, task, host, stream, offset, data, size);
+	pthread_cond_signal(&h->wake);
+	pthread_mutex_unlock(&h->lock);
+}
+
 /* ----------------------------------------------------------------------------------- thread */
 
 /* Waits for a commit past `seen` or a note. False: the end. */
@@ -140,7 +165,7 @@ static bool wait_for_news(struct hub *h, int64_t seen, bool behind, struct news 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += BEHIND_MS / 1000;
 	pthread_mutex_lock(&h->lock);
-	while (!h->stop && h->news.committed == seen && !h->news.note_count)
+	while (!h->stop && h->news.committed == seen && !h->news.note_count && !h->shown.first)
 		if (!behind)
 			pthread_cond_wait(&h->wake, &h->lock);
 		else if (pthread_cond_timedwait(&h->wake, &h->lock, &until) == ETIMEDOUT)
@@ -172,6 +197,30 @@ static void tell_notes(struct hub *h, struct news *news)
 	buf_dispose(&json);
 }
 
+static void tell_shown(struct hub *h)
+{
+	struct buf json = BUF_INIT;
+	struct shown shown;
+	struct shown_item *item;
+
+	pthread_mutex_lock(&h->lock);
+	shown = h->shown;
+	h->shown = (struct shown){ .first = NULL };
+	pthread_mutex_unlock(&h->lock);
+	while ((item = shown_take(&shown))) {
+		json.size = 0;
+		event_json_output(item, &json);
+		subscribers_tell(&h->subscribers, &(struct drover_event){ .size = sizeof(struct drover_event),
+									  .kind = DROVER_EVENT_OUTPUT,
+									  .task = item->task,
+									  .host = item->host,
+									  .json = json.data,
+									  .json_size = json.size });
+		free(item);
+	}
+	buf_dispose(&json);
+}
+
 /* True: something is left to do, without further news. */
 static bool one_round(struct hub *h, struct news *news)
 {
@@ -180,6 +229,7 @@ static bool one_round(struct hub *h, struct news *news)
 	int code;
 
 	tell_notes(h, news);
+	tell_shown(h);
 	if (readers_take(h->options.readers, &session, &err)) {
 		log_error("cannot read what changed: %s", err.message);
 		return true;
@@ -231,6 +281,7 @@ void hub_free(struct hub *h)
 		pthread_join(h->thread, NULL);
 	sinks_dispose(&h->sinks);
 	subscribers_dispose(&h->subscribers);
+	shown_dispose(&h->shown);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->wake);
 	free(h);

@@ -19,13 +19,19 @@ struct hub_options {
 	const char *node;
 	const struct drover_store_ops *ops;
 	struct readers *readers;
+	/* Somebody begins or ceases to watch a task's output. On the subscriber's thread. */
+	void (*watch)(void *context, const char *task, bool watched);
+	void *context;
 };
 
 int hub_new(const struct hub_options *options, struct hub **hub, struct drover_error *err);
 void hub_free(struct hub *hub);
 
-/* Before hub_start. `folder` is its spool; `limit` bytes. */
-int hub_add_sink(struct hub *hub, const char *name, const char *folder, int64_t limit, struct drover_error *err);
+/* Before hub_start. `folder` is its spool; `limit` bytes; `kinds` as in sinks.h. */
+int hub_add_sink(struct hub *hub, const char *name, const char *folder, int64_t limit, unsigned kinds,
+		 struct drover_error *err);
+/* A line of the audit log: audit.h. Any thread. */
+int hub_audit(struct hub *hub, const struct drover_audit *line, struct drover_error *err);
 int hub_start(struct hub *hub, struct drover_error *err);
 /* The sink's process is there: a byte to `fd` says that there is something to read. Owned. Any thread. */
 void hub_sink_up(struct hub *hub, const char *name, int fd);
@@ -34,6 +40,10 @@ void hub_sink_up(struct hub *hub, const char *name, int fd);
 void hub_committed(struct hub *hub, int64_t seq);
 /* A unit was claimed or ended: told to subscribers as it happens, kept by nobody. Any thread; quick. */
 void hub_unit(struct hub *hub, const char *task, int64_t unit, const char *state, int attempt);
+
+/* What a host has just printed: as hub_unit. */
+void hub_output(struct hub *hub, const char *task, const char *host, int stream, int64_t offset, const void *data,
+		size_t size);
 
 #define HUB_SINKS 64
 

@@ -21,6 +21,7 @@ struct sink {
 	char *name;
 	struct spool_writer *spool;
 	int64_t seq; /* appended up to here */
+	unsigned kinds;
 	char *folder;
 	atomic_bool full;
 	int fd; /* to its process, -1: none; under the lock */
@@ -30,6 +31,7 @@ void sinks_init(struct sinks *sinks)
 {
 	*sinks = (struct sinks){ .items = NULL };
 	pthread_mutex_init(&sinks->lock, NULL);
+	audit_init(&sinks->audit);
 }
 
 void sinks_dispose(struct sinks *sinks)
@@ -43,6 +45,7 @@ void sinks_dispose(struct sinks *sinks)
 	}
 	free(sinks->items);
 	pthread_mutex_destroy(&sinks->lock);
+	audit_dispose(&sinks->audit);
 }
 
 /*
@@ -73,9 +76,10 @@ static int first_seq(const char *folder, int64_t *seq, struct drover_error *err)
 	return code;
 }
 
-int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t limit, int64_t seq,
+int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t limit, unsigned kinds, int64_t seq,
 	      struct drover_error *err)
 {
+	bool audit = kinds & 1u << DROVER_EVENT_AUDIT;
 	int64_t segment = limit / 8 > SEGMENT_MAX ? SEGMENT_MAX : limit / 8;
 	struct spool_writer *spool;
 	struct sink *sink;
@@ -83,15 +87,19 @@ int sinks_add(struct sinks *sinks, const char *name, const char *folder, int64_t
 
 	if (code)
 		return code;
-	code = first_seq(folder, &seq, err);
+	code = audit ? spool_durable(spool, err) : first_seq(folder, &seq, err);
 	if (code) {
 		spool_writer_close(spool);
 		return code;
 	}
 	sinks->items = xrealloc(sinks->items, (sinks->count + 1) * sizeof(*sinks->items));
 	sink = &sinks->items[sinks->count++];
-	*sink = (struct sink){ .name = xstrdup(name), .folder = xstrdup(folder), .spool = spool, .fd = -1 };
+	*sink = (struct sink){
+		.name = xstrdup(name), .folder = xstrdup(folder), .kinds = kinds, .spool = spool, .fd = -1
+	};
 	sink->seq = spool_last_seq(spool) ? spool_last_seq(spool) : seq;
+	if (audit)
+		audit_add(&sinks->audit, spool);
 	return 0;
 }
 
@@ -174,6 +182,11 @@ static void tell_state(const struct sink *sink, bool was_full, int code, const c
 		log_error("cannot feed sink %s: %s", sink->name, message);
 }
 
+static bool is_audit(const struct sink *sink)
+{
+	return sink->kinds & 1u << DROVER_EVENT_AUDIT;
+}
+
 static int feed(struct sinks *sinks, struct sink *sink, const struct drover_store_ops *ops,
 		struct drover_session *session)
 {
@@ -183,7 +196,7 @@ static int feed(struct sinks *sinks, struct sink *sink, const struct drover_stor
 	int code;
 
 	do
-		code = feed_read(ops, session, FEED_ALL, &sink->seq, append_event, &a, &err);
+		code = feed_read(ops, session, sink->kinds, &sink->seq, append_event, &a, &err);
 	while (code == 1);
 	sink->full = code == DROVER_ELIMIT;
 	tell_state(sink, was_full, code, a.err.code ? a.err.message : err.message);
@@ -195,12 +208,22 @@ static int feed(struct sinks *sinks, struct sink *sink, const struct drover_stor
 	return code;
 }
 
+int sinks_audit(struct sinks *sinks, const struct drover_audit *line, const char *node, struct drover_error *err)
+{
+	int code = audit_write(&sinks->audit, line, node, err);
+
+	for (size_t i = 0; i < sinks->count; i++)
+		if (is_audit(&sinks->items[i]))
+			wake(sinks, &sinks->items[i]);
+	return code;
+}
+
 int sinks_feed(struct sinks *sinks, const struct drover_store_ops *ops, struct drover_session *session)
 {
 	int worst = 0;
 
 	for (size_t i = 0; i < sinks->count; i++) {
-		int code = feed(sinks, &sinks->items[i], ops, session);
+		int code = is_audit(&sinks->items[i]) ? 0 : feed(sinks, &sinks->items[i], ops, session);
 
 		if (code && code != DROVER_ELIMIT)
 			return code;

@@ -45,6 +45,13 @@ void *subscribers_add(struct subscribers *subscribers, const char *task, unsigne
 	return s;
 }
 
+const char *subscribers_watches(const void *subscription)
+{
+	const struct subscriber *s = subscription;
+
+	return s->kinds >> DROVER_EVENT_OUTPUT & 1 ? s->task : NULL;
+}
+
 void subscribers_remove(struct subscribers *subscribers, void *subscription)
 {
 	struct subscriber *s = subscription;

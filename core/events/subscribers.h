@@ -21,6 +21,8 @@ void subscribers_init(struct subscribers *subscribers, int64_t seq);
 void subscribers_dispose(struct subscribers *subscribers);
 void *subscribers_add(struct subscribers *subscribers, const char *task, unsigned kinds, drover_subscriber_fn *fn,
 		      void *context);
+/* The task whose output it watches, or NULL. Borrowed. */
+const char *subscribers_watches(const void *subscription);
 /* Returns when no call to it is under way. */
 void subscribers_remove(struct subscribers *subscribers, void *subscription);
 /* Tells an event that is not of the feed. */

@@ -257,14 +257,11 @@ static int open_plugin(struct sink_host *h, struct drover_error *err)
 /* The core makes the same folder; whoever is first. */
 static int open_spool(struct sink_host *h, struct drover_error *err)
 {
-	struct buf folder = BUF_INIT;
-	int code;
+	bool audit = slice_int(h->slice, "events", 0) & 1 << DROVER_EVENT_AUDIT;
+	char *folder = spool_folder(slice_text(h->slice, "node.state_dir", "."), h->name, audit);
+	int code = spool_reader_open(folder, &h->spool, err);
 
-	buf_printf(&folder, "%s/spool", slice_text(h->slice, "node.state_dir", "."));
-	mkdir(folder.data, 0700);
-	buf_printf(&folder, "/%s", h->name);
-	code = spool_reader_open(folder.data, &h->spool, err);
-	buf_dispose(&folder);
+	free(folder);
 	return code;
 }
 

@@ -40,7 +40,7 @@ int event_decode(const char *data, size_t size, struct drover_event *event)
 	const char *at = data + HEAD_SIZE, *end = data + size;
 	uint32_t json_size;
 
-	if (size < HEAD_SIZE || data[0] < DROVER_EVENT_TASK || data[0] > DROVER_EVENT_HOST)
+	if (size < HEAD_SIZE || data[0] < DROVER_EVENT_TASK || data[0] > DROVER_EVENT_AUDIT)
 		return DROVER_EINVALID;
 	*event = (struct drover_event){ .size = sizeof(*event), .kind = (enum drover_event_kind)data[0] };
 	memcpy(&event->seq, data + 2, 8);

@@ -13,6 +13,7 @@
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,12 @@ struct spool_record {
 };
 
 /* Makes the folder where it is missing (mode 0700). `limit`: bytes in all segments; `segment`: of one. */
+/*
+ * A sink's folder below the state folder: audit events, whose numbers are others, have one of their own. The result
+ * is the caller's.
+ */
+char *spool_folder(const char *state_dir, const char *sink, bool audit);
+
 int spool_writer_open(const char *folder, int64_t limit, int64_t segment, struct spool_writer **writer,
 		      struct drover_error *err);
 void spool_writer_close(struct spool_writer *writer);
@@ -34,6 +41,10 @@ void spool_writer_close(struct spool_writer *writer);
 int spool_append(struct spool_writer *writer, int64_t seq, const void *data, size_t size, struct drover_error *err);
 /* Writes what is buffered to the file. */
 int spool_flush(struct spool_writer *writer, struct drover_error *err);
+/* The file that is written to, as a descriptor of the caller's own; so that it can wait for the disk elsewhere. -1: none. */
+int spool_file(const struct spool_writer *writer);
+/* From now on what is appended is on the disk before another segment is begun; of the last one see spool_file. */
+int spool_durable(struct spool_writer *writer, struct drover_error *err);
 /* The highest seq ever appended, 0: none. */
 int64_t spool_last_seq(const struct spool_writer *writer);
 

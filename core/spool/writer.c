@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ struct spool_writer {
 	int64_t total;   /* bytes in all segments as far as known; the reader makes it less */
 	int64_t limit, segment;
 	int64_t last_seq;
+	bool durable; /* segments are on the disk before they are left */
 	struct buf waiting;
 	char *path; /* owned */
 };
@@ -41,6 +43,12 @@ static int next_segment(struct spool_writer *writer, struct drover_error *err)
 	if (fd < 0)
 		return drover_error_set(err, errno == ENOSPC || errno == EDQUOT ? DROVER_ELIMIT : DROVER_EFAULT,
 					"cannot make %s/%s: %s", writer->path, name, strerror(errno));
+	if (writer->durable && ((writer->fd >= 0 && fdatasync(writer->fd)) || fsync(writer->folder))) {
+		drover_error_set(err, DROVER_EFAULT, "cannot sync %s: %s", writer->path, strerror(errno));
+		close(fd);
+		unlinkat(writer->folder, name, 0);
+		return DROVER_EFAULT;
+	}
 	if (writer->fd >= 0)
 		close(writer->fd);
 	writer->fd = fd;
@@ -94,6 +102,16 @@ static int64_t find_last_seq(int folder)
 			break;
 	}
 	return last;
+}
+
+char *spool_folder(const char *state_dir, const char *sink, bool audit)
+{
+	struct buf folder = BUF_INIT;
+
+	buf_printf(&folder, "%s/spool", state_dir);
+	mkdir(folder.data, 0700);
+	buf_printf(&folder, "/%s%s", sink, audit ? ".audit" : "");
+	return buf_take(&folder);
 }
 
 int spool_writer_open(const char *folder, int64_t limit, int64_t segment, struct spool_writer **writer,
@@ -227,6 +245,19 @@ int spool_flush(struct spool_writer *writer, struct drover_error *err)
 	if (writer->waiting.room > BUFFER_KEPT)
 		buf_dispose(&writer->waiting);
 	writer->waiting.size = 0;
+	return 0;
+}
+
+int spool_file(const struct spool_writer *writer)
+{
+	return writer->fd < 0 ? -1 : fcntl(writer->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int spool_durable(struct spool_writer *writer, struct drover_error *err)
+{
+	writer->durable = true;
+	if (fsync(writer->folder))
+		return drover_error_set(err, DROVER_EFAULT, "cannot sync %s: %s", writer->path, strerror(errno));
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct access {
 	char owner[TOKEN_NAME_SIZE];
 	char from[ACCESS_FROM_SIZE];
 	bool audited; /* an action of this request is in the audit log */
+	bool refused; /* it is noted there that it was refused */
 };
 
 /* Who asks; what is wrong is in the request's problem. The connection's thread. */

@@ -46,17 +46,25 @@ static void find_route(struct request *r, const char *method, const char *url)
 	}
 }
 
+static bool note_refusal(struct request *r, const char *method, const char *path)
+{
+	if ((r->problem.kind != PROBLEM_UNAUTHORIZED && r->problem.kind != PROBLEM_FORBIDDEN) || r->access.refused)
+		return false;
+	r->access.refused = true;
+	refusals_note(&r->server->refusals, r, method, path);
+	return true;
+}
+
 /* Who may not do it is told so at once: none of the body is read. */
 void request_refused(struct request *r, const char *method, const char *url)
 {
 	const char *length = request_header(r, "Content-Length");
 
-	if (r->problem.kind != PROBLEM_UNAUTHORIZED && r->problem.kind != PROBLEM_FORBIDDEN)
+	if (!note_refusal(r, method, url))
 		return;
 	r->discard = true;
 	if (request_header(r, "Transfer-Encoding") || (length && strcmp(length, "0")))
 		r->hang_up = true;
-	refusals_note(&r->server->refusals, r, method, url);
 }
 
 struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *method,
@@ -175,6 +183,8 @@ bool request_handle(struct request *r)
 	}
 	if (r->problem.kind)
 		access_audit_failure(r);
+	if (r->route)
+		note_refusal(r, r->route->method, r->route->path);
 	request_respond(r);
 	return true;
 }
