@@ -78,3 +78,34 @@ int core_output_part(void *context, int64_t task_key, const char *host, int stre
 	give_back(core, session, code);
 	return code;
 }
+
+/* ---------------------------------------------------------------------------------- live output */
+
+struct watch_note {
+	struct job job;
+	struct core *core;
+	bool watched;
+	char task[];
+};
+
+static void tell_engine(struct job *base, int code, const struct drover_error *err)
+{
+	struct watch_note *note = (struct watch_note *)base;
+
+	(void)code;
+	(void)err;
+	engine_watch(note->core->engine, note->task, note->watched);
+	free(note);
+}
+
+void core_watch(void *context, const char *task, bool watched)
+{
+	struct core *core = context;
+	struct watch_note *note = xcalloc(1, sizeof(*note) + strlen(task) + 1);
+
+	note->job.done = tell_engine;
+	note->core = core;
+	note->watched = watched;
+	strcpy(note->task, task);
+	writer_post(core->writer, &note->job);
+}

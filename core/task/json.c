@@ -172,6 +172,20 @@ void json_canonical(struct json_object *value, struct buf *out)
 	}
 }
 
+bool json_is_text(const void *data, size_t size)
+{
+	const unsigned char *p = data, *end = p + size;
+
+	while (p < end) {
+		size_t length = *p ? utf8_sequence(p, (size_t)(end - p)) : 0;
+
+		if (!length)
+			return false;
+		p += length;
+	}
+	return true;
+}
+
 void json_quote(struct buf *out, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);

@@ -7,6 +7,7 @@
 #ifndef TASK_JSON_H
 #define TASK_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/buf.h"
@@ -21,6 +22,9 @@ int json_read(const void *text, size_t size, struct json_object **value, struct 
 
 /* Writes the value with keys in order and no blanks: equal values give equal bytes. */
 void json_canonical(struct json_object *value, struct buf *out);
+
+/* Whether it is UTF-8 without a NUL. */
+bool json_is_text(const void *data, size_t size);
 
 /* Appends `text` as a JSON string; what is not UTF-8 becomes U+FFFD. */
 void json_quote(struct buf *out, const char *text);

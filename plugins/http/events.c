@@ -8,7 +8,8 @@
  * them asks again from where it began.
  *
  * What is not sent yet is bounded by `event_buffer`: a reader that is too slow for it is cut off, and
- * gets what it missed from the store when it comes again.
+ * gets what it missed from the store when it comes again. What hosts print is nowhere to be had again, and is
+ * left out before that: from a quarter of the buffer on.
  *
  * Threads: a worker creates it and replays; events come on a thread of the core; the connection's
  * thread reads. Their common ground is under `lock`, which may be held when the server's is taken.
@@ -28,6 +29,8 @@
 #define EVERY_KIND (1u << DROVER_EVENT_TASK | 1u << DROVER_EVENT_UNIT | 1u << DROVER_EVENT_HOST)
 
 #define TOKEN_CHECK 1000 /* ms between two looks at the token that a stream was opened with */
+#define OUTPUT_SHARE 4   /* of the buffer: a quarter */
+
 #define HEARTBEAT 15000 /* ms of silence after which a comment is sent */
 #define REPLAY_ROWS 500
 #define BLOCK_SIZE 16384
@@ -42,6 +45,7 @@ struct stream {
 	int64_t since;      /* rows changed after it are replayed; -1: none */
 	int64_t key, after_id;
 	bool final;             /* the task had ended when it was looked at */
+	bool output;            /* what hosts print is wanted, too */
 	struct writer greeting; /* the task as it was looked at: sent behind what is replayed */
 
 	pthread_mutex_t lock; /* of what is below */
@@ -50,10 +54,11 @@ struct stream {
 	size_t sent;
 	struct writer held; /* events that wait for the end of the replay, each behind a struct held */
 	bool replaying;
-	bool ended;   /* nothing is added to `out` any more */
-	bool cut;     /* it is closed at once */
-	bool gone;    /* the connection has ended */
-	int64_t beat; /* workers_now() of the last thing sent */
+	bool ended;       /* nothing is added to `out` any more */
+	bool cut;         /* it is closed at once */
+	bool gone;        /* the connection has ended */
+	int64_t beat;     /* workers_now() of the last thing sent */
+	int64_t left_out; /* events of output, since the last one that was not */
 };
 
 struct held {
@@ -74,12 +79,16 @@ static void frame(struct writer *w, const char *kind, int64_t id, const char *js
 	writer_append(w, "\n\n", 2);
 }
 
+/* Under the lock: bytes that the reader has not had. */
+static int64_t waiting(const struct stream *s)
+{
+	return (int64_t)(s->out.size - s->sent + s->held.size);
+}
+
 /* Under the lock: sends the reader what is there, or cuts it off where that is too much. */
 static void flush(struct stream *s)
 {
-	int64_t waiting = (int64_t)(s->out.size - s->sent + s->held.size);
-
-	if (s->out.failed || s->held.failed || waiting > s->server->options->event_buffer) {
+	if (s->out.failed || s->held.failed || waiting(s) > s->server->options->event_buffer) {
 		s->cut = true;
 		writer_dispose(&s->out);
 		writer_dispose(&s->held);
@@ -111,30 +120,56 @@ static bool is_new(const struct stream *s, int64_t seq)
 	return !seq || seq > s->snapshot;
 }
 
+/* Under the lock: at the end of what is to be sent, or of what is held back while the replay goes on. */
+static void add_frame(struct stream *s, const char *kind, const struct drover_event *event, bool last)
+{
+	struct held head = { .seq = event->seq, .last = last };
+	size_t start = s->held.size;
+
+	if (!s->replaying) {
+		frame(&s->out, kind, event->seq, event->json, event->json_size);
+		s->ended = last;
+		return;
+	}
+	writer_append(&s->held, &head, sizeof(head));
+	frame(&s->held, kind, event->seq, event->json, event->json_size);
+	head.size = s->held.size - start - sizeof(head);
+	if (!s->held.failed)
+		memcpy(s->held.data + start, &head, sizeof(head));
+}
+
+/* Under the lock. Whether there is room for it; says how many had none as soon as one has. */
+static bool may_show(struct stream *s)
+{
+	char json[64];
+
+	if (waiting(s) > s->server->options->event_buffer / OUTPUT_SHARE) {
+		s->left_out++;
+		return false;
+	}
+	if (s->left_out) {
+		snprintf(json, sizeof(json), "{\"kind\":\"gap\",\"events\":%lld}", (long long)s->left_out);
+		add_frame(s, "gap", &(struct drover_event){ .json = json, .json_size = strlen(json) }, false);
+		s->left_out = 0;
+	}
+	return true;
+}
+
 static void on_event(void *context, const struct drover_event *event)
 {
-	static const char *const kinds[] = {
-		[DROVER_EVENT_TASK] = "task", [DROVER_EVENT_UNIT] = "unit", [DROVER_EVENT_HOST] = "host"
-	};
-	struct held head = { .seq = event->seq, .last = is_last(event) };
+	static const char *const kinds[] = { [DROVER_EVENT_TASK] = "task",
+					     [DROVER_EVENT_UNIT] = "unit",
+					     [DROVER_EVENT_HOST] = "host",
+					     [DROVER_EVENT_OUTPUT] = "output" };
+	bool last = is_last(event);
 	struct stream *s = context;
-	size_t start;
 
-	if (event->kind < DROVER_EVENT_TASK || event->kind > DROVER_EVENT_HOST)
+	if ((size_t)event->kind >= sizeof(kinds) / sizeof(*kinds) || !kinds[event->kind])
 		return;
 	pthread_mutex_lock(&s->lock);
-	if (!s->ended && !s->cut && !s->gone && is_new(s, event->seq)) {
-		if (s->replaying) {
-			start = s->held.size;
-			writer_append(&s->held, &head, sizeof(head));
-			frame(&s->held, kinds[event->kind], event->seq, event->json, event->json_size);
-			head.size = s->held.size - start - sizeof(head);
-			if (!s->held.failed)
-				memcpy(s->held.data + start, &head, sizeof(head));
-		} else {
-			frame(&s->out, kinds[event->kind], event->seq, event->json, event->json_size);
-			s->ended = head.last;
-		}
+	if (!s->ended && !s->cut && !s->gone && is_new(s, event->seq) &&
+	    (event->kind != DROVER_EVENT_OUTPUT || may_show(s))) {
+		add_frame(s, kinds[event->kind], event, last);
 		flush(s);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -366,8 +401,8 @@ static int open_stream(struct request *r, struct stream *s)
 {
 	const struct drover_source_services *services = r->server->services;
 	struct drover_error err = { 0 };
-	int code =
-		services->subscribe(r->server->core, r->arguments[0], EVERY_KIND, on_event, s, &s->subscription, &err);
+	unsigned kinds = EVERY_KIND | (s->output ? 1u << DROVER_EVENT_OUTPUT : 0);
+	int code = services->subscribe(r->server->core, r->arguments[0], kinds, on_event, s, &s->subscription, &err);
 
 	if (!code)
 		code = services->task(r->server->core, r->arguments[0], greet, s, &err);
@@ -381,6 +416,7 @@ static int open_stream(struct request *r, struct stream *s)
 int events_stream(struct request *r)
 {
 	int64_t since = last_event_id(r), key;
+	bool output = params_bool(r, "output", false);
 	struct stream *s;
 
 	r->content_type = "text/event-stream";
@@ -395,6 +431,7 @@ int events_stream(struct request *r)
 		server_leave_client(r->server);
 		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory");
 	}
+	s->output = output;
 	if (!open_stream(r, s)) {
 		r->response =
 			MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read_some, s, on_response_end);
