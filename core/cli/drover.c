@@ -28,6 +28,7 @@ const struct command commands[] = {
 	{ "verify", "proves that every host of a task has exactly one final status", cmd_verify },
 	{ "engines", "the nodes that execute, and their processes", cmd_engines },
 	{ "hosts", "node sets: expand, fold, count", cmd_hosts },
+	{ "token", "who may ask a daemon: creates, lists and revokes tokens", cmd_token },
 	{ "config", "checks or shows a daemon's configuration", cmd_config },
 	{ "plugin", "lists and describes plugins", cmd_plugin },
 	{ "help", "this, or a command's options", cmd_help },
