@@ -9,7 +9,7 @@ set -eu
 build='gcc libc6-dev make pkg-config
 	libsystemd-dev libjson-c-dev libyaml-dev libsodium-dev zlib1g-dev uthash-dev
 	libcurl4-openssl-dev libsmartcols-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libssh-dev'
-test='check python3 python3-pytest clustershell python3-clustershell
+test='check python3 python3-venv python3-yaml python3-pytest clustershell python3-clustershell
 	openssh-server openssh-client procps util-linux valgrind'
 lint='clang-format clang-tidy cppcheck python3'
 bench='python3'
@@ -50,27 +50,35 @@ $package
 	*) missing="$missing $package" ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
 
-as_root=
-if [ "$(id -u)" != 0 ]; then
-	if ! command -v sudo >/dev/null; then
-		echo "deps.sh: missing packages, and neither root nor sudo to install them. As root:" >&2
-		echo "    apt-get install$missing" >&2
-		exit 1
+install_missing() {
+	as_root=
+	if [ "$(id -u)" != 0 ]; then
+		if ! command -v sudo >/dev/null; then
+			echo "deps.sh: missing packages, and neither root nor sudo to install them. As root:" >&2
+			echo "    apt-get install$missing" >&2
+			exit 1
+		fi
+		as_root='sudo env DEBIAN_FRONTEND=noninteractive'
 	fi
-	as_root='sudo env DEBIAN_FRONTEND=noninteractive'
-fi
 
-echo "Installing with apt-get:$missing"
-export DEBIAN_FRONTEND=noninteractive
-install() {
+	echo "Installing with apt-get:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt_install() {
+		# shellcheck disable=SC2086
+		$as_root apt-get install -y -q --no-install-recommends $missing
+	}
 	# shellcheck disable=SC2086
-	$as_root apt-get install -y -q --no-install-recommends $missing
+	if ! apt-cache show $missing >/dev/null 2>&1; then
+		$as_root apt-get update -q
+	fi
+	# An index that is out of date names packages that the mirror no longer has.
+	apt_install || { $as_root apt-get update -q && apt_install; }
 }
-# shellcheck disable=SC2086
-if ! apt-cache show $missing >/dev/null 2>&1; then
-	$as_root apt-get update -q
+
+if [ -n "$missing" ]; then
+	install_missing
 fi
-# An index that is out of date names packages that the mirror no longer has.
-install || { $as_root apt-get update -q && install; }
+case " $* " in
+*" test "*) "$(dirname "$0")/test-tools.sh" ;;
+esac
