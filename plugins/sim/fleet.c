@@ -16,8 +16,12 @@ enum answer { ANSWER_OK, ANSWER_FAIL, ANSWER_UNREACHABLE, ANSWER_SKIP, ANSWER_TI
 
 /* A host that executes: when it answers, and what. */
 struct running {
-	int64_t at; /* CLOCK_BOOTTIME in microseconds, or NEVER */
+	int64_t at; /* of what it does next; CLOCK_BOOTTIME in microseconds, or NEVER */
+	int64_t end;
+	int64_t interval; /* between the pieces of its output */
 	uint32_t target;
+	uint32_t pieces; /* printed */
+	unsigned seen;   /* drover_unit_watched when the last was */
 	enum answer answer;
 };
 
@@ -151,7 +155,11 @@ static void start_host(struct fleet *fleet, size_t target, int64_t now)
 	} else {
 		item.answer = choose_answer(plan, &host, fleet->info->attempt);
 	}
-	item.at = latency == NEVER ? NEVER : now + latency;
+	item.end = latency == NEVER ? NEVER : now + latency;
+	item.interval = (latency == NEVER ? plan_latency(plan, host.hash) : latency) / (plan->pieces + 1);
+	if (item.answer == ANSWER_UNREACHABLE || item.answer == ANSWER_SKIP)
+		item.pieces = (uint32_t)plan->pieces;
+	item.at = item.pieces < plan->pieces ? now + item.interval : item.end;
 	heap_push(fleet, item);
 }
 
@@ -202,11 +210,30 @@ static int start_hosts(struct fleet *fleet, int64_t now, struct drover_error *er
 	return code;
 }
 
+/* The next piece of its output; to those who have just come to watch, all so far. */
+static void print_piece(struct fleet *fleet, struct running *item)
+{
+	const struct plan *plan = fleet->plan;
+	unsigned watched = drover_unit_watched(fleet->unit);
+	size_t from = watched != item->seen ? 0 : plan->output_size * item->pieces / (size_t)plan->pieces;
+	size_t to = plan->output_size * ++item->pieces / (size_t)plan->pieces;
+
+	item->seen = watched;
+	item->at = item->pieces < plan->pieces ? item->at + item->interval : item->end;
+	drover_output_at(fleet->unit, fleet->info->targets[item->target].name, 1, (int64_t)from, plan->output + from,
+			 to - from);
+}
+
 static void finish_hosts(struct fleet *fleet, int64_t now)
 {
 	while (fleet->heap_count && fleet->heap[0].at <= now) {
 		struct running done = heap_pop(fleet);
 
+		if (done.pieces < fleet->plan->pieces) {
+			print_piece(fleet, &done);
+			heap_push(fleet, done);
+			continue;
+		}
 		oracle_end(&fleet->oracle, done.target,
 			   report(fleet, fleet->info->targets[done.target].name, done.answer));
 	}

@@ -11,6 +11,7 @@
 
 #include "output.h"
 
+#define PIECES_MAX 1000000
 #define LATENCY_MAX_US (24 * 3600 * INT64_C(1000000))
 
 /* One end of a latency: a number and perhaps a unit; `*unit` is 0 where none was given. */
@@ -145,6 +146,8 @@ static int read_member(const struct sim *self, const char *name, struct json_obj
 		plan->seed = json_object_get_int64(value);
 	else if (!strcmp(name, "step"))
 		plan->step = json_object_get_int64(value);
+	else if (!strcmp(name, "pieces"))
+		plan->pieces = json_object_get_int64(value);
 	else if (!strcmp(name, "changed"))
 		plan->changed = json_object_get_boolean(value) ? DROVER_CHANGED_YES : DROVER_CHANGED_NO;
 	else if (!strcmp(name, "rc")) {
@@ -173,6 +176,8 @@ int plan_read(const struct sim *self, const char *payload, struct plan *plan, st
 	}
 	if (plan->step < 0)
 		return drover_error_set(err, DROVER_EINVALID, "step: must not be negative");
+	if (plan->pieces < 0 || plan->pieces > PIECES_MAX)
+		return drover_error_set(err, DROVER_EINVALID, "pieces: must be 0 to %d", PIECES_MAX);
 	return 0;
 }
 

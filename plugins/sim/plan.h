@@ -35,6 +35,7 @@ struct plan {
 	bool has_rc;
 	int rc;
 	enum drover_changed changed;
+	int64_t pieces;     /* in which output is printed while the host executes; 0: with its end only */
 	const char *output; /* in `json`, in the options or in `made` */
 	size_t output_size;
 	const char *lock_dir; /* or NULL */
