@@ -9,6 +9,7 @@
 
 #include <drover/error.h>
 
+#include "cli/cli.h"
 #include "util/buf.h"
 #include "util/nameset.h"
 
@@ -29,6 +30,7 @@ void hosts_arg_dispose(struct hosts_arg *arg)
 
 /* What was read instead of the files, in the order of the pattern. */
 struct files {
+	const struct hosts_arg *arg;
 	char **texts; /* owned */
 	size_t count;
 };
@@ -153,13 +155,15 @@ static char *file_group(void *context, const char *group)
 	const struct files *files = context;
 	size_t at = strtoul(group + 1, NULL, 10);
 
-	return *group == ':' && at < files->count ? xstrdup(files->texts[at]) : NULL;
+	if (*group != ':')
+		return files->arg->group ? files->arg->group(files->arg->group_context, group) : NULL;
+	return at < files->count ? xstrdup(files->texts[at]) : NULL;
 }
 
-static int expand_spec(const char *spec, struct nameset *names, struct drover_error *err)
+static int expand_spec(const struct hosts_arg *arg, const char *spec, struct nameset *names, struct drover_error *err)
 {
 	struct buf pattern = BUF_INIT;
-	struct files files = { 0 };
+	struct files files = { .arg = arg };
 	struct nodeset set = { 0 };
 	size_t found;
 	int rc;
@@ -184,9 +188,16 @@ int hosts_arg_expand(const struct hosts_arg *arg, struct nodeset *set, struct dr
 
 	*set = (struct nodeset){ 0 };
 	for (size_t i = 0; i < arg->count && !rc; i++)
-		rc = expand_spec(arg->specs[i], &names, err);
+		rc = expand_spec(arg, arg->specs[i], &names, err);
 	if (!rc)
 		set->names = nameset_take(&names, &set->count);
 	nameset_dispose(&names);
 	return rc;
+}
+
+int hosts_arg_fail(const struct hosts_arg *arg, const char *command, const char *option, const struct drover_error *err)
+{
+	if (arg->group_code && *arg->group_code)
+		return *arg->group_code;
+	return cli_usage(command, "%s%s%s", option ? option : "", option ? ": " : "", err->message);
 }

@@ -18,13 +18,19 @@ struct drover_error;
 struct hosts_arg {
 	const char **specs; /* the array is owned, the texts borrowed */
 	size_t count;
+	nodeset_group_fn *group; /* who knows what `@group` stands for (host_groups.h); NULL: nobody here */
+	void *group_context;
+	const int *group_code; /* not 0: that failed, and it was said why; what to exit with */
 };
 
 void hosts_arg_add(struct hosts_arg *arg, const char *spec);
 void hosts_arg_dispose(struct hosts_arg *arg);
 /* Can a daemon read it as one text? Then `*text` is that, owned by the caller. */
 bool hosts_arg_text(const struct hosts_arg *arg, char **text);
-/* Its names. `@group` is an error: groups are the daemon's. Errors are nodeset_expand's, or a file cannot be read. */
+/* Its names. Errors are nodeset_expand's, or a file cannot be read. */
 int hosts_arg_expand(const struct hosts_arg *arg, struct nodeset *set, struct drover_error *err);
+/* Says why that failed, unless it was said; returns what to exit with. `option` may be NULL. */
+int hosts_arg_fail(const struct hosts_arg *arg, const char *command, const char *option,
+		   const struct drover_error *err);
 
 #endif
