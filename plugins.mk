@@ -4,7 +4,7 @@ PLUGINS = http sqlite file shell sim
 
 http_PKGS   = libmicrohttpd json-c libsodium gnutls
 sqlite_PKGS = sqlite3 libsodium
-file_PKGS   =
+file_PKGS   = libsodium
 shell_PKGS  = libssh libsystemd json-c
 shell_LIBS  = ssh
 sim_PKGS    = json-c

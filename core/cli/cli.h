@@ -59,6 +59,7 @@ void __attribute__((format(printf, 1, 2))) cli_say(const char *format, ...);
 int __attribute__((format(printf, 2, 3))) cli_usage(const char *command, const char *format, ...);
 
 /* The commands, each in its file. */
+int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_cancel(struct cli *cli, int argc, char **argv);
 int cmd_config(struct cli *cli, int argc, char **argv);
 int cmd_demo(struct cli *cli, int argc, char **argv);

@@ -29,6 +29,7 @@ const struct command commands[] = {
 	{ "engines", "the nodes that execute, and their processes", cmd_engines },
 	{ "hosts", "node sets: expand, fold, count", cmd_hosts },
 	{ "token", "who may ask a daemon: creates, lists and revokes tokens", cmd_token },
+	{ "audit", "verifies the chain of an audit log", cmd_audit },
 	{ "config", "checks or shows a daemon's configuration", cmd_config },
 	{ "plugin", "lists and describes plugins", cmd_plugin },
 	{ "help", "this, or a command's options", cmd_help },

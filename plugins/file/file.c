@@ -17,6 +17,8 @@
 
 #include <drover/sink.h>
 
+#include "chain.h"
+
 /* Lines a writev(2): two pieces each. */
 #define LINES (IOV_MAX / 2)
 
@@ -26,9 +28,11 @@ struct file {
 	int64_t rotate_size;
 	int64_t keep;
 	bool sync;
+	bool chained;
 	/* Not options. */
 	int fd; /* valid from open to close */
 	int64_t size;
+	struct chain chain; /* where `chained` is set */
 };
 
 static const struct drover_option options[] = {
@@ -37,6 +41,11 @@ static const struct drover_option options[] = {
 	DROVER_OPT_INT(struct file, keep, "5", "0", "1000", "rotated files to keep, PATH.1 being the newest"),
 	DROVER_OPT_STRING(struct file, mode, "0640", "permissions of a new file, in octal"),
 	DROVER_OPT_BOOL(struct file, sync, "true", "wait for the disk after each batch"),
+	{ .name = "chain",
+	  .type = DROVER_TYPE_BOOL,
+	  .offset = offsetof(struct file, chained),
+	  .initial = "false",
+	  .help = "each line names the one before it by its hash: `drover audit verify FILE`" },
 	DROVER_OPT_END
 };
 
@@ -58,6 +67,10 @@ static int check(const void *self, struct drover_error *err)
 	if (!(parse_mode(file->mode) & 0200))
 		return drover_error_set(err, DROVER_EINVALID, "mode: \"%s\" is no octal mode that lets the owner write",
 					file->mode);
+	if (file->chained && file->rotate_size && !file->keep)
+		return drover_error_set(err, DROVER_EINVALID,
+					"keep: a chain whose file is emptied proves nothing; keep at least 1, or "
+					"rotate_size: 0");
 	return 0;
 }
 
@@ -130,14 +143,6 @@ static int open_file(struct file *file, struct drover_error *err)
 	return cut_half_line(file, err);
 }
 
-static int file_open(void *self, struct drover_error *err)
-{
-	struct file *file = self;
-
-	file->fd = -1;
-	return open_file(file, err);
-}
-
 static void file_close(void *self)
 {
 	struct file *file = self;
@@ -145,6 +150,22 @@ static void file_close(void *self)
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;
+	chain_close(&file->chain);
+}
+
+static int file_open(void *self, struct drover_error *err)
+{
+	struct file *file = self;
+	int code;
+
+	file->fd = -1;
+	file->chain.head = -1;
+	code = open_file(file, err);
+	if (!code && file->chained)
+		code = chain_open(&file->chain, file->path, err);
+	if (code)
+		file_close(file);
+	return code;
 }
 
 static int file_reopen(void *self, struct drover_error *err)
@@ -220,6 +241,25 @@ static int append(struct file *file, const struct drover_event *events, size_t c
 	return file->sync ? fdatasync(file->fd) : 0;
 }
 
+static int append_chained(struct file *file, const struct drover_event *events, size_t count, int64_t *size)
+{
+	struct chain_place place = file->chain.place;
+	struct iovec piece = { NULL, 0 };
+	int rc = -1;
+	char *lines = chain_lines(&place, events, count, &piece.iov_len);
+
+	if (!lines)
+		return -1;
+	*size += (int64_t)piece.iov_len;
+	piece.iov_base = lines;
+	if (!piece.iov_len || !write_all(file->fd, &piece, 1))
+		rc = file->sync ? fdatasync(file->fd) : 0;
+	if (!rc)
+		chain_moved(&file->chain, &place, file->sync);
+	free(lines);
+	return rc;
+}
+
 static int file_write(void *self, const struct drover_event *events, size_t count, struct drover_error *err)
 {
 	struct file *file = self;
@@ -230,7 +270,7 @@ static int file_write(void *self, const struct drover_event *events, size_t coun
 	if (file->rotate_size && file->size >= file->rotate_size && rotate(file, &rotation))
 		drover_log(DROVER_LOG_ERROR, "%s", rotation.message);
 	size = file->size;
-	if (!append(file, events, count, &size)) {
+	if (!(file->chained ? append_chained : append)(file, events, count, &size)) {
 		file->size = size;
 		return 0;
 	}
