@@ -92,6 +92,11 @@ extern const struct drover_source_services core_services;
 void core_task_changed(struct core *core, const struct drover_task_change *change);
 /* core_submit.c */
 int core_submit(void *core, struct drover_submission *submission, struct drover_error *err);
+/* A task that has a parent; its hosts are as they are written, whatever the inventory says now. */
+int core_submit_child(struct core *core, struct drover_submission *submission, const char *parent,
+		      struct drover_error *err);
+/* core_retry.c */
+int core_retry(void *core, const char *parent, struct drover_retry *retry, struct drover_error *err);
 /* core_outputs.c; core_watch is for the hub. */
 void core_watch(void *core, const char *task, bool watched);
 int core_groups(void *core, const struct drover_group_filter *filter, drover_group_fn *fn, void *fn_context,

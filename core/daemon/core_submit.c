@@ -144,6 +144,7 @@ static int compare_known(void *context, const struct drover_task *task)
 	known->answer->state = task->state;
 	known->answer->hosts = task->hosts;
 	known->answer->units = task->units;
+	known->answer->waves = task->waves;
 	snprintf(known->answer->executor, sizeof(known->answer->executor), "%s", task->executor);
 	return 0;
 }
@@ -169,6 +170,7 @@ static void fill_answer(struct drover_submission *answer, const struct submissio
 	answer->state = DROVER_TASK_QUEUED;
 	answer->hosts = s->task.hosts;
 	answer->units = s->task.units;
+	answer->waves = s->task.waves;
 	snprintf(answer->executor, sizeof(answer->executor), "%s", s->task.executor);
 }
 
@@ -246,9 +248,9 @@ static void take_inventory(struct core *core, struct submission_rules *rules, ch
 	rules->inventory_missing = why;
 }
 
-int core_submit(void *context, struct drover_submission *submission, struct drover_error *err)
+int core_submit_child(struct core *core, struct drover_submission *submission, const char *parent,
+		      struct drover_error *err)
 {
-	struct core *core = context;
 	struct submission_rules rules = { .executors = &core->executors,
 					  .limits = &core->limits,
 					  .pools = core->pools };
@@ -259,12 +261,14 @@ int core_submit(void *context, struct drover_submission *submission, struct drov
 
 	atomic_store(&core->last_request, clock_boot_ms());
 	submission->repeated = false;
-	take_inventory(core, &rules, why, sizeof(why));
+	if (!parent)
+		take_inventory(core, &rules, why, sizeof(why));
 	code = submission_read(&s, submission->json, submission->json_size, &rules, &problems, err);
 	if (!code)
 		code = access_check_submission(core, submission->by, &s, err);
 	if (!code) {
 		s.task.owner = submission->owner;
+		s.task.parent = parent;
 		fill_answer(submission, &s);
 		if (!submission->dry_run && atomic_load(&core->draining))
 			code = drover_error_set(err, DROVER_ERETRY, "the daemon is stopping");
@@ -274,4 +278,9 @@ int core_submit(void *context, struct drover_submission *submission, struct drov
 	submission_dispose(&s);
 	inventory_unref(rules.inventory);
 	return code;
+}
+
+int core_submit(void *core, struct drover_submission *submission, struct drover_error *err)
+{
+	return core_submit_child(core, submission, NULL, err);
 }

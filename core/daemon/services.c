@@ -344,6 +344,7 @@ const struct drover_source_services core_services = {
 	.permit = access_permit,
 	.audit = core_audit,
 	.metrics = metrics_tell,
+	.retry = core_retry,
 	.groups = core_groups,
 	.output_part = core_output_part,
 	.inventory = core_inventory,

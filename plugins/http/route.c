@@ -13,6 +13,7 @@ static const struct route routes[] = {
 	  ROUTE_WORKER, JSON },
 	{ "GET", "/v1/tasks/{id}", ROLE_READ, tasks_show, "wait payload", ROUTE_WORKER, JSON },
 	{ "POST", "/v1/tasks/{id}/cancel", ROLE_SUBMIT, tasks_cancel, "", ROUTE_WORKER, JSON },
+	{ "POST", "/v1/tasks/{id}/retry", ROLE_SUBMIT, tasks_retry, "", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/tasks/{id}/units", ROLE_READ, tasks_units, "limit after", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/tasks/{id}/verify", ROLE_READ, tasks_verify, "", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/tasks/{id}/results", ROLE_READ, results_of_task, "status host sort limit after output grep",

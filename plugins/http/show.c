@@ -40,6 +40,34 @@ void show_task_event(struct writer *w, const struct drover_task *task)
 	writer_object_end(w);
 }
 
+/* As it was submitted: 3, or "10%". */
+static void show_max_failed(struct writer *w, const struct drover_task *task)
+{
+	char share[32];
+
+	if (task->max_failed_as == DROVER_THRESHOLD_HOSTS) {
+		writer_int(w, "max_failed", task->max_failed);
+	} else if (task->max_failed_as == DROVER_THRESHOLD_PERCENT) {
+		snprintf(share, sizeof(share), "%.5g%%", (double)task->max_failed / 100);
+		writer_string(w, "max_failed", share);
+	} else {
+		writer_null(w, "max_failed");
+	}
+}
+
+static void show_thresholds(struct writer *w, const struct drover_task *task)
+{
+	writer_object(w, "waves");
+	writer_int(w, "open", task->wave + 1);
+	writer_int(w, "total", task->waves);
+	writer_time(w, "next_at", task->next_wave_at);
+	writer_object_end(w);
+	writer_seconds(w, "wave_pause", task->wave_pause);
+	show_max_failed(w, task);
+	writer_string(w, "concurrency_key", task->concurrency_key);
+	writer_string(w, "waiting_for_task", task->waiting_for);
+}
+
 void show_task(struct writer *w, const struct drover_task *task)
 {
 	writer_string(w, "id", task->id);
@@ -71,6 +99,7 @@ void show_task(struct writer *w, const struct drover_task *task)
 	writer_seconds(w, "host_timeout", task->host_timeout);
 	writer_seconds(w, "connect_timeout", task->connect_timeout);
 	writer_int(w, "fanout", task->fanout);
+	show_thresholds(w, task);
 	writer_int(w, "output_limit", task->output_limit);
 	writer_string(w, "on_lost", task->rerun_lost ? "rerun" : "report");
 	writer_int(w, "seq", task->seq);
@@ -83,6 +112,7 @@ void show_unit(struct writer *w, const struct drover_unit_row *unit)
 	writer_int(w, "first", unit->first);
 	writer_int(w, "hosts", unit->count);
 	writer_string(w, "state", drover_unit_state_name(unit->state));
+	writer_int(w, "wave", unit->wave + 1);
 	writer_int(w, "attempt", unit->attempt);
 	writer_string(w, "engine", unit->engine);
 	writer_time(w, "claimed_at", unit->claimed_at);

@@ -3,24 +3,17 @@
 
 #include "params.h"
 
-struct complaints {
-	struct problem *problem;
-	bool syntax;
-};
-
-static void complain(void *context, const char *pointer, const char *detail)
+void submit_complain(void *context, const char *pointer, const char *detail)
 {
-	struct complaints *c = context;
+	struct problem *problem = context;
 
-	if (!pointer) {
-		c->syntax = true;
-		problem_set(c->problem, PROBLEM_SYNTAX, "%s", detail);
-	} else {
-		problem_add(c->problem, "pointer", pointer, detail);
-	}
+	if (!pointer)
+		problem_set(problem, PROBLEM_SYNTAX, "%s", detail);
+	else
+		problem_add(problem, "pointer", pointer, detail);
 }
 
-static int answer_submission(struct request *r, const struct drover_submission *s)
+int submit_answer(struct request *r, const struct drover_submission *s)
 {
 	writer_object(&r->out, NULL);
 	if (s->dry_run) {
@@ -32,6 +25,7 @@ static int answer_submission(struct request *r, const struct drover_submission *
 	}
 	writer_int(&r->out, "hosts", s->hosts);
 	writer_int(&r->out, "units", s->units);
+	writer_int(&r->out, "waves", s->waves);
 	writer_string(&r->out, "executor", s->executor);
 	writer_object_end(&r->out);
 	if (s->repeated)
@@ -41,15 +35,14 @@ static int answer_submission(struct request *r, const struct drover_submission *
 
 int tasks_submit(struct request *r)
 {
-	struct complaints complaints = { &r->problem, false };
 	struct drover_submission s = { .size = sizeof(s),
 				       .json = r->body,
 				       .json_size = r->body_size,
 				       .owner = r->access.by.name,
 				       .by = &r->access.by,
 				       .dry_run = params_bool(r, "dry_run", false),
-				       .problem = complain,
-				       .context = &complaints };
+				       .problem = submit_complain,
+				       .context = &r->problem };
 	struct drover_error err = { 0 };
 	int code;
 
@@ -61,7 +54,7 @@ int tasks_submit(struct request *r)
 		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "the daemon is stopping and takes no new tasks");
 	code = r->server->services->submit(r->server->core, &s, &err);
 	if (!code)
-		return answer_submission(r, &s);
+		return submit_answer(r, &s);
 	if (code == DROVER_EINVALID)
 		return problem_set(&r->problem, PROBLEM_INVALID_TASK, "%s", r->problem.count ? "" : err.message);
 	return problem_set_code(&r->problem, code, &err);
