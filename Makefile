@@ -45,7 +45,7 @@ $(B)/obj/core/%.o: core/%.c
 $(B)/prefix: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' > $@
-$(B)/obj/core/loader/loader.o $(B)/obj/core/cli/private.o: $(B)/prefix
+$(B)/obj/core/loader/loader.o $(B)/obj/core/cli/private_files.o: $(B)/prefix
 
 $(B)/libdrover.a: $(CORE_OBJ)
 	@rm -f $@

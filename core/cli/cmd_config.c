@@ -53,7 +53,8 @@ int cmd_config(struct cli *cli, int argc, char **argv)
 					  parse,
 					  "check|show [FILE]",
 					  "Checks a daemon's configuration, or shows it with where each value comes "
-					  "from. FILE is " CONF_DEFAULT_FILE " unless it is given.",
+					  "from. FILE is " CONF_DEFAULT_FILE " unless it is given."
+					  "\vExample: drover config check conf.d/standalone.yaml",
 					  NULL,
 					  NULL,
 					  NULL };
@@ -76,7 +77,7 @@ int cmd_plugin(struct cli *cli, int argc, char **argv)
 					  parse,
 					  "list|describe [NAME]",
 					  "Lists the plugins that are found, or describes one and its options (with "
-					  "--json: as JSON Schema).",
+					  "--json: as JSON Schema).\vExample: drover plugin describe shell",
 					  NULL,
 					  NULL,
 					  NULL };

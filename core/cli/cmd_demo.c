@@ -122,7 +122,7 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 					  parse,
 					  NULL,
 					  "Runs a task on a simulated fleet with a few hung hosts, in a daemon of its "
-					  "own that is gone afterwards.",
+					  "own that is gone afterwards.\vExample: drover demo --hosts 5000",
 					  NULL,
 					  NULL,
 					  NULL };

@@ -106,7 +106,7 @@ int cmd_engines(struct cli *cli, int argc, char **argv)
 					  parse,
 					  NULL,
 					  "Lists the nodes that execute, what runs on them, and their "
-					  "processes with their deaths.",
+					  "processes with their deaths.\vExample: drover engines",
 					  NULL,
 					  NULL,
 					  NULL };

@@ -110,7 +110,7 @@ int cmd_host(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
-		{ "status", OPT_STATUS, "STATUS,…", 0, "Only where it was ok, failed, unreachable, timeout, …", 0 },
+		{ "status", OPT_STATUS, "STATUS,...", 0, "Only where it was ok, failed, unreachable, timeout, …", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options,

@@ -187,7 +187,7 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
 		{ "all", OPT_ALL, NULL, 0, "All there are", 0 },
-		{ "state", OPT_STATE, "STATE,…", 0, "Only those queued, running, cancelling, done, cancelled, …", 0 },
+		{ "state", OPT_STATE, "STATE,...", 0, "Only those queued, running, cancelling, done, cancelled, …", 0 },
 		{ "type", OPT_TYPE, "TYPE", 0, "Only of this type", 0 },
 		{ "label", OPT_LABEL, "KEY=VALUE", 0, "Only with this label", 0 },
 		{ "host", OPT_HOST, "HOST", 0, "Only those with this host", 0 },

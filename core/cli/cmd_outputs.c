@@ -131,7 +131,7 @@ static int print_groups(struct session *session, const struct cli *cli, const ch
 int cmd_outputs(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "status", OPT_STATUS, "STATUS,…", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
+		{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
 		{ "full", OPT_FULL, NULL, 0, "Outputs whole, never as differences", 0 },
 		{ 0 },
 	};

@@ -130,7 +130,7 @@ static int print_all(struct session *session, const char *id, const struct resul
 int cmd_results(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "status", OPT_STATUS, "STATUS,…", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
+		{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
 		{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
 		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
 		{ "grep", OPT_GREP, "TEXT", 0, "Only hosts that wrote TEXT", 0 },

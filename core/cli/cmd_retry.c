@@ -115,7 +115,7 @@ static int retry(struct session *session, struct cli *cli, struct json_object *t
 int cmd_retry(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "status", OPT_STATUS, "STATUS,…", 0,
+		{ "status", OPT_STATUS, "STATUS,...", 0,
 		  "Hosts that ended so (failed, unreachable, cancelled, expired, and timeouts whose remote process is "
 		  "dead)",
 		  0 },

@@ -41,7 +41,8 @@ int cmd_verify(struct cli *cli, int argc, char **argv)
 					  one_task_parse,
 					  "ID",
 					  "Proves that every host of a task has exactly one final status, and "
-					  "that the counts are true. Exit code 1 if not, or if the task has not ended.",
+					  "that the counts are true. Exit code 1 if not, or if the task has not ended."
+					  "\vExample: drover verify last",
 					  NULL,
 					  NULL,
 					  NULL };

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,30 +19,24 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/private_files.h"
+#include "cli/private_log.h"
 #include "util/buf.h"
 #include "util/clock.h"
 
 #define READY_MS 10000
 #define STOP_MS 10000
 #define LOG_KEPT (1024 * 1024) /* a larger log is begun anew */
-#define TAIL_SIZE 2000
-
-static char *below(const char *folder, const char *name)
-{
-	struct buf path = BUF_INIT;
-
-	buf_printf(&path, "%s/%s", folder, name);
-	return buf_take(&path);
-}
+#define CORE_TRIES 2           /* of the core's to start; what hindered two is not over soon */
 
 int private_state(char **state, struct drover_error *err)
 {
 	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
 	if (base && *base == '/')
-		*state = below(base, "drover");
+		*state = private_below(base, "drover");
 	else if (home && *home == '/')
-		*state = below(home, ".local/state/drover");
+		*state = private_below(home, ".local/state/drover");
 	else
 		return drover_error_set(err, DROVER_EFAULT,
 					"a private daemon needs a folder for its state: set $HOME or $XDG_STATE_HOME");
@@ -52,7 +45,7 @@ int private_state(char **state, struct drover_error *err)
 
 bool private_exists(const char *state)
 {
-	char *config = below(state, "drover.yaml");
+	char *config = private_below(state, "drover.yaml");
 	bool exists = !access(config, F_OK);
 
 	free(config);
@@ -88,87 +81,6 @@ static int make_folder(const char *path, struct drover_error *err)
 	return rc;
 }
 
-/* As a YAML double-quoted scalar: only `"`, `\` and control characters need care. */
-static void quoted(struct buf *out, const char *text)
-{
-	buf_char(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_printf(out, "\\%c", *text);
-		else if ((unsigned char)*text < 0x20)
-			buf_printf(out, "\\x%02x", (unsigned char)*text);
-		else
-			buf_char(out, *text);
-	}
-	buf_char(out, '"');
-}
-
-static void make_config(struct buf *text, const char *state)
-{
-	char *url = private_url(state);
-
-	buf_string(text,
-		   "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
-	quoted(text, state);
-	buf_string(text, "\n  idle_exit: 5s\nsources:\n  - plugin: http\n    listen: ");
-	quoted(text, url);
-	buf_string(text, "\nexecutors:\n  - plugin: shell\n    allow_localhost: true\n  - plugin: sim\n");
-	free(url);
-}
-
-/* By another name first, so that a reader never sees half of it. */
-static int write_config(const char *path, const char *state, struct drover_error *err)
-{
-	struct buf text = BUF_INIT;
-	char *new = below(state, "drover.yaml.new");
-	FILE *file;
-	int rc = 0;
-
-	make_config(&text, state);
-	file = fopen(new, "we");
-	if (!file || fwrite(text.data, 1, text.size, file) != text.size || fflush(file) || rename(new, path))
-		rc = drover_error_set(err, DROVER_EFAULT, "cannot write %s: %s", path, strerror(errno));
-	if (file)
-		fclose(file);
-	buf_dispose(&text);
-	free(new);
-	return rc;
-}
-
-/* `droverd`: beside this program, where it is installed, or on the PATH. Owned by the caller, or NULL. */
-static char *find_daemon(void)
-{
-	static const char *const installed[] = { DROVER_PREFIX "/sbin/droverd", DROVER_PREFIX "/bin/droverd",
-						 DROVER_PREFIX "/libexec/drover/droverd" };
-	const char *path = getenv("PATH");
-	char self[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *found;
-
-	self[size > 0 ? size : 0] = '\0';
-	if (strrchr(self, '/')) {
-		*strrchr(self, '/') = '\0';
-		found = below(self, "droverd");
-		if (!access(found, X_OK))
-			return found;
-		free(found);
-	}
-	for (size_t i = 0; i < sizeof(installed) / sizeof(*installed); i++)
-		if (!access(installed[i], X_OK))
-			return xstrdup(installed[i]);
-	while (path && *path) {
-		size_t length = strcspn(path, ":");
-		struct buf candidate = BUF_INIT;
-
-		buf_printf(&candidate, "%.*s/droverd", (int)length, path);
-		if (length && !access(candidate.data, X_OK))
-			return buf_take(&candidate);
-		buf_dispose(&candidate);
-		path += length + (path[length] == ':');
-	}
-	return NULL;
-}
-
 /* Does it answer and take tasks? */
 static bool answers(const char *url)
 {
@@ -183,29 +95,6 @@ static bool answers(const char *url)
 	json_object_put(answer);
 	client_close(&client);
 	return !rc;
-}
-
-static void show_log(const char *path)
-{
-	char tail[TAIL_SIZE + 1];
-	FILE *file = fopen(path, "re");
-	size_t size, skip = 0;
-
-	if (!file)
-		return;
-	if (!fseek(file, -TAIL_SIZE, SEEK_END))
-		skip = 1;
-	else
-		rewind(file);
-	size = fread(tail, 1, TAIL_SIZE, file);
-	tail[size] = '\0';
-	fclose(file);
-	/* The first line may be half of one. */
-	if (skip && strchr(tail, '\n'))
-		skip = (size_t)(strchr(tail, '\n') + 1 - tail);
-	else
-		skip = 0;
-	fprintf(stderr, "--- the end of %s\n%s---\n", path, tail + skip);
 }
 
 /*
@@ -268,16 +157,19 @@ static pid_t spawn(const char *daemon, const char *config, const char *log_path,
  */
 static int start(const char *state, const char *url, pid_t *pid, struct drover_error *err)
 {
-	char *config = below(state, "drover.yaml"), *log = below(state, "droverd.log"), *daemon = find_daemon();
+	char *config = private_below(state, "drover.yaml"), *log = private_below(state, "droverd.log"), *daemon = private_find_daemon();
 	int64_t deadline = clock_boot_ms() + READY_MS;
 	int rc = 0, status, wait_ms = 10;
+	char *reason = NULL;
 	pid_t child = 0;
+	long seen;
 
 	if (!daemon)
 		rc = drover_error_set(err, DROVER_ENOTFOUND,
 				      "cannot find droverd: it is neither beside drover nor on the PATH");
 	if (!rc)
-		rc = write_config(config, state, err);
+		rc = private_write_config(config, state, err);
+	seen = private_log_size(log);
 	for (bool ready = false; !rc && !ready; wait_ms = wait_ms < 100 ? wait_ms * 2 : wait_ms) {
 		if (!child) {
 			child = spawn(daemon, config, log, err);
@@ -296,8 +188,10 @@ static int start(const char *state, const char *url, pid_t *pid, struct drover_e
 			else
 				poll(NULL, 0, 200);
 		}
-		if (!ready && clock_boot_ms() > deadline) {
-			show_log(log);
+		if (!ready && private_log_core_failures(log, seen, &reason) >= CORE_TRIES) {
+			rc = drover_error_set(err, DROVER_EFAULT, "its core %s; its log is %s", reason, log);
+		} else if (!ready && clock_boot_ms() > deadline) {
+			private_log_show(log);
 			rc = drover_error_set(err, DROVER_ETIMEOUT, "the private daemon %s; its log is %s",
 					      child ? "was not ready within 10 s" : "ended at its start", log);
 		}
@@ -305,6 +199,7 @@ static int start(const char *state, const char *url, pid_t *pid, struct drover_e
 	if (rc && child > 0)
 		private_stop(child);
 	*pid = rc ? 0 : child;
+	free(reason);
 	free(daemon);
 	free(log);
 	free(config);
@@ -326,7 +221,7 @@ int private_start(const char *state, pid_t *pid, struct drover_error *err)
 	rc = make_folder(state, err);
 	if (rc)
 		goto out;
-	lock_path = below(state, "start.lock");
+	lock_path = private_below(state, "start.lock");
 	lock = open(lock_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX)) {
 		rc = drover_error_set(err, DROVER_EFAULT, "cannot lock %s: %s", lock_path, strerror(errno));

@@ -32,5 +32,7 @@ void task_args_dispose(struct task_args *args);
  * empty where a script is given). Returns CLI_OK, or says what is wrong and returns what to exit with.
  */
 int task_args_finish(struct task_args *args, char **words);
+/* The object below `parent`, made where it is not there yet. Borrowed. */
+struct json_object *task_args_child(struct json_object *parent, const char *name);
 
 #endif

@@ -43,7 +43,9 @@ def test_run_sends_each_option_as_its_twin(drover, tmp_path):
                       "--connect-timeout", "250ms", "--unit-size", "10", "-f", "7", "--pool", "p", "--priority", "60",
                       "--credential", "c", "--env", "A=1=2", "--env", "B=", "--stdin", str(tmp_path / "in"),
                       "--output-limit", "2K", "--on-lost", "rerun", "--expires", "24h", "--name", "n", "--label", "k=v",
-                      "--note", "why", "--executor", "shell", "--", "ls", "-l", "*.c", url=daemon.url)
+                      "--note", "why", "--executor", "shell", "--max-failed", "10%", "--waves", "1,10%,100%",
+                      "--wave-pause", "90s", "--concurrency-key", "db", "--become-user", "app", "--become-method", "su",
+                      "--", "ls", "-l", "*.c", url=daemon.url)
     assert done.returncode == 0, done.stderr
     sent = daemon.submitted
     assert len(sent.pop("id")) == 26
@@ -51,8 +53,17 @@ def test_run_sends_each_option_as_its_twin(drover, tmp_path):
         "type": "shell", "executor": "shell", "hosts": "a[1-2],b1", "exclude": "b1", "timeout": "90s",
         "host_timeout": "5", "connect_timeout": "250ms", "unit_size": 10, "fanout": 7, "pool": "p", "priority": 60,
         "credential": "c", "output_limit": 2048, "on_lost": "rerun", "expires_in": "24h", "name": "n",
-        "labels": {"k": "v"}, "note": "why",
-        "payload": {"command": "ls -l *.c", "env": {"A": "1=2", "B": ""}, "stdin": "line\n"}}
+        "labels": {"k": "v"}, "note": "why", "max_failed": "10%", "waves": ["1", "10%", "100%"], "wave_pause": "90s",
+        "concurrency_key": "db",
+        "payload": {"command": "ls -l *.c", "env": {"A": "1=2", "B": ""}, "stdin": "line\n",
+                    "become": {"user": "app", "method": "su"}}}
+
+
+def test_becoming_root_and_a_number_of_failed_hosts(drover):
+    with FakeDaemon([row("a1")]) as daemon:
+        drover("run", "-H", "a1", "-b", "--max-failed", "0", "id", url=daemon.url)
+        assert daemon.submitted["payload"]["become"] == {"user": "root"}
+        assert daemon.submitted["max_failed"] == 0
 
 
 def test_run_makes_host_objects_of_user_and_port(drover):
@@ -181,13 +192,26 @@ def test_every_error_of_a_refused_task_is_shown(drover):
     (("run", "--env", "X", "-H", "a", "true"), "--env: \"X\" is not NAME=VALUE"),
     (("run", "--script", "/nowhere", "-H", "a"), "--script: cannot read /nowhere"),
     (("run", "-H", "^/nowhere", "true"), "-H: cannot read hosts from /nowhere"),
-    (("run", "-H", "^/dev/null,@g", "true"), "no group is called \"g\""),
     (("watch",), "which task"),
     (("watch", "a", "b"), "\"b\" is too much"),
     (("results", "x", "--status", "timout"), "did you mean timeout?"),
     (("hosts", "fild", "a"), "not one of expand, fold, count"),
     (("--url", "ftp://x", "list"), "is no daemon's address"),
     (("demo", "--hosts", "3"), "--hosts: must be 10 to 100000"),
+    (("run", "-H", "a", "-L", "--stream", "x"), "-L and --stream exclude each other"),
+    (("run", "-H", "a", "--max-failed", "1/2", "x"), '--max-failed: "1/2" is neither a number of hosts nor a share'),
+    (("run", "-H", "a", "--max-failed", "101%", "x"), '--max-failed: "101%" is neither'),
+    (("run", "-H", "a", "--waves", "1,,100%", "x"), '--waves: "" is neither a number of hosts nor a share'),
+    (("run", "-H", "a", "--become-method", "su do", "x"), "is not one of sudo, su, doas"),
+    (("run", "-H", "a", "-b", "root", "--", "id"), "-b takes no value: write --become-user root"),
+    (("list", "--since", "yesterday"), '"yesterday" is no time; write 2h (ago)'),
+    (("list", "-n", "0"), "-n: must be a number from 1 on"),
+    (("logs",), "which task"),
+    (("outputs", "x", "--status", "good"), 'there is no status "good"'),
+    (("outputs", "x", "--status", "ok", "-L"), "--status does not go with -L"),
+    (("retry", "x", "--stream"), "what is shown is said for --watch"),
+    (("host",), "which host?"),
+    (("logs", "x", "--hosts", "a[1-"), "--host: column"),
 ])
 def test_usage_errors_exit_2_and_say_what_to_do(drover, words, part):
     done = drover(*words)
