@@ -6,7 +6,7 @@ TEST_PLUGINS = $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(wildcard t
 
 TEST_HOST    = $(B)/obj/tests/sdk/fake_host.o
 LIGHT_SSHD   = $(B)/tests/light_sshd
-BENCHES      = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c)) $(LIGHT_SSHD)
+BENCHES      = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c)) $(LIGHT_SSHD) $(B)/tests/unit_runner
 
 $(TEST_HOST): tests/sdk/fake_host.c
 	@mkdir -p $(@D)
@@ -38,8 +38,10 @@ $(LIGHT_SSHD): $(LIGHT_SRC) tests/fleet/light.h
 # Each tests/bench/NAME.c is a program that measures.
 $(B)/tests/bench/%: tests/bench/%.c $(TEST_HOST)
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -Itests $(shell $(PKG_CONFIG) --cflags sqlite3) \
-		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs sqlite3) $(CORE_LIBS)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -Itests $(shell $(PKG_CONFIG) --cflags $(BENCH_PKGS)) \
+		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs $(BENCH_PKGS)) $(CORE_LIBS)
+$(B)/tests/bench/%: BENCH_PKGS = sqlite3
+$(B)/tests/bench/bare_ssh: BENCH_PKGS = libssh
 -include $(BENCHES:=.d)
 
 $(foreach p,$(wildcard tests/plugins/*.c),$(eval $(call drover_plugin,$(basename $(notdir $(p))),$(p),,$(B)/tests/plugins/,$(B)/obj/,)))
