@@ -17,7 +17,7 @@ struct download {
 	int status;
 };
 
-/* A response of a size that nobody reads: the library sends no body for HEAD. */
+/* A response of a size that nobody reads: the library sends no body for HEAD, nor with 304. */
 static ssize_t read_nothing(void *context, uint64_t position, char *buffer, size_t room)
 {
 	(void)context, (void)position, (void)buffer, (void)room;
@@ -46,6 +46,7 @@ static int choose(void *context, struct drover_output_info *info)
 	request_add_header(r, "Drover-Total-Bytes", "%lld", (long long)info->total);
 	if (range_none_match(request_header(r, "If-None-Match"), etag)) {
 		d->status = MHD_HTTP_NOT_MODIFIED;
+		answer_head(r, info->kept);
 		return 0;
 	}
 	r->content_type = "application/octet-stream";
