@@ -83,6 +83,8 @@ int groups_list(struct request *r)
 	struct drover_error err = { 0 };
 	int code;
 
+	if (after && !*after)
+		params_wrong(r, "after", "must be the `next` of a page");
 	if (r->problem.kind)
 		return 0;
 	writer_object(&r->out, NULL);

@@ -13,7 +13,7 @@
 
 struct framing {
 	int hosts, lengths, encodings;
-	bool odd_encoding, odd_name;
+	bool odd_encoding, odd_name, odd_value;
 };
 
 /* RFC 9110, 5.6.2. Blanks before the colon, above all, hide a header from some programs and not from others. */
@@ -25,12 +25,23 @@ static bool is_token(const char *name)
 	return *name && !name[strspn(name, characters)];
 }
 
-static enum MHD_Result count(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+/* RFC 9110, 5.5. A NUL ends a value in some programs and not in others. */
+static bool is_value(const char *value, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7F)
+			return false;
+	return true;
+}
+
+static enum MHD_Result count(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+			     const char *value, size_t value_size)
 {
 	struct framing *f = context;
 
 	(void)kind;
-	f->odd_name |= !is_token(name);
+	f->odd_name |= strlen(name) != name_size || !is_token(name);
+	f->odd_value |= value && !is_value(value, value_size);
 	if (!strcasecmp(name, "Host")) {
 		f->hosts++;
 	} else if (!strcasecmp(name, "Content-Length")) {
@@ -46,9 +57,11 @@ void guard_framing(struct request *r, const char *version)
 {
 	struct framing f = { 0 };
 
-	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count, &f);
+	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, count, &f);
 	if (f.odd_name)
 		problem_set(&r->problem, PROBLEM_REQUEST, "a header's name is malformed");
+	if (f.odd_value)
+		problem_set(&r->problem, PROBLEM_REQUEST, "a header's value has control characters");
 	if (f.hosts > 1)
 		problem_set(&r->problem, PROBLEM_REQUEST, "the header Host is there %d times", f.hosts);
 	else if (!f.hosts && strcmp(version, "HTTP/1.0"))
