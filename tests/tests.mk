@@ -52,6 +52,14 @@ $(B)/tests/unit_runner: $(UNIT_RUNNER_SRC) tests/sdk/fake_unit.h $(wildcard sdk/
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -pie -o $@ $(UNIT_RUNNER_SRC) $(CORE_LIBS)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD)
+# The node-set and folding code behind a pipe, to be held against ClusterShell's.
+PARITY_SRC = tests/unit/parity.c $(filter-out %/drover.o,$(CLI_OBJ)) $(B)/libdrover.a
+$(B)/tests/parity: $(PARITY_SRC)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -MMD -MP -MF $@.d \
+		-pie -o $@ $(PARITY_SRC) $(shell $(PKG_CONFIG) --libs $(CLI_PKGS) $(CORE_PKGS)) $(CORE_LIBS)
+-include $(B)/tests/parity.d
+
+tests: $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD)
 
 .PHONY: tests

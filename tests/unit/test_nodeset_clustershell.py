@@ -1,30 +1,41 @@
-"""Node sets held against ClusterShell's: the same hosts for the same pattern, and folds that are as short.
+"""Node sets and folded outputs held against ClusterShell's `nodeset` and `clubak`, 10,000 generated cases each.
 
-The cases are generated; the seed is printed and can be set ($DROVER_TEST_SEED). Left out are the forms in which
-ClusterShell itself is wrong or of another mind: digits that touch brackets whose numbers differ in width
-(`a5[9-11]` gives it a59 to a511), and blanks between a bracket and the next name.
+The cases come from a seed that is printed and can be set ($DROVER_TEST_SEED). Our code is asked through a process that
+lives as long as the tests (tests/parity), ClusterShell's runs in this one.
+
+Left out are the forms in which ClusterShell itself is wrong or of another mind; docs/command-line.md names them:
+digits that touch brackets whose numbers differ in width (`a5[9-11]` gives it a59 to a511), and blanks between a bracket
+and the next name. `clubak` sees lines, so outputs here end with one.
 """
-import concurrent.futures
+import io
+import json
 import os
 import random
 import subprocess
+import sys
 
 import pytest
+from ClusterShell.CLI import Clubak
 from ClusterShell.NodeSet import NodeSet, NodeSetException
 
 SEED = int(os.environ.get("DROVER_TEST_SEED", random.randrange(1 << 32)))
-CASES = 1200
+CASES = 10000
 
 
-def drover(build, verb, patterns):
-    """(exit code, stdout, stderr) for each pattern, in order."""
+@pytest.fixture(scope="module")
+def ours(build):
+    """Asks our code; the process serves all tests of this file."""
+    print(f"seed {SEED}")
+    with subprocess.Popen([build / "tests/parity"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
-    def ask(pattern):
-        done = subprocess.run([build / "drover", "hosts", verb, "--", pattern], capture_output=True, text=True)
-        return done.returncode, done.stdout.strip(), done.stderr
+        def ask(**request):
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
 
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        return list(pool.map(ask, patterns))
+        yield ask
+        process.stdin.close()
+        assert process.wait(20) == 0
 
 
 class Generator:
@@ -84,54 +95,112 @@ class Generator:
         return sorted({f"r{r.randint(1, 4)}n{r.randint(1, 6)}" for _ in range(r.randint(1, 20))},
                       key=lambda _: r.random())
 
+    def line(self):
+        r = self.random
+        return r.choice(["up", "down", "Linux 6.1", "", " indented", "a: b", "tab\tbed", "é", "x" * 200]) + r.choice(["", "", "1"])
 
-@pytest.fixture(scope="module")
-def generator():
-    print(f"seed {SEED}")
-    return Generator(SEED)
+    def stream(self):
+        """Lines of hosts as they come: [(host, line)]."""
+        r = self.random
+        outputs = [[self.line() for _ in range(r.randint(1, 4))] for _ in range(r.randint(1, 4))]
+        left = {host: list(r.choice(outputs)) for host in self.hosts()}
+        lines = []
+        while left:
+            host = r.choice(list(left))
+            lines.append((host, left[host].pop(0)))
+            if not left[host]:
+                del left[host]
+        return lines
 
 
-def test_expands_to_the_same_hosts(build, generator):
-    patterns = [generator.pattern() for _ in range(CASES)]
-    answers = drover(build, "expand", patterns)
-    for pattern, (code, out, err) in zip(patterns, answers):
-        assert code == 0, f"{pattern}: {err} (seed {SEED})"
-        names = out.split()
-        assert len(names) == len(set(names)), f"{pattern} (seed {SEED})"
-        assert set(names) == set(NodeSet(pattern)), f"{pattern} (seed {SEED})"
+def generator(test):
+    """One of its own for each test, so that each can be run alone with the same cases."""
+    return Generator(f"{SEED} {test}")
 
 
-def test_folds_names_as_short(build, generator):
-    lists = [generator.hosts() for _ in range(CASES // 2)]
-    answers = drover(build, "fold", [",".join(names) for names in lists])
-    same = 0
-    for names, (code, out, err) in zip(lists, answers):
-        theirs = str(NodeSet(",".join(names)))
-        assert code == 0, err
-        assert set(NodeSet(out)) == set(names), f"{out} (seed {SEED})"
-        assert len(out) <= len(theirs), f"{out}\n{theirs} (seed {SEED})"
-        same += out == theirs
+def test_expands_to_the_same_hosts(ours):
+    cases = generator("expand")
+    for _ in range(CASES):
+        pattern = cases.pattern()
+        answer = ours(expand=pattern)
+        assert "error" not in answer, f"{pattern}: {answer} (seed {SEED})"
+        names, theirs = answer["names"], NodeSet(pattern)
+        assert len(names) == len(theirs), f"{pattern}: {names} (seed {SEED})"
+        assert set(names) == set(theirs), f"{pattern} (seed {SEED})"
+
+
+def test_folds_names_as_short(ours):
+    cases, same = generator("fold"), 0
+    for _ in range(CASES):
+        names = cases.hosts()
+        text, theirs = ours(fold=names)["text"], str(NodeSet.fromlist(names))
+        assert set(NodeSet(text)) == set(names), f"{text} (seed {SEED})"
+        assert set(ours(expand=text)["names"]) == set(names), f"{text} (seed {SEED})"
+        assert len(text) <= len(theirs), f"{text}\n{theirs} (seed {SEED})"
+        same += text == theirs
     # Shorter ones come from mixed paddings only.
-    assert same > 0.9 * len(lists), f"only {same} of {len(lists)} are ClusterShell's (seed {SEED})"
+    assert same > 0.9 * CASES, f"only {same} of {CASES} are ClusterShell's (seed {SEED})"
 
 
-def test_folds_several_numbers_as_short(build, generator):
-    lists = [generator.boxes() for _ in range(CASES // 2)]
-    answers = drover(build, "fold", [",".join(names) for names in lists])
-    ours = theirs = 0
-    for names, (code, out, err) in zip(lists, answers):
-        assert code == 0, err
-        assert set(NodeSet(out)) == set(names), f"{out} (seed {SEED})"
-        ours += len(out)
-        theirs += len(str(NodeSet(",".join(names))))
-    assert ours <= theirs * 1.05, f"{ours} characters where ClusterShell needs {theirs} (seed {SEED})"
+def test_folds_several_numbers_as_short(ours):
+    cases, size, their_size = generator("boxes"), 0, 0
+    for _ in range(CASES):
+        names = cases.boxes()
+        text = ours(fold=names)["text"]
+        assert set(NodeSet(text)) == set(names), f"{text} (seed {SEED})"
+        size += len(text)
+        their_size += len(str(NodeSet.fromlist(names)))
+    assert size <= their_size * 1.05, f"{size} characters where ClusterShell needs {their_size} (seed {SEED})"
+
+
+def clubak(lines):
+    """What `clubak -b` makes of the lines: [(set of hosts, text)], as it shows them."""
+    text = "".join(f"{host}: {line}\n" for host, line in lines)
+    output, argv = io.BytesIO(), sys.argv
+    streams = Clubak.sys_stdin, Clubak.sys_stdout
+    display_out = sys.modules["ClusterShell.CLI.Display"].sys_stdout
+    sys.argv = ["clubak", "-b", "--color=never"]
+    Clubak.sys_stdin, Clubak.sys_stdout = (lambda: io.BytesIO(text.encode())), (lambda: output)
+    sys.modules["ClusterShell.CLI.Display"].sys_stdout = lambda: output
+    try:
+        Clubak.clubak()
+    finally:
+        sys.argv = argv
+        Clubak.sys_stdin, Clubak.sys_stdout = streams
+        sys.modules["ClusterShell.CLI.Display"].sys_stdout = display_out
+    bar, groups = "-" * 15, []
+    shown = output.getvalue().decode().split("\n")[:-1]
+    at = 0
+    while at < len(shown):
+        assert shown[at] == bar and shown[at + 2] == bar, shown
+        end = at + 3
+        while end < len(shown) and shown[end] != bar:
+            end += 1
+        groups.append((frozenset(NodeSet(shown[at + 1].split(" (")[0])), "\n".join(shown[at + 3:end])))
+        at = end
+    return groups
+
+
+def test_gathers_outputs_as_clubak_does(ours):
+    cases = generator("gather")
+    for _ in range(CASES):
+        lines = cases.stream()
+        outputs = {}
+        for host, line in lines:
+            outputs.setdefault(host, []).append(line)
+        # The blank behind the colon is the separator's here, the line's there.
+        theirs = clubak(lines)
+        groups = ours(gather=[{"host": host, "status": "ok", "stdout": "".join(f" {line}\n" for line in texts)}
+                              for host, texts in outputs.items()])["groups"]
+        mine = [(frozenset(NodeSet(g["hosts"])), g["stdout"][:-1]) for g in groups]
+        assert [len(hosts) for hosts, _ in mine] == [len(hosts) for hosts, _ in theirs], f"{mine}\n{theirs} (seed {SEED})"
+        assert set(mine) == set(theirs), f"seed {SEED}"
+        assert [g["count"] for g in groups] == [len(hosts) for hosts, _ in mine], f"seed {SEED}"
 
 
 @pytest.mark.parametrize("pattern", ["a[1-3", "a1]", "a[]", "a[3-1]", "a[1-010]", "a,", "a,,b", "!a", "a[1-2][3-4]",
                                      "a[1-3]!", "a[x]"])
-def test_refuses_what_clustershell_refuses(build, pattern):
+def test_refuses_what_clustershell_refuses(ours, pattern):
     with pytest.raises(NodeSetException):
         NodeSet(pattern)
-    (code, _, err), = drover(build, "expand", [pattern])
-    assert code == 2
-    assert "column" in err
+    assert "column" in ours(expand=pattern)["error"]
