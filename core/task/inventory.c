@@ -38,6 +38,7 @@ struct group {
 	struct group **children;
 	size_t child_count, child_room;
 	enum mark mark;
+	int height; /* of the groups in it, once it is marked done */
 	UT_hash_handle hh;
 };
 
@@ -161,21 +162,27 @@ static int add_group(struct inventory *in, const char *name, struct json_object 
 	return code ? code : add_members(in, get_group(in, name), hosts, children, err);
 }
 
-/* In depth first; a group that is met while it is still open contains itself. */
+/*
+ * In depth first; a group that is met while it is still open contains itself. What is below a group that was met
+ * before counts by its height, or chains would have no end.
+ */
 static int check_nesting(struct group *g, int depth, struct drover_error *err)
 {
 	int code = 0;
 
 	if (g->mark == MARK_OPEN)
 		return drover_error_set(err, DROVER_EINVALID, "group %.80s contains itself", g->name);
-	if (g->mark == MARK_DONE)
-		return 0;
-	if (depth > NESTING_MAX)
+	if (depth + g->height > NESTING_MAX)
 		return drover_error_set(err, DROVER_ELIMIT, "groups are nested more than %d deep, at %.80s",
 					NESTING_MAX, g->name);
+	if (g->mark == MARK_DONE)
+		return 0;
 	g->mark = MARK_OPEN;
-	for (size_t i = 0; i < g->child_count && !code; i++)
+	for (size_t i = 0; i < g->child_count && !code; i++) {
 		code = check_nesting(g->children[i], depth + 1, err);
+		if (g->children[i]->height >= g->height)
+			g->height = g->children[i]->height + 1;
+	}
 	g->mark = MARK_DONE;
 	return code;
 }
