@@ -180,8 +180,7 @@ bool address_is_loopback(const char *url)
 	bool loopback = false;
 	char *host = NULL;
 
-	if (parsed && !curl_url_set(parsed, CURLUPART_URL, url, 0) &&
-	    !curl_url_get(parsed, CURLUPART_HOST, &host, 0))
+	if (parsed && !curl_url_set(parsed, CURLUPART_URL, url, 0) && !curl_url_get(parsed, CURLUPART_HOST, &host, 0))
 		loopback = !strcasecmp(host, "localhost") || !strcmp(host, "[::1]") ||
 			   (inet_pton(AF_INET, host, &number) == 1 && ntohl(number.s_addr) >> 24 == 127);
 	curl_free(host);
@@ -205,7 +204,8 @@ static int check_secrecy(const struct address *address, struct drover_error *err
 	if (!address->token || strncmp(address->url, "http://", 7) || address_is_loopback(address->url))
 		return 0;
 	return drover_error_set(err, DROVER_EINVALID,
-				"a token does not go over the network in clear text: %s must be https://", address->url);
+				"a token does not go over the network in clear text: %s must be https://",
+				address->url);
 }
 
 int address_find(const char *url, struct address *address, struct drover_error *err)

@@ -39,8 +39,8 @@ static int take_line(struct walk *w, const char *path, int64_t number, const cha
 	    !used || strlen(prev) != AUDIT_HASH - 1 || n < 1)
 		return broken(err, path, number, "this is no line of a chain");
 	if (r->last && n != r->last + 1)
-		return drover_error_set(err, DROVER_EINVALID, "%s:%lld: line %lld of the chain comes after line %lld", path,
-					(long long)number, n, (long long)r->last);
+		return drover_error_set(err, DROVER_EINVALID, "%s:%lld: line %lld of the chain comes after line %lld",
+					path, (long long)number, n, (long long)r->last);
 	if (r->last && strcmp(prev, r->last_hash))
 		return broken(err, path, number, "the line before it is not the one that was written before it");
 	if (n == 1 && strspn(prev, "0") != AUDIT_HASH - 1)
@@ -97,9 +97,10 @@ static int check_head(const struct walk *w, const char *path, struct drover_erro
 	file = fopen(name.data, "re");
 	if (file && fscanf(file, "{\"n\":%lld,\"seq\":%*d,\"hash\":\"%64[0-9a-f]\"}", &n, hash) == 2) {
 		if (n > w->report->last)
-			code = drover_error_set(err, DROVER_EINVALID,
-						"%s: the end is missing: line %lld was written, the last one here is %lld",
-						path, n, (long long)w->report->last);
+			code = drover_error_set(
+				err, DROVER_EINVALID,
+				"%s: the end is missing: line %lld was written, the last one here is %lld", path, n,
+				(long long)w->report->last);
 		else if (n == w->report->last && strcmp(hash, w->report->last_hash))
 			code = drover_error_set(err, DROVER_EINVALID, "%s: line %lld was another when it was written",
 						path, n);

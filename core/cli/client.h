@@ -24,11 +24,11 @@ struct client {
 	CURL *easy;
 	struct curl_slist *headers;
 	struct address address; /* owned: where the daemon is */
-	char *base;       /* owned: what paths are appended to */
-	int wake;         /* a call ends when it is readable; -1: none */
-	bool unreachable; /* the last call failed because there was no connection or no answer */
-	long status;      /* of the last answer, or 0 */
-	size_t size;      /* of the last answer, in bytes */
+	char *base;             /* owned: what paths are appended to */
+	int wake;               /* a call ends when it is readable; -1: none */
+	bool unreachable;       /* the last call failed because there was no connection or no answer */
+	long status;            /* of the last answer, or 0 */
+	size_t size;            /* of the last answer, in bytes */
 	/*
 	 * Called when a call found nobody: 0 if there is somebody now, and the call is made once more. (All calls
 	 * may be repeated: a task is submitted with an id.) NULL: none.

@@ -69,9 +69,9 @@ int client_refused(struct client *client, struct json_object *answer, struct dro
 	int code = code_of(client->status);
 
 	if (client->status == 401)
-		hint = client->address.token
-			       ? "; is the token still valid (drover token list)?"
-			       : "; a token is read from $DROVER_TOKEN or the token_file of ~/.config/drover/config.yaml";
+		hint = client->address.token ? "; is the token still valid (drover token list)?"
+					     : "; a token is read from $DROVER_TOKEN or the token_file of "
+					       "~/.config/drover/config.yaml";
 	if (*title)
 		drover_error_set(err, code, "%s%s%s%s", title, *detail ? ": " : "", detail, hint);
 	else

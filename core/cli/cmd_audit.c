@@ -59,14 +59,16 @@ int cmd_audit(struct cli *cli, int argc, char **argv)
 		{ "at", OPT_AT, "N:HASH", 0, "Line N must be there, with this hash, which was noted earlier", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options,
-					  parse,
-					  "verify FILE",
-					  "Verifies that no line of an audit log was changed, removed or inserted: that "
-					  "each names the one before it. Also reads FILE.1 and so on.",
-					  NULL,
-					  NULL,
-					  NULL };
+	static const struct argp argp = {
+		options,
+		parse,
+		"verify FILE",
+		"Verifies that no line of an audit log was changed, removed or inserted: that "
+		"each names the one before it. Also reads FILE.1 and so on.",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct audit_args args = { 0 };
 	struct audit_report report;
 	struct drover_error err = { 0 };

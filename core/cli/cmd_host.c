@@ -56,8 +56,12 @@ static int take_row(void *context, struct json_object *row)
 	struct history *history = context;
 	char finished[32], rc[24] = "";
 	const char *status = field_text(row, "status"), *message = field_text(row, "message");
-	const char *cells[] = { field_text(row, "task"), status, field_text(row, "phase"), rc,
-				table_time(field_text(row, "finished_at"), finished, sizeof(finished)), message };
+	const char *cells[] = { field_text(row, "task"),
+				status,
+				field_text(row, "phase"),
+				rc,
+				table_time(field_text(row, "finished_at"), finished, sizeof(finished)),
+				message };
 
 	history->count++;
 	if (history->cli->json) {

@@ -68,8 +68,10 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	case OPT_SINCE:
 	case OPT_UNTIL:
 		if (!parse_when(arg, key == OPT_SINCE ? args->since : args->until, sizeof(args->since)))
-			argp_error(state, "\"%s\" is no time; write 2h (ago), 2024-05-17, 2024-05-17 08:30, "
-					  "or 2024-05-17T08:30:00Z", arg);
+			argp_error(state,
+				   "\"%s\" is no time; write 2h (ago), 2024-05-17, 2024-05-17 08:30, "
+				   "or 2024-05-17T08:30:00Z",
+				   arg);
 		return 0;
 	case OPT_STATE:
 		return args->state = arg, 0;

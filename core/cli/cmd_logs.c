@@ -105,7 +105,8 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
 		options,
 		parse,
 		"ID",
-		"Prints what hosts wrote, standard output to stdout, standard error to stderr: of one host its bytes as "
+		"Prints what hosts wrote, standard output to stdout, standard error to stderr: of one host its bytes "
+		"as "
 		"they are, of several hosts each line with its host in front."
 		"\vOn a terminal control characters are made harmless; a file or pipe gets every byte. Ctrl-C ends the "
 		"printing, never the task.\n\nExamples: drover logs last -f\n"

@@ -101,8 +101,7 @@ static int take_group(void *context, struct json_object *group)
 	return ferror(stdout) ? DROVER_EFAULT : 0;
 }
 
-static int print_groups(struct session *session, const struct cli *cli, const char *id,
-			const struct outputs_args *args)
+static int print_groups(struct session *session, const struct cli *cli, const char *id, const struct outputs_args *args)
 {
 	struct drover_error err = { .code = DROVER_EFAULT, .message = "standard output is closed" };
 	struct printing printing = { .cli = cli, .full = args->full };
@@ -136,17 +135,16 @@ int cmd_outputs(struct cli *cli, int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp_child children[] = { { &view_ended_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		options,
-		parse,
-		"ID",
-		"Prints what hosts wrote, hosts with the same output as one group, the largest first; of the others the "
-		"difference to it where that is shorter."
-		"\vExample: drover outputs last --status ok",
-		children,
-		NULL,
-		NULL
-	};
+	static const struct argp argp = { options,
+					  parse,
+					  "ID",
+					  "Prints what hosts wrote, hosts with the same output as one group, the "
+					  "largest first; of the others the "
+					  "difference to it where that is shorter."
+					  "\vExample: drover outputs last --status ok",
+					  children,
+					  NULL,
+					  NULL };
 	struct outputs_args args = { 0 };
 	struct json_object *task;
 	struct session session;

@@ -136,9 +136,14 @@ int cmd_results(struct cli *cli, int argc, char **argv)
 		{ "grep", OPT_GREP, "TEXT", 0, "Only hosts that wrote TEXT", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "ID", "Prints a task's results, host by host."
+	static const struct argp argp = { options,
+					  parse,
+					  "ID",
+					  "Prints a task's results, host by host."
 					  "\vExample: drover results last --status timeout,failed",
-					  NULL,    NULL,  NULL };
+					  NULL,
+					  NULL,
+					  NULL };
 	struct results_args args = { 0 };
 	struct printing printing = { .cli = cli };
 	struct drover_error err = { 0 };

@@ -130,7 +130,8 @@ int cmd_retry(struct cli *cli, int argc, char **argv)
 		options,
 		parse,
 		"ID",
-		"Submits a task that has ended again, as a new one, for the hosts that it went wrong on; prints the new "
+		"Submits a task that has ended again, as a new one, for the hosts that it went wrong on; prints the "
+		"new "
 		"id."
 		"\vAsked twice it is one new task. With --watch the exit codes are those of run.\n\n"
 		"Example: drover retry last --status unreachable --watch",

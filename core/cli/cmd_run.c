@@ -39,7 +39,8 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 		parse,
 		"-H HOSTS -- COMMAND...",
 		"Executes a shell command on many hosts and says how each of them ended."
-		"\vThe words of COMMAND are joined by blanks for the remote shell, as ssh does. Line by line and streamed "
+		"\vThe words of COMMAND are joined by blanks for the remote shell, as ssh does. Line by line and "
+		"streamed "
 		"outputs go to stdout and stderr, as the hosts wrote them; the summary goes to stderr then.\n"
 		"Ctrl-C detaches and prints the task's id, twice cancels it; in a private daemon once cancels.\n"
 		"Exit code: 0 every host ok, 1 error, 2 usage, 3 some hosts not ok, 4 aborted by a threshold, 5 "

@@ -38,7 +38,9 @@ static void show_value(const struct cli *cli, struct json_object *task, const ch
 
 int cmd_show(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL, one_task_parse, "ID", "Shows one task.\vExample: drover show last --json", NULL, NULL, NULL };
+	static const struct argp argp = {
+		NULL, one_task_parse, "ID", "Shows one task.\vExample: drover show last --json", NULL, NULL, NULL
+	};
 	static const char *const names[] = {
 		"id",         "name",         "type",       "executor",  "state",    "outcome",      "reason",
 		"owner",      "labels",       "note",       "pool",      "priority", "credential",   "created_at",

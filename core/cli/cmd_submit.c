@@ -55,9 +55,14 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
 		{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only say what would be done", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "FILE|-", "Submits a task in JSON and prints its id."
+	static const struct argp argp = { options,
+					  parse,
+					  "FILE|-",
+					  "Submits a task in JSON and prints its id."
 					  "\vExample: drover submit task.json && drover watch last",
-					  NULL,    NULL,  NULL };
+					  NULL,
+					  NULL,
+					  NULL };
 	struct submit_args args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;

@@ -60,8 +60,8 @@ static error_t check_words(const struct token_args *args, struct argp_state *sta
 		known |= !strcmp(args->role, roles[i]);
 	if (create && !known)
 		argp_error(state, "--role must be read, submit or admin");
-	if (create && (strlen(args->name) > NAME_SIZE || strspn(args->name, NAME_LETTERS) != strlen(args->name) ||
-		       !*args->name))
+	if (create &&
+	    (strlen(args->name) > NAME_SIZE || strspn(args->name, NAME_LETTERS) != strlen(args->name) || !*args->name))
 		argp_error(state, "a token's name is 1 to %d letters, digits, `.`, `_`, `@` and `-`", NAME_SIZE);
 	if (create && args->hosts && !strcmp(args->role, "admin"))
 		argp_error(state, "--hosts: an admin may touch every host; use --role submit");

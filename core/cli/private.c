@@ -157,7 +157,8 @@ static pid_t spawn(const char *daemon, const char *config, const char *log_path,
  */
 static int start(const char *state, const char *url, pid_t *pid, struct drover_error *err)
 {
-	char *config = private_below(state, "drover.yaml"), *log = private_below(state, "droverd.log"), *daemon = private_find_daemon();
+	char *config = private_below(state, "drover.yaml"), *log = private_below(state, "droverd.log"),
+	     *daemon = private_find_daemon();
 	int64_t deadline = clock_boot_ms() + READY_MS;
 	int rc = 0, status, wait_ms = 10;
 	char *reason = NULL;

@@ -40,8 +40,7 @@ void tail_line(const struct cli *cli, const char *host, int stream, const char *
 		json_object_object_add(object, "host", host ? json_object_new_string(host) : NULL);
 		json_object_object_add(object, "stream", json_object_new_string(stream == 2 ? "stderr" : "stdout"));
 		rows_add_bytes(object, "text", line, size);
-		puts(json_object_to_json_string_ext(object,
-						    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(object);
 		return;
 	}

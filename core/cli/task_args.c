@@ -124,8 +124,10 @@ static int add_command(struct task_args *args, char **words)
 		if (code)
 			return code;
 	} else if (*words && words[1] && !strcmp(words[1], "--")) {
-		return cli_usage(args->command, "\"%s\" stands where the command begins; -b takes no value: write "
-				 "--become-user %s", words[0], words[0]);
+		return cli_usage(args->command,
+				 "\"%s\" stands where the command begins; -b takes no value: write "
+				 "--become-user %s",
+				 words[0], words[0]);
 	} else if (*words) {
 		/* By blanks for the remote shell, as ssh does. */
 		for (char **word = words; *word; word++)

@@ -50,7 +50,8 @@ static const struct argp_option options[] = {
 	{ "credential", OPT_CREDENTIAL, "NAME", 0, "Log in with a credential of the daemon's configuration", 0 },
 	{ "become", 'b', NULL, 0, "Become another user there: root, or who --become-user names", 0 },
 	{ "become-user", OPT_BECOME_USER, "USER", 0, "Become USER there", 0 },
-	{ "become-method", OPT_BECOME_METHOD, "METHOD", 0, "Become another user by sudo (as it is without this), su or doas", 0 },
+	{ "become-method", OPT_BECOME_METHOD, "METHOD", 0,
+	  "Become another user by sudo (as it is without this), su or doas", 0 },
 	{ NULL, 0, NULL, 0, "Limits (durations: 30, 90s, 5m):", 2 },
 	{ "timeout", OPT_TIMEOUT, "DURATION", 0, "A unit of hosts gets so long", 0 },
 	{ "host-timeout", OPT_HOST_TIMEOUT, "DURATION", 0, "One host gets so long in all", 0 },
@@ -162,15 +163,16 @@ static struct json_object *twin_value(const struct twin *twin, const char *text,
 		if (is_share(text))
 			return strchr(text, '%') ? json_object_new_string(text)
 						 : json_object_new_int64(strtol(text, NULL, 10));
-		drover_error_set(err, DROVER_EINVALID, "\"%s\" is neither a number of hosts nor a share such as 10%%", text);
+		drover_error_set(err, DROVER_EINVALID, "\"%s\" is neither a number of hosts nor a share such as 10%%",
+				 text);
 		return NULL;
 	case TWIN_SHARES:
 		break;
 	}
 	shares = make_shares(text, wrong, sizeof(wrong));
 	if (!shares)
-		drover_error_set(err, DROVER_EINVALID, "\"%s\" is neither a number of hosts nor a share; write 1,10%%,100%%",
-				 wrong);
+		drover_error_set(err, DROVER_EINVALID,
+				 "\"%s\" is neither a number of hosts nor a share; write 1,10%%,100%%", wrong);
 	return shares;
 }
 

@@ -18,7 +18,7 @@ struct drover_error;
 #define TOKEN_TEXT_SIZE 96 /* of a whole token with its NUL */
 
 struct tokens_file {
-	const char *path; /* borrowed */
+	const char *path;           /* borrowed */
 	struct json_object *tokens; /* owned: an array, in the file's order */
 	int lock;                   /* -1: only for reading */
 };
