@@ -238,6 +238,9 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *c
 	(void)source;
 	(void)events;
 	if (size > 0) {
+		if (l->config.output)
+			l->config.output(l->config.context, l->config.target, end_ == &l->out ? 1 : 2,
+					 end_->capture.total, bytes, (size_t)size);
 		(void)capture_add(&end_->capture, bytes, (size_t)size);
 		return 0;
 	}
@@ -287,6 +290,11 @@ void local_start(struct local **local, sd_event *event, const struct local_confi
 		return;
 	}
 	*local = l;
+}
+
+size_t local_head(const struct local *l, int stream, const void **data)
+{
+	return capture_head(stream == 1 ? &l->out.capture : &l->err.capture, data);
 }
 
 void local_stop(struct local *l)

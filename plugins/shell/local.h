@@ -21,6 +21,8 @@ struct local_config {
 	size_t output_limit;           /* bytes of each stream */
 	/* The command ended; once. The object is freed when this returns. */
 	void (*done)(void *context, size_t target, const struct fanout_result *result);
+	/* Some of what a stream (1, 2) has got just now, at `offset` of it. NULL: nobody wants to see it. */
+	void (*output)(void *context, size_t target, int stream, uint64_t offset, const void *data, size_t size);
 	void *context;
 	size_t target;
 };
@@ -30,6 +32,8 @@ struct local_config {
  * SIGCHLD must be blocked.
  */
 void local_start(struct local **local, sd_event *event, const struct local_config *config);
+/* The begin of what a stream has printed so far, at `*data`, borrowed until the event loop runs on. */
+size_t local_head(const struct local *local, int stream, const void **data);
 /* Ends the command: TERM, after 0.7 s KILL. `done` follows within 2 s. */
 void local_stop(struct local *local);
 

@@ -14,6 +14,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "live.h"
 #include "local.h"
 #include "payload.h"
 #include "shell.h"
@@ -56,6 +57,7 @@ struct work {
 	const struct drover_unit_info *info;
 	struct payload payload;
 	struct payload_remote remote;
+	struct live live;
 	sd_event *event;
 	struct fanout *fanout;
 	struct fanout_target *targets; /* of the ssh hosts */
@@ -86,6 +88,22 @@ static void local_done(void *context, size_t target, const struct fanout_result 
 	w->local_running--;
 	report_result(w->unit, target, "local", result);
 	begin_locals(w);
+}
+
+/* ----------------------------------------------------------------------------- what is printed */
+
+static void local_output(void *context, size_t target, int stream, uint64_t offset, const void *data, size_t size)
+{
+	struct work *w = context;
+
+	live_show(&w->live, target, stream, offset, data, size);
+}
+
+static size_t head(void *context, size_t number, int stream, const void **data)
+{
+	struct work *w = context;
+
+	return w->locals[number] ? local_head(w->locals[number], stream, data) : 0;
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -180,6 +198,7 @@ static void start_local(struct work *w, size_t number)
 		.timeout = w->info->host_timeout,
 		.output_limit = output_limit(w->info),
 		.done = local_done,
+		.output = local_output,
 		.context = w,
 		.target = number,
 	};
@@ -291,6 +310,9 @@ static int prepare(struct work *w, struct drover_error *err)
 	code = sd_event_new(&w->event);
 	if (code >= 0)
 		code = sd_event_add_io(w->event, NULL, drover_unit_stop_fd(w->unit), EPOLLIN, on_stop, w);
+	w->live = (struct live){ .unit = w->unit, .head = head, .context = w };
+	if (code >= 0)
+		code = live_open(&w->live, w->event);
 	if (code < 0)
 		return drover_error_set(err, DROVER_EFAULT, "cannot make an event loop: %s", strerror(-code));
 	return w->ssh_count ? make_fanout(w, err) : 0;
@@ -299,6 +321,7 @@ static int prepare(struct work *w, struct drover_error *err)
 static void dispose(struct work *w)
 {
 	fanout_free(w->fanout);
+	live_close(&w->live);
 	sd_event_unref(w->event);
 	payload_dispose(&w->payload);
 	payload_remote_dispose(&w->remote);

@@ -79,6 +79,14 @@ int capture_add(struct capture *c, const void *data, size_t size)
 	return 0;
 }
 
+size_t capture_head(const struct capture *c, const void **data)
+{
+	size_t head = c->limit - c->limit / 2;
+
+	*data = c->data;
+	return c->size < head ? c->size : head;
+}
+
 static void reverse(char *from, char *to)
 {
 	while (from < to) {

@@ -23,6 +23,8 @@ void capture_init(struct capture *c, size_t limit);
 void capture_dispose(struct capture *c);
 /* Returns 0 or -ENOMEM; the total counts in any case. */
 int capture_add(struct capture *c, const void *data, size_t size);
+/* The begin of what came by, in one piece: at most half of the limit. Borrowed until something is added. */
+size_t capture_head(const struct capture *c, const void **data);
 /* Puts the tail in order; `data` and `size` are then what was kept. Nothing may be added later. */
 void capture_finish(struct capture *c);
 
