@@ -50,7 +50,9 @@ int inventory_json(const char *text, size_t size, struct json_object **list, str
 	why = json_tokener_get_error(tokener);
 	end = json_tokener_get_parse_end(tokener);
 	json_tokener_free(tokener);
-	if (*list && strspn(text + end, " \t\r\n") == size - end)
+	while (*list && end < size && memchr(" \t\r\n", text[end], 4))
+		end++;
+	if (*list && end == size)
 		return 0;
 	json_object_put(*list);
 	*list = NULL;
