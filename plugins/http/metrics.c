@@ -131,6 +131,9 @@ static void write_server(struct exposition *e, struct server *server)
 	if (info)
 		write_own(e, DROVER_GAUGE, "http_connections", "Connections that are open.", NULL,
 			  (int64_t)info->num_connections);
+	write_own(e, DROVER_COUNTER, "http_connections_closed_total",
+		  "Connections closed because they sent no request for too long, or to make room.", NULL,
+		  connections_closed(&server->connections));
 	write_own(e, DROVER_GAUGE, "http_event_clients", "Event streams and requests that wait for a task's end.", NULL,
 		  atomic_load(&server->clients));
 	write_own(e, DROVER_GAUGE, "http_queue_requests", "Requests that wait for a thread.", NULL,

@@ -10,16 +10,20 @@
 #include "tls.h"
 
 static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct http, listen, "127.0.0.1:8007",
-			  "where to listen: ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT or unix:PATH; port 0 takes a free "
-			  "one; what other machines can reach needs `tls` and `tokens`"),
+	DROVER_OPT_STRING(
+		struct http, listen, "127.0.0.1:8007",
+		"where to listen: ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT or unix:PATH; port 0 takes a free "
+		"one; what other machines can reach needs `tls` and `tokens`"),
 	DROVER_OPT_INT(struct http, workers, "4", "1", "64", "threads that answer requests"),
 	DROVER_OPT_SIZE(struct http, body_limit, "64M", "1K", "1G", "the largest body of a request"),
 	DROVER_OPT_SIZE(struct http, body_memory, "256M", "1K", "16G",
 			"all bodies together, beyond it clients are told to wait"),
-	DROVER_OPT_INT(struct http, connection_limit, "1024", "8", "100000", "connections at once"),
-	DROVER_OPT_DURATION(struct http, connection_timeout, "30s", "1s", "1h",
-			    "a connection that is silent for so long is closed; a whole body may take four times that"),
+	DROVER_OPT_INT(struct http, connection_limit, "2048", "8", "100000",
+		       "connections at once; when few places are left, those that wait for a request are closed"),
+	DROVER_OPT_DURATION(
+		struct http, connection_timeout, "30s", "1s", "1h",
+		"a connection that is silent for so long is closed, and one whose next request's headers take "
+		"longer; a whole body may take four times that"),
 	DROVER_OPT_INT(struct http, event_clients, "1000", "0", "100000",
 		       "event streams and requests waiting for a task's end at once"),
 	DROVER_OPT_SIZE(struct http, event_buffer, "1M", "16K", "1G",
@@ -27,12 +31,14 @@ static const struct drover_option options[] = {
 	DROVER_OPT_SIZE(struct http, page_size, "32M", "64K", "1G",
 			"a page of results ends early when it has so many bytes"),
 	DROVER_OPT_STRING(struct http, port_file, NULL, "file that the bound address is written to"),
-	DROVER_OPT_LIST(struct http, hosts,
-			"further names that clients may call this server by, in the header Host; with `tokens` any is taken"),
+	DROVER_OPT_LIST(
+		struct http, hosts,
+		"further names that clients may call this server by, in the header Host; with `tokens` any is taken"),
 	DROVER_OPT_MAP(struct http, tls,
 		       "serves HTTPS: `{cert: FILE, key: FILE}`, PEM; both are read again when they change"),
-	DROVER_OPT_STRING(struct http, tokens, NULL,
-			  "file of tokens, made by `drover token`; without it everybody who can connect may do everything"),
+	DROVER_OPT_STRING(
+		struct http, tokens, NULL,
+		"file of tokens, made by `drover token`; without it everybody who can connect may do everything"),
 	DROVER_OPT_END
 };
 

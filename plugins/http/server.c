@@ -115,6 +115,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 	struct request *r = request_new(server, connection, method, url, version);
 	const char *length;
 
+	connections_begin(&server->connections, connection);
 	if (!r)
 		return MHD_NO;
 	*state = r;
@@ -169,8 +170,8 @@ static void complete(void *context, struct MHD_Connection *connection, void **st
 {
 	struct server *server = context;
 
-	(void)connection;
 	(void)code;
+	connections_end(&server->connections, connection);
 	if (!*state)
 		return;
 	request_free(*state);
@@ -215,11 +216,12 @@ static int start_library(struct server *server, struct drover_error *err)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	server->daemon = MHD_start_daemon(
-		flags | (server->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, server, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
-		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)LIBRARY_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)options->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)((options->connection_timeout + 999) / 1000), MHD_OPTION_NOTIFY_COMPLETED, complete, server,
-		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_ARRAY,
+		flags | (server->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, server, MHD_OPTION_EXTERNAL_LOGGER,
+		log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_THREAD_POOL_SIZE,
+		(unsigned)LIBRARY_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connection_limit,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((options->connection_timeout + 999) / 1000),
+		MHD_OPTION_NOTIFY_COMPLETED, complete, server, MHD_OPTION_NOTIFY_CONNECTION, connections_notify,
+		&server->connections, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_ARRAY,
 		server->tls ? secure : secure + 2, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!server->daemon)
@@ -269,6 +271,8 @@ int server_open(struct server **out, const struct http *options, const struct dr
 		goto no_workers;
 	}
 	refusals_init(&server->refusals, server);
+	connections_init(&server->connections, &server->workers, (size_t)options->connection_limit,
+			 options->connection_timeout);
 	if ((code = open_guards(server, err)))
 		goto no_guards;
 	if ((code = start_library(server, err)))
@@ -285,6 +289,7 @@ no_guards:
 	tls_close(server->tls);
 	tokens_close(&server->tokens);
 	workers_stop(&server->workers);
+	connections_dispose(&server->connections);
 	refusals_dispose(&server->refusals);
 no_workers:
 	close(server->listener.fd);
@@ -340,6 +345,7 @@ void server_close(struct server *server)
 		close(fd);
 	refusals_finish(&server->refusals);
 	workers_stop(&server->workers);
+	connections_dispose(&server->connections);
 	refusals_dispose(&server->refusals);
 	tls_close(server->tls);
 	tokens_close(&server->tokens);

@@ -16,6 +16,7 @@
 
 #include <microhttpd.h>
 
+#include "connections.h"
 #include "http.h"
 #include "listen.h"
 #include "refusals.h"
@@ -39,6 +40,7 @@ struct server {
 	struct MHD_Daemon *daemon;
 	struct listener listener;
 	struct workers workers;
+	struct connections connections;
 	struct tls *tls;      /* NULL: plain HTTP */
 	struct tokens tokens; /* read where options->tokens is set */
 	struct refusals refusals;

@@ -13,7 +13,7 @@ def test_submit(core):
     status, headers, data = core.call("POST", "/v1/tasks", task(id="t1"))
     assert status == 202
     assert headers["Location"] == "/v1/tasks/t1"
-    assert data == {"id": "t1", "state": "queued", "hosts": 2, "units": 1, "executor": "shell"}
+    assert data == {"id": "t1", "state": "queued", "hosts": 2, "units": 1, "waves": 1, "executor": "shell"}
     assert core.get("/v1/tasks/t1")["hosts_total"] == 2
 
 
@@ -27,7 +27,7 @@ def test_submit_again(core):
 
 def test_dry_run_stores_nothing(core):
     status, _, data = core.call("POST", "/v1/tasks?dry_run=true", task(id="t1"))
-    assert (status, data) == (200, {"dry_run": True, "hosts": 2, "units": 1, "executor": "shell"})
+    assert (status, data) == (200, {"dry_run": True, "hosts": 2, "units": 1, "waves": 1, "executor": "shell"})
     assert core.get("/v1/tasks")["items"] == []
 
 
@@ -238,6 +238,45 @@ def test_half_sent_requests_end(start):
         assert b"HTTP/1.1 2" not in sock.recv(100)
         sock.close()
     core.get("/v1/engines")
+
+
+def test_slow_headers_are_cut_off(start):
+    core = start(connection_timeout="1s")
+    sock = core.connect()
+    sock.sendall(b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n")
+    begun = time.monotonic()
+    with pytest.raises(OSError):
+        for i in range(100):  # never silent for a second, and never done
+            sock.sendall(b"X-%d: y\r\n" % i)
+            time.sleep(0.2)
+    assert 0.9 < time.monotonic() - begun < 10
+    core.get("/v1/engines")
+
+
+def test_a_crowd_of_silent_connections_makes_room(start):
+    """The ones that have waited longest are closed; who asks something is served, and who is being served stays."""
+    core = start(connection_limit="64", connection_timeout="1h")
+    core.tell("add t1 1")
+    stream = core.events("/v1/tasks/t1/events")
+    stream.next()
+    waiting = core.connection()
+    waiting.request("GET", "/v1/tasks/t1?wait=10m")
+    while int(core.tell("subscribers")) < 2:
+        pass
+    crowd = []
+    for i in range(300):
+        crowd.append(core.connect())
+        if i % 3 == 1:
+            crowd[-1].sendall(b"GET / HTT")
+        if i % 50 == 0:
+            core.get("/v1/engines")
+    assert crowd[0].recv(100) == b"" and crowd[100].recv(100) == b""
+    core.get("/v1/engines")
+    core.tell("end t1")
+    assert json.loads(waiting.getresponse().read())["state"] == "done"
+    assert stream.next()["data"]["state"] == "done"
+    for sock in crowd:
+        sock.close()
 
 
 def test_slow_body_is_cut_off(start):

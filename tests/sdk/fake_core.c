@@ -266,6 +266,7 @@ static int submit(void *c, struct drover_submission *s, struct drover_error *err
 		code = DROVER_EINVALID;
 	}
 	s->units = (s->hosts + 29) / 30;
+	s->waves = 1;
 	strcpy(s->executor, "shell");
 	if (!code && !s->dry_run)
 		code = store_submission(s, json, err);
