@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/core.h"
 #include "daemon/inventory_keeper.h"
@@ -16,6 +17,7 @@
 
 #define AUDIT_HOSTS 1000       /* that a line of the audit log is folded from */
 #define CHUNK 4000             /* host rows in one job */
+#define OTHER_WAIT_MS 10000    /* for another request with the same id */
 #define INVENTORY_WAIT_MS 5000 /* for its very first reading */
 
 struct insert_job {
@@ -164,6 +166,26 @@ static int find_known(struct core *core, const struct submission *s, struct drov
 	return 0;
 }
 
+/*
+ * Two requests with one id at once: the slower one finds the other's task, as soon as that is there; it
+ * may still be on its way, or given up.
+ */
+static int await_known(struct core *core, const struct submission *s, struct drover_submission *answer,
+		       struct drover_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000000 };
+	int64_t end = clock_boot_ms() + OTHER_WAIT_MS;
+	int code = find_known(core, s, answer, err);
+
+	while (code == DROVER_ENOTFOUND && clock_boot_ms() < end) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		code = find_known(core, s, answer, err);
+	}
+	if (code == DROVER_ENOTFOUND)
+		code = drover_error_set(err, DROVER_ERETRY, "another request with the id %s is under way", s->task.id);
+	return code;
+}
+
 static void fill_answer(struct drover_submission *answer, const struct submission *s)
 {
 	snprintf(answer->id, sizeof(answer->id), "%s", s->task.id);
@@ -224,9 +246,8 @@ static int store_submission(struct core *core, struct drover_submission *submiss
 	code = insert(core, s, err);
 	if (code)
 		audit_submission(core, submission->by, s, "failed", err ? err->message : NULL, NULL);
-	/* Two requests with one id at once: the slower one finds the other's task. */
 	if (code == DROVER_ECONFLICT && own_id)
-		return find_known(core, s, submission, err);
+		return await_known(core, s, submission, err);
 	if (code)
 		return code;
 	accepted(core, s);
@@ -264,11 +285,12 @@ int core_submit_child(struct core *core, struct drover_submission *submission, c
 	if (!parent)
 		take_inventory(core, &rules, why, sizeof(why));
 	code = submission_read(&s, submission->json, submission->json_size, &rules, &problems, err);
-	if (!code)
+	if (!code) {
+		s.task.parent = parent;
 		code = access_check_submission(core, submission->by, &s, err);
+	}
 	if (!code) {
 		s.task.owner = submission->owner;
-		s.task.parent = parent;
 		fill_answer(submission, &s);
 		if (!submission->dry_run && atomic_load(&core->draining))
 			code = drover_error_set(err, DROVER_ERETRY, "the daemon is stopping");

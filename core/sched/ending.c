@@ -125,8 +125,8 @@ void ending_put(struct engine *e, struct running_unit *unit, const struct exec_e
 	};
 	if (unit->task->task.rerun_lost && rule->begun == DROVER_LOST)
 		job->end.begun = DROVER_PENDING;
-	if (how == EXEC_DEADLINE && unit->wanted && unit->task->task.fanout) {
-		/* They waited for the fan-out, not for an answer: their turn comes in an attempt of its own. */
+	if (how == EXEC_DEADLINE && unit->task->task.fanout) {
+		/* The rest waited for the fan-out and was never touched: its turn comes, in an attempt that is new. */
 		job->end.rest = DROVER_PENDING;
 		job->end.excused = true;
 	}

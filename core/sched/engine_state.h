@@ -53,7 +53,6 @@ struct running_unit {
 	int tries; /* attempts that count, with this one */
 	int executor;
 	size_t count;     /* hosts that it was given */
-	size_t wanted;    /* of them asked for, and not yet granted or refused */
 	size_t left;      /* of them without a result */
 	int64_t *indexes; /* of each in the task */
 	char **hosts;     /* their names; one allocation */

@@ -121,12 +121,14 @@ void results_add(struct engine *e, struct running_unit *unit, size_t position, e
 
 	if (!batch) {
 		batch = xmalloc(sizeof(*batch));
-		batch->job = (struct job){ .run = run_results, .done = results_done, .on_loop = true };
+		batch->job = (struct job){ .run = run_results, .done = results_done, .on_loop = true, .idle = true };
 		batch->engine = e;
 		batch->blocks = NULL;
 		batch->count = 0;
 		e->batch = batch;
 	}
+	if (engine_cares_for(&unit->task->task)) /* other hosts wait for this one's end */
+		batch->job.idle = false;
 	r = &batch->results[batch->count++];
 	*r = (struct drover_result){ .task_key = unit->task->key,
 				     .unit = unit->unit,

@@ -75,7 +75,6 @@ static void answer(struct engine *e, struct running_unit *unit, size_t first, si
 
 	if (!count)
 		return;
-	unit->wanted -= count;
 	if (link)
 		exec_link_grant(link, unit->handle, first, count, granted && !unit->stopped);
 }
@@ -205,7 +204,6 @@ void wants_add(struct engine *e, struct running_unit *unit, size_t first, size_t
 	struct want *want = xcalloc(1, sizeof(*want));
 
 	*want = (struct want){ .handle = unit->handle, .first = first, .count = count };
-	unit->wanted += count;
 	list_append(&unit->task->wants, want);
 	wants_put(e, unit->task);
 }
