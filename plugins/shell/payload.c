@@ -5,7 +5,10 @@
 
 #include <json-c/json.h>
 
-#include "quote.h"
+#include "ssh/fanout.h"
+#include "ssh/quote.h"
+
+const char *const become_methods[] = { "sudo", "su", "doas", NULL };
 
 const struct drover_payload_field payload_fields[] = {
 	{ .name = "command",
@@ -19,6 +22,9 @@ const struct drover_payload_field payload_fields[] = {
 	  .help = "a script's text, run by its #! or /bin/sh" },
 	{ .name = "env", .types = DROVER_JSON_MAP, .help = "environment variables for the command" },
 	{ .name = "stdin", .types = DROVER_JSON_STRING, .help = "the command's standard input" },
+	{ .name = "become",
+	  .types = DROVER_JSON_BOOL | DROVER_JSON_STRING | DROVER_JSON_OBJECT,
+	  .help = "another user to run it as: true (root), a name, or {\"user\", \"method\": sudo, su or doas}" },
 	DROVER_PAYLOAD_END
 };
 
@@ -122,6 +128,55 @@ static int get_env(json_object *object, struct payload *p, struct drover_error *
 	return 0;
 }
 
+static int get_method(json_object *become, struct payload *p, struct drover_error *err)
+{
+	json_object *method;
+
+	if (!json_object_object_get_ex(become, "method", &method))
+		return 0;
+	for (int i = 0; become_methods[i] && json_object_is_type(method, json_type_string); i++)
+		if (!strcmp(json_object_get_string(method), become_methods[i]))
+			p->become_method = i;
+	return p->become_method >= 0 ? 0
+				     : drover_error_set(err, DROVER_EINVALID,
+							"payload.become.method must be sudo, su or doas");
+}
+
+static int get_become(json_object *object, struct payload *p, struct drover_error *err)
+{
+	json_object *become, *user;
+	const char *name = "root";
+
+	p->become_method = -1;
+	if (!json_object_object_get_ex(object, "become", &become))
+		return 0;
+	if (json_object_is_type(become, json_type_object)) {
+		json_object_object_foreach (become, member, value) {
+			(void)value;
+			if (strcmp(member, "user") != 0 && strcmp(member, "method") != 0)
+				return drover_error_set(err, DROVER_EINVALID,
+							"payload.become has no member `%.60s`: user and method are known",
+							member);
+		}
+		if (get_method(become, p, err) < 0)
+			return DROVER_EINVALID;
+		if (!json_object_object_get_ex(become, "user", &user))
+			user = NULL;
+	} else {
+		user = become;
+	}
+	if (json_object_is_type(user, json_type_boolean)) {
+		if (!json_object_get_boolean(user))
+			return 0;
+	} else if (user) {
+		name = json_object_is_type(user, json_type_string) ? json_object_get_string(user) : "";
+	}
+	if (!fanout_user_valid(name))
+		return drover_error_set(err, DROVER_EINVALID, "payload.become: \"%.60s\" is no user's name", name);
+	p->become_user = strdup(name);
+	return p->become_user ? 0 : drover_error_set(err, DROVER_ENOMEM, "no memory for payload.become");
+}
+
 int payload_parse(struct payload *p, const char *json, struct drover_error *err)
 {
 	json_object *object = json ? json_tokener_parse(json) : NULL;
@@ -144,7 +199,7 @@ int payload_parse(struct payload *p, const char *json, struct drover_error *err)
 		       (result = get_words(object, &p->command, err)) ||
 		       (result = get_text(object, "script", false, &p->script, NULL, err)) ||
 		       (result = get_text(object, "stdin", true, &p->input, &p->input_size, err)) ||
-		       (result = get_env(object, p, err)));
+		       (result = get_env(object, p, err)) || (result = get_become(object, p, err)));
 	json_object_put(object);
 	return result;
 }
@@ -156,6 +211,7 @@ void payload_dispose(struct payload *p)
 	for (size_t i = 0; i < p->env_count; i++)
 		free(p->env[i]);
 	free(p->env);
+	free(p->become_user);
 	free(p->input);
 	*p = (struct payload){ .command = NULL };
 }

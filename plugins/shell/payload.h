@@ -2,7 +2,7 @@
  * payload.h - what a shell task says, and what of it is sent to a host.
  *
  * A payload has one of `command` (text for the user's shell), `argv` (words) or `script` (a text of
- * its own, with its #! respected), and beside it `env` and `stdin`.
+ * its own, with its #! respected), and beside it `env`, `stdin` and `become`.
  */
 #ifndef SHELL_PAYLOAD_H
 #define SHELL_PAYLOAD_H
@@ -16,10 +16,14 @@ struct payload {
 	char *script;
 	char **env; /* NAME=value, ended by NULL */
 	size_t env_count;
-	char *input; /* of the command, or NULL */
+	char *become_user; /* or NULL: nobody */
+	int become_method; /* of become_methods, or -1: the executor's */
+	char *input;       /* of the command, or NULL */
 	size_t input_size;
 };
 
+/* sudo, su, doas; ended by NULL. */
+extern const char *const become_methods[];
 /* The fields, for the executor's table. */
 extern const struct drover_payload_field payload_fields[];
 

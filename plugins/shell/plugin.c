@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,35 +16,50 @@
 #include "live.h"
 #include "local.h"
 #include "payload.h"
+#include "reach.h"
 #include "shell.h"
 
 #define WIDTH_MOST 256 /* an sshd's backlog is 128: more at once from one place are refused */
 #define OUTPUT_LIMIT_DEFAULT (1024 * 1024)
 
 static const char *const transports[] = { "auto", "local", "ssh", NULL };
-static const char *const host_keys[] = { "strict", "accept-new", NULL };
+static const char *const host_keys[] = { "auto", "strict", "accept-new", NULL };
+
+static const char *const become_words[] = { "sudo", "su", "doas", NULL };
 
 static const struct drover_option options[] = {
 	DROVER_OPT_CHOICE(struct shell, transport, transports, "auto",
 			  "how hosts are reached; auto: `localhost` on this machine, all others by ssh"),
 	DROVER_OPT_BOOL(struct shell, allow_localhost, "false", "whether commands may run on this machine"),
 	DROVER_OPT_STRING(struct shell, shell, "/bin/sh", "runs commands on this machine"),
-	DROVER_OPT_STRING(struct shell, user, NULL, "to log in as; by default the daemon's own user"),
-	DROVER_OPT_INT(struct shell, port, "22", "1", "65535", "the ssh servers' port"),
+	DROVER_OPT_STRING(struct shell, user, NULL,
+			  "to log in as; without it the credential's, ssh_config's, or the daemon's own user"),
+	DROVER_OPT_STRING(struct shell, credential, NULL,
+			  "a name under `credentials`, to log in with where the task names none"),
+	DROVER_OPT_INT(struct shell, port, NULL, "1", "65535", "the ssh servers' port; without it ssh_config's, or 22"),
 	DROVER_OPT_LIST(struct shell, key,
-			"private key files; by default those of id_ed25519, id_ecdsa, id_rsa in ~/.ssh that exist"),
-	DROVER_OPT_BOOL(struct shell, agent, "true", "whether the keys of the agent at $SSH_AUTH_SOCK are tried too"),
+			"private key files; without them ssh_config's, or those of id_ed25519, id_ecdsa, id_rsa in ~/.ssh"),
+	DROVER_OPT_BOOL(struct shell, agent, "true",
+			"whether the keys of the agent are tried too, that of $SSH_AUTH_SOCK or ssh_config's"),
 	DROVER_OPT_LIST(struct shell, known_hosts,
-			"files of host keys; by default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"),
-	DROVER_OPT_CHOICE(
-		struct shell, host_keys, host_keys, "strict",
-		"what an unknown host key is: an error, or accepted and written to the first known_hosts file"),
+			"files of host keys; without them ssh_config's, or ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"),
+	DROVER_OPT_LIST(struct shell, ssh_config,
+			"files as ssh has them, or `none`; without them ~/.ssh/config and /etc/ssh/ssh_config"),
+	DROVER_OPT_CHOICE(struct shell, host_keys, host_keys, "auto",
+			  "an unknown host key is an error (strict), or written to the first known_hosts file (accept-new); "
+			  "auto: as ssh_config says, else strict"),
+	DROVER_OPT_CHOICE(struct shell, become_method, become_words, "sudo",
+			  "by which a task's command becomes another user where the task does not say"),
 	DROVER_OPT_DURATION(struct shell, connect_timeout, "10s", "100ms", "1h", "for the name and the TCP connection"),
 	DROVER_OPT_DURATION(struct shell, banner_timeout, "10s", "100ms", "1h", "for the server's first line"),
 	DROVER_OPT_DURATION(struct shell, kex_timeout, "10s", "100ms", "1h", "for the key exchange"),
 	DROVER_OPT_DURATION(struct shell, auth_timeout, "10s", "100ms", "1h", "for the authentication"),
 	DROVER_OPT_DURATION(struct shell, channel_timeout, "10s", "100ms", "1h",
 			    "for the server to accept the command"),
+	DROVER_OPT_DURATION(struct shell, become_timeout, "10s", "100ms", "1h", "for sudo, su or doas to let the command begin"),
+	DROVER_OPT_DURATION(struct shell, keepalive, "15s", "0s", "1h",
+			    "a server silent for so long is asked whether it is there; after three such times it is given up; "
+			    "0: never"),
 	DROVER_OPT_INT(struct shell, fanout, "0", "0", "256", "hosts at once in a unit; 0: all of it, up to 256"),
 	DROVER_OPT_END
 };
@@ -68,7 +82,7 @@ struct work {
 	size_t local_running;
 	bool stopped;
 	bool beginning;
-	char **paths; /* of keys and known hosts, ended by NULL */
+	struct reach reach;
 };
 
 static void ssh_done(void *context, size_t target, const struct fanout_result *result)
@@ -123,53 +137,6 @@ static int on_stop(sd_event_source *source, int fd, uint32_t events, void *conte
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------- paths, defaults */
-
-static const char *home(void)
-{
-	const char *path = getenv("HOME");
-	const struct passwd *user;
-
-	if (path && *path)
-		return path;
-	user = getpwuid(geteuid());
-	return user ? user->pw_dir : "/";
-}
-
-static int add_path(struct work *w, size_t *count, const char *path)
-{
-	char **paths = reallocarray(w->paths, *count + 2, sizeof(*paths));
-
-	if (!paths)
-		return DROVER_ENOMEM;
-	w->paths = paths;
-	paths[*count + 1] = NULL;
-	if (path[0] == '~' && path[1] == '/') {
-		if (asprintf(&paths[*count], "%s%s", home(), path + 1) < 0)
-			paths[*count] = NULL;
-	} else {
-		paths[*count] = strdup(path);
-	}
-	return paths[(*count)++] ? 0 : DROVER_ENOMEM;
-}
-
-/* Adds the list's paths, or the defaults where it is empty; says how many in `*added`. */
-static int add_paths(struct work *w, const struct drover_list *list, const char *const *defaults, size_t *added)
-{
-	size_t before = 0, count;
-	int result = 0;
-
-	while (w->paths && w->paths[before])
-		before++;
-	count = before;
-	for (size_t i = 0; i < list->count && !result; i++)
-		result = add_path(w, &count, list->items[i]);
-	for (size_t i = 0; !list->count && defaults[i] && !result; i++)
-		result = add_path(w, &count, defaults[i]);
-	*added = count - before;
-	return result;
-}
-
 /* --------------------------------------------------------------------------------------- the unit */
 
 static bool is_local(const struct work *w, const struct drover_target *target)
@@ -182,6 +149,8 @@ static size_t output_limit(const struct drover_unit_info *info)
 {
 	return info->output_limit > 0 ? (size_t)info->output_limit : OUTPUT_LIMIT_DEFAULT;
 }
+
+static enum drover_grant leave_for(struct work *w, size_t number, size_t more);
 
 static void start_local(struct work *w, size_t number)
 {
@@ -232,55 +201,99 @@ static void begin_locals(struct work *w)
 		return;
 	w->beginning = true;
 	while (w->local_next < w->info->count && (w->stopped || w->local_running < width(w))) {
-		size_t number = w->local_next++;
+		size_t number = w->local_next;
+		enum drover_grant grant;
 
-		if (!is_local(w, &w->info->targets[number]))
-			continue;
-		if (w->stopped)
+		if (is_local(w, &w->info->targets[number]) && w->stopped) {
 			report_result(w->unit, number, "local", &stopped);
-		else
-			start_local(w, number);
+		} else if (is_local(w, &w->info->targets[number])) {
+			grant = leave_for(w, number, 0);
+			if (grant == DROVER_GRANT_NONE || grant == DROVER_GRANT_WAITING)
+				break;
+			if (grant == DROVER_GRANT_GIVEN)
+				start_local(w, number);
+		}
+		w->local_next++;
 	}
 	w->beginning = false;
 }
 
+/* ------------------------------------------------------------------------------------- who may begin */
+
+/* May that host be touched? Asks for it, and with it for the `more` next ones, where nobody has. */
+static enum drover_grant leave_for(struct work *w, size_t number, size_t more)
+{
+	enum drover_grant grant = drover_unit_grant(w->unit, number);
+
+	if (grant == DROVER_GRANT_NONE && drover_unit_want(w->unit, number, 1 + more, NULL) == 0)
+		grant = drover_unit_grant(w->unit, number);
+	return grant;
+}
+
+static enum fanout_leave ssh_leave(void *context, size_t target)
+{
+	struct work *w = context;
+	size_t more = 0, room = fanout_room(w->fanout);
+
+	/* Neighbours are asked for at once; between them may be hosts that are not ssh's. */
+	while (more + 1 < room && target + more + 1 < w->ssh_count &&
+	       w->numbers[target + more + 1] == w->numbers[target] + more + 1)
+		more++;
+	switch (leave_for(w, w->numbers[target], more)) {
+	case DROVER_GRANT_GIVEN:
+		return FANOUT_GO;
+	case DROVER_GRANT_REFUSED:
+		return FANOUT_NEVER;
+	case DROVER_GRANT_NONE:
+	case DROVER_GRANT_WAITING:
+		break;
+	}
+	return FANOUT_WAIT;
+}
+
+static int on_granted(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct work *w = context;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (drover_unit_stopping(w->unit))
+		return 0; /* on_stop comes for that */
+	begin_locals(w);
+	if (w->fanout)
+		fanout_continue(w->fanout);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------- the unit */
+
+static void ssh_output(void *context, size_t target, int stream, uint64_t offset, const void *data, size_t size)
+{
+	struct work *w = context;
+
+	if (drover_unit_watched(w->unit))
+		drover_output_at(w->unit, w->info->targets[w->numbers[target]].name, stream, (int64_t)offset, data,
+				 size);
+}
+
 static int make_fanout(struct work *w, struct drover_error *err)
 {
-	static const char *const default_keys[] = { "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa", NULL };
-	static const char *const default_hosts[] = { "~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts", NULL };
-	const struct shell *self = w->self;
-	const struct drover_unit_info *info = w->info;
-	const struct passwd *me = getpwuid(geteuid());
-	struct fanout_config config = {
-		.user = self->user ? self->user
-			: me       ? me->pw_name
-				   : "root",
-		.port = (int)self->port,
-		.keys_optional = !self->key.count,
-		.agent = self->agent,
-		.accept_new = self->host_keys == HOST_KEYS_ACCEPT_NEW,
-		.limits = { .connect = info->connect_timeout ? info->connect_timeout : self->connect_timeout,
-			    .banner = self->banner_timeout,
-			    .key_exchange = self->kex_timeout,
-			    .authentication = self->auth_timeout,
-			    .channel = self->channel_timeout,
-			    .total = info->host_timeout },
-		.output_limit = output_limit(info),
-		.command = w->remote.command,
-		.input = w->remote.input,
-		.input_size = w->remote.input_size,
-		.done = ssh_done,
-		.context = w,
-	};
-	int code;
+	struct fanout_config *config = &w->reach.config;
+	int code = reach_make(&w->reach, w->unit, &w->payload, err);
 
-	if (add_paths(w, &self->key, default_keys, &config.key_count) < 0 ||
-	    add_paths(w, &self->known_hosts, default_hosts, &config.known_hosts_count) < 0)
-		return drover_error_set(err, DROVER_ENOMEM, "no memory for the paths of keys");
-	config.keys = (const char *const *)w->paths;
-	config.known_hosts = config.keys + config.key_count;
-	config.width = width(w);
-	code = fanout_new(&w->fanout, w->event, &config, w->targets, w->ssh_count);
+	if (code < 0)
+		return code;
+	config->output_limit = output_limit(w->info);
+	config->command = w->remote.command;
+	config->input = w->remote.input;
+	config->input_size = w->remote.input_size;
+	config->width = width(w);
+	config->leave = ssh_leave;
+	config->output = ssh_output;
+	config->done = ssh_done;
+	config->context = w;
+	code = fanout_new(&w->fanout, w->event, config, w->targets, w->ssh_count);
 	if (code < 0)
 		return drover_error_set(err, DROVER_EFAULT, "cannot prepare the ssh connections: %s", strerror(-code));
 	return 0;
@@ -310,6 +323,8 @@ static int prepare(struct work *w, struct drover_error *err)
 	code = sd_event_new(&w->event);
 	if (code >= 0)
 		code = sd_event_add_io(w->event, NULL, drover_unit_stop_fd(w->unit), EPOLLIN, on_stop, w);
+	if (code >= 0)
+		code = sd_event_add_io(w->event, NULL, drover_unit_event_fd(w->unit), EPOLLIN, on_granted, w);
 	w->live = (struct live){ .unit = w->unit, .head = head, .context = w };
 	if (code >= 0)
 		code = live_open(&w->live, w->event);
@@ -328,9 +343,7 @@ static void dispose(struct work *w)
 	free(w->targets);
 	free(w->numbers);
 	free(w->locals);
-	for (size_t i = 0; w->paths && w->paths[i]; i++)
-		free(w->paths[i]);
-	free(w->paths);
+	reach_dispose(&w->reach);
 }
 
 static int run(struct drover_unit *unit, struct drover_error *err)
@@ -346,14 +359,14 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	result = prepare(&w, err);
 	if (result < 0)
 		goto out;
-	if (drover_unit_begin(unit, 0, w.info->count, NULL) == DROVER_ECANCELLED) {
+	if (drover_unit_stopping(unit)) {
 		report_never_begun(unit, 0);
 		goto out;
 	}
 	begin_locals(&w);
 	if (w.fanout)
 		fanout_start(w.fanout);
-	while (w.local_running || (w.fanout && fanout_left(w.fanout))) {
+	while (w.local_running || w.local_next < w.info->count || (w.fanout && fanout_left(w.fanout))) {
 		int code = sd_event_run(w.event, UINT64_MAX);
 
 		if (code < 0) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "payload.h"
-#include "quote.h"
+#include "ssh/quote.h"
 
 static int __attribute__((format(printf, 2, 3))) format(char **text, const char *pattern, ...)
 {

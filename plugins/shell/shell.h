@@ -9,7 +9,6 @@
 #include "ssh/fanout.h"
 
 enum transport { TRANSPORT_AUTO = 0, TRANSPORT_LOCAL = 1, TRANSPORT_SSH = 2 };
-enum host_keys { HOST_KEYS_STRICT = 0, HOST_KEYS_ACCEPT_NEW = 1 };
 
 /* Filled by the host from the options' table. */
 struct shell {
@@ -17,12 +16,15 @@ struct shell {
 	bool allow_localhost;
 	char *shell;
 	char *user;
+	char *credential;
 	int64_t port;
 	struct drover_list key;
 	bool agent;
-	struct drover_list known_hosts;
+	struct drover_list known_hosts, ssh_config;
 	int host_keys;
-	int64_t connect_timeout, banner_timeout, kex_timeout, auth_timeout, channel_timeout;
+	int64_t connect_timeout, banner_timeout, kex_timeout, auth_timeout, channel_timeout, become_timeout;
+	int64_t keepalive;
+	int become_method; /* of become_methods */
 	int64_t fanout;
 };
 

@@ -36,7 +36,7 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *con
 	if (size < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (size <= 0) {
-		settle(a, AGENT_NONE, "the agent closed the connection");
+		settle(a, AGENT_NONE, "it closed the connection");
 		return 0;
 	}
 	a->got += (unsigned)size;
@@ -45,9 +45,9 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *con
 	a->keys = (unsigned)a->answer[5] << 24 | (unsigned)a->answer[6] << 16 | (unsigned)a->answer[7] << 8 |
 		  a->answer[8];
 	if (a->answer[4] != AGENT_IDENTITIES_ANSWER)
-		settle(a, AGENT_NONE, "the agent refused to list its keys");
+		settle(a, AGENT_NONE, "it refused to list its keys");
 	else if (!a->keys)
-		settle(a, AGENT_NONE, "the agent holds no key");
+		settle(a, AGENT_NONE, "it holds no key");
 	else
 		settle(a, AGENT_READY, NULL);
 	return 0;
@@ -57,34 +57,40 @@ static int on_late(sd_event_source *source, uint64_t now, void *context)
 {
 	(void)source;
 	(void)now;
-	settle(context, AGENT_NONE, "the agent did not answer within 2 s");
+	settle(context, AGENT_NONE, "it did not answer within 2 s");
 	return 0;
 }
 
-void agent_ask(struct agent *a, sd_event *event, void (*settled)(void *context), void *context)
+int agent_ask(struct agent *a, sd_event *event, const char *path, void (*settled)(void *context), void *context)
 {
 	static const unsigned char question[] = { 0, 0, 0, 1, AGENTC_REQUEST_IDENTITIES };
-	const char *path = getenv("SSH_AUTH_SOCK");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	uint64_t now;
 
-	*a = (struct agent){ .fd = -1, .settled = settled, .context = context, .problem = "no agent" };
-	if (!path || !*path || strlen(path) >= sizeof(address.sun_path))
-		return;
+	*a = (struct agent){ .fd = -1, .settled = settled, .context = context, .path = strdup(path) };
+	if (!a->path)
+		return -ENOMEM;
+	a->problem = "its path is too long";
+	if (strlen(path) >= sizeof(address.sun_path))
+		return 0;
 	memcpy(address.sun_path, path, strlen(path) + 1);
+	a->problem = "it cannot be reached";
 	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (a->fd < 0)
-		return;
+		return 0;
 	if (connect(a->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    send(a->fd, question, sizeof(question), MSG_NOSIGNAL) != (ssize_t)sizeof(question) ||
 	    sd_event_now(event, CLOCK_MONOTONIC, &now) < 0 ||
 	    sd_event_add_io(event, &a->io, a->fd, EPOLLIN, on_answer, a) < 0 ||
 	    sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now + ANSWER_WITHIN_US, 10000, on_late, a) < 0) {
-		agent_dispose(a);
-		a->problem = "the agent at $SSH_AUTH_SOCK cannot be reached";
-		return;
+		a->io = sd_event_source_disable_unref(a->io);
+		close(a->fd);
+		a->fd = -1;
+		return 0;
 	}
+	a->problem = NULL;
 	a->state = AGENT_ASKED;
+	return 0;
 }
 
 void agent_dispose(struct agent *a)
@@ -94,4 +100,6 @@ void agent_dispose(struct agent *a)
 	if (a->fd >= 0)
 		close(a->fd);
 	a->fd = -1;
+	free(a->path);
+	a->path = NULL;
 }

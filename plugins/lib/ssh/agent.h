@@ -8,13 +8,13 @@
 #ifndef LIB_SSH_AGENT_H
 #define LIB_SSH_AGENT_H
 
-#include <stdbool.h>
-
 #include <systemd/sd-event.h>
 
 enum agent_state { AGENT_NONE, AGENT_ASKED, AGENT_READY };
 
 struct agent {
+	char *path; /* owned */
+	struct agent *another; /* of a list that the fan-out has */
 	enum agent_state state;
 	int fd;
 	unsigned keys;
@@ -26,8 +26,8 @@ struct agent {
 	void *context;
 };
 
-/* Asks the agent at $SSH_AUTH_SOCK, if any. `settled` is called once if the state is AGENT_ASKED now. */
-void agent_ask(struct agent *agent, sd_event *event, void (*settled)(void *context), void *context);
+/* Asks the agent at `path` (copied). `settled` is called once if the state is AGENT_ASKED now. 0 or -ENOMEM. */
+int agent_ask(struct agent *agent, sd_event *event, const char *path, void (*settled)(void *context), void *context);
 void agent_dispose(struct agent *agent);
 
 #endif

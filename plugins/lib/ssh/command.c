@@ -1,8 +1,11 @@
 /*
  * command.c - the command: a channel, its start, its input and output, its end.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <libssh/server.h> /* ssh_send_keepalive */
 
 #include "ssh/internal.h"
 
@@ -11,10 +14,20 @@
 static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t size, int is_stderr, void *context)
 {
 	struct host *h = context;
+	const struct fanout_config *config = &h->fanout->config;
+	struct capture *capture = is_stderr ? &h->err : &h->out;
+	const char *bytes = data;
+	size_t part = size;
 
 	(void)session;
 	(void)channel;
-	(void)capture_add(is_stderr ? &h->err : &h->out, data, size);
+	/* On a terminal, what is said while becoming another user comes with the output. */
+	if (!h->gate.open && (is_stderr || h->fanout->become.terminal))
+		part = gate_feed(&h->gate, bytes, size);
+	bytes += size - part;
+	if (config->output && part)
+		config->output(config->context, h->number, is_stderr ? 2 : 1, capture->total, bytes, part);
+	(void)capture_add(capture, bytes, part);
 	return (int)size;
 }
 
@@ -93,17 +106,142 @@ static enum host_state lost(struct host *h)
 			host_reason(h));
 }
 
+/* One line of ssh_config's SetEnv. A server takes those of its AcceptEnv and refuses others; ssh goes on too. */
+static int set_env(struct host *h, const struct config_line *line)
+{
+	for (; h->env_word < line->count; h->env_word++) {
+		const char *word = line->words[h->env_word], *value = strchr(word, '=');
+		char name[128];
+		int code;
+
+		if (!value)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(value - word), word);
+		code = ssh_channel_request_env(h->channel, name, value + 1);
+		if (code == SSH_AGAIN || host_disconnected(h))
+			return code;
+	}
+	h->env_word = 0;
+	return SSH_OK;
+}
+
+/* What comes before the command: a terminal where one is needed, the environment. SSH_OK: nothing is left. */
+static int prepare(struct host *h)
+{
+	int code;
+
+	if (h->fanout->become.terminal && !h->terminal_asked) {
+		code = ssh_channel_request_pty_size(h->channel, "dumb", 80, 24);
+		if (code != SSH_OK)
+			return code;
+		h->terminal_asked = true;
+	}
+	while (h->env_sent < h->settings.answer.all[CONFIG_SET_ENV].count) {
+		code = set_env(h, h->settings.answer.all[CONFIG_SET_ENV].lines[h->env_sent]);
+		if (code != SSH_OK)
+			return code;
+		h->env_sent++;
+	}
+	return SSH_OK;
+}
+
 enum host_state command_starting(struct host *h)
 {
-	int code = ssh_channel_request_exec(h->channel, h->fanout->config.command);
+	int code = prepare(h);
 
+	if (code == SSH_OK)
+		code = ssh_channel_request_exec(h->channel, h->fanout->become.command);
 	if (code == SSH_AGAIN && !host_disconnected(h))
 		return HOST_STARTING;
 	if (code == SSH_OK)
-		return HOST_RUNNING;
+		return h->gate.open ? HOST_RUNNING : HOST_BECOMING;
 	if (host_disconnected(h))
 		return lost(h);
 	return host_end(h, FANOUT_REFUSED, "%s refused to run the command: %s", h->where, host_reason(h));
+}
+
+/* ----------------------------------------------------------------------------- another user there */
+
+static enum host_state not_become(struct host *h, const char *why)
+{
+	const char *said = gate_said(&h->gate);
+
+	h->remote = FANOUT_REMOTE_NONE;
+	h->has_rc = false; /* it would not be the command's */
+	return host_end(h, FANOUT_REFUSED, "%s did not make %s into %s: %s%s%s", become_name(&h->fanout->become),
+			host_user(h), h->fanout->become.user, why, *said ? "; it said: " : "", said);
+}
+
+bool command_answer(struct gate *g, ssh_channel channel, const char **why)
+{
+	enum gate_wish wish = g->wish;
+
+	g->wish = GATE_NOTHING;
+	switch (wish) {
+	case GATE_PASSWORD:
+		(void)ssh_channel_write(channel, g->become->password, (uint32_t)strlen(g->become->password));
+		(void)ssh_channel_write(channel, "\n", 1);
+		return true;
+	case GATE_WRONG:
+		*why = "the become_password is wrong";
+		return false;
+	case GATE_NO_PASSWORD:
+		*why = "it asks for a password, and there is no become_password to give";
+		return false;
+	case GATE_NOTHING:
+		break;
+	}
+	return true;
+}
+
+enum host_state command_becoming(struct host *h)
+{
+	bool alive = ssh_event_dopoll(h->poll, 0) != SSH_ERROR && !host_disconnected(h);
+	const char *why;
+
+	if (h->gate.open)
+		return HOST_RUNNING;
+	if (h->closed && h->gate.given)
+		return not_become(h, "it ended, perhaps since the become_password is wrong");
+	if (h->closed)
+		return not_become(h, h->fanout->become.password ? "it ended" : "it ended, asked without a password");
+	if (!alive)
+		return lost(h);
+	if (!command_answer(&h->gate, h->channel, &why))
+		return not_become(h, why);
+	return HOST_BECOMING;
+}
+
+enum host_state command_becoming_late(struct host *h)
+{
+	const char *said = gate_said(&h->gate);
+
+	h->remote = FANOUT_REMOTE_UNKNOWN;
+	return host_end(h, FANOUT_TIMEOUT, "%s: %s has not made %s into %s after %s%s%s", h->where,
+			become_name(&h->fanout->become), host_user(h), h->fanout->become.user, host_limit(h),
+			*said ? "; it said: " : "", said);
+}
+
+/* ---------------------------------------------------------------------------------- while it runs */
+
+enum host_state command_silent(struct host *h)
+{
+	const int64_t now = fanout_now(), silent = now - h->heard;
+
+	if (now >= h->total_deadline)
+		return host_command_late(h);
+	if (silent >= h->settings.keepalive * h->settings.keepalive_count) {
+		h->remote = FANOUT_REMOTE_UNKNOWN;
+		return host_end(h, FANOUT_TIMEOUT, "%s: no answer for %g s while the command ran (keepalive)", h->where,
+				(double)silent / 1000);
+	}
+	/* The first call takes the answer to the last question, if it has come; the second asks. */
+	if (silent >= h->settings.keepalive) {
+		(void)ssh_send_keepalive(h->session);
+		(void)ssh_send_keepalive(h->session);
+	}
+	h->phase_deadline = (silent >= h->settings.keepalive ? now : h->heard) + h->settings.keepalive;
+	return HOST_RUNNING;
 }
 
 /* As much of the input as the other side takes now. */

@@ -13,15 +13,24 @@
 #include <unistd.h>
 
 #include "ssh/internal.h"
+#include "ssh/proxy.h"
 
 static int port_of(const struct host *h)
 {
-	return h->target->port ? h->target->port : h->fanout->config.port;
+	return h->settings.port;
 }
 
 static const char *address_of(const struct host *h)
 {
-	return h->target->address ? h->target->address : h->target->name;
+	return h->settings.address;
+}
+
+static struct hostkey_host hostkey_of(const struct host *h)
+{
+	const struct settings *s = &h->settings;
+	bool same = s->alias || s->proxy || !strcmp(s->known_name, s->address);
+
+	return (struct hostkey_host){ s->known_name, same ? NULL : s->address, s->port, s->alias, s->accept_new };
 }
 
 static void describe(struct host *h)
@@ -46,6 +55,22 @@ static void share_time(struct host *h)
 	host_set_timer(h);
 }
 
+/* ssh_config's BindAddress. Returns 0 or an errno value. */
+static int bind_to(const struct host *h)
+{
+	struct addrinfo *own = NULL;
+	int error = 0;
+
+	if (!h->settings.bind_address)
+		return 0;
+	if (resolver_numeric(h->settings.bind_address, 0, h->address->ai_family, &own))
+		return EADDRNOTAVAIL;
+	if (bind(h->fd, own->ai_addr, own->ai_addrlen) < 0)
+		error = errno;
+	freeaddrinfo(own);
+	return error;
+}
+
 static enum host_state try_address(struct host *h, int last_error)
 {
 	for (; h->address; h->address = h->address->ai_next) {
@@ -55,6 +80,12 @@ static enum host_state try_address(struct host *h, int last_error)
 		h->fd = socket(h->address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (h->fd < 0) {
 			last_error = errno;
+			continue;
+		}
+		last_error = bind_to(h);
+		if (last_error) {
+			close(h->fd);
+			h->fd = -1;
 			continue;
 		}
 		(void)setsockopt(h->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -83,13 +114,28 @@ static enum host_state first_address(struct host *h)
 	return try_address(h, 0);
 }
 
+/* Connected at once, as far as we can see: the time until the server's first line is the banner's. */
+static enum host_state start_proxy(struct host *h)
+{
+	int code = proxy_start(h->settings.proxy, &h->proxy, &h->fd);
+
+	snprintf(h->where, sizeof(h->where), "%.40s port %d", address_of(h), port_of(h));
+	if (code < 0 || (code = host_watch(h, h->fd, EPOLLOUT)) < 0)
+		return host_end(h, FANOUT_UNREACHABLE, "cannot start the %s of %s:%d: %s",
+				h->settings.proxy_line->keyword, h->settings.proxy_line->file,
+				h->settings.proxy_line->number, strerror(-code));
+	return HOST_CONNECTING;
+}
+
 static enum host_state look_up(struct host *h)
 {
 	int code;
 
-	if (!resolver_numeric(address_of(h), port_of(h), &h->addresses))
+	if (h->settings.proxy)
+		return start_proxy(h);
+	if (!resolver_numeric(address_of(h), port_of(h), h->settings.family, &h->addresses))
 		return first_address(h);
-	code = resolver_start(h->fanout->resolver, address_of(h), port_of(h), &h->request);
+	code = resolver_start(h->fanout->resolver, address_of(h), port_of(h), h->settings.family, &h->request);
 	if (code < 0)
 		return host_end(h, FANOUT_UNREACHABLE, "cannot resolve %s: %s", address_of(h), strerror(-code));
 	return HOST_RESOLVING;
@@ -119,35 +165,76 @@ static enum host_state next_address(struct host *h, int error)
 	return try_address(h, error);
 }
 
-/* TCP stands: the socket goes to libssh. */
-static enum host_state begin_session(struct host *h)
+static int set(struct host *h, enum ssh_options_e option, const struct config_line *line)
 {
-	const struct fanout_config *config = &h->fanout->config;
+	return line ? ssh_options_set(h->session, option, line->words[0]) : 0;
+}
+
+/* What ssh_config says of the algorithms. The first line that libssh cannot follow, or NULL. */
+static const struct config_line *set_algorithms(struct host *h)
+{
+	static const struct {
+		enum config_first line;
+		enum ssh_options_e options[2];
+	} all[] = {
+		{ CONFIG_CIPHERS, { SSH_OPTIONS_CIPHERS_C_S, SSH_OPTIONS_CIPHERS_S_C } },
+		{ CONFIG_MACS, { SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C } },
+		{ CONFIG_KEX, { SSH_OPTIONS_KEY_EXCHANGE, SSH_OPTIONS_KEY_EXCHANGE } },
+		{ CONFIG_HOST_KEY_ALGORITHMS, { SSH_OPTIONS_HOSTKEYS, SSH_OPTIONS_HOSTKEYS } },
+		{ CONFIG_PUBKEY_ALGORITHMS,
+		  { SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES, SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES } },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		const struct config_line *line = h->settings.answer.first[all[i].line];
+
+		if (set(h, all[i].options[0], line) < 0 || set(h, all[i].options[1], line) < 0)
+			return line;
+	}
+	return NULL;
+}
+
+/* No file is read for a session by libssh: not the client's configuration, not the known hosts. */
+static int set_options(struct host *h)
+{
 	static const char ciphers[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"
 				      "aes256-ctr,aes192-ctr,aes128-ctr";
-	const struct hostkey_host name = { h->target->name, h->target->address, port_of(h) };
-	char *algorithms = hostkeys_algorithms(h->fanout->hostkeys, &name);
+	const struct settings *s = &h->settings;
+	const struct hostkey_host name = hostkey_of(h);
+	char *algorithms = s->answer.first[CONFIG_HOST_KEY_ALGORITHMS] ? NULL
+								       : hostkeys_algorithms(s->hostkeys, &name);
 	const bool no = false;
 	int failed;
 
-	h->session = ssh_new();
-	if (!h->session) {
-		free(algorithms);
-		return host_end(h, FANOUT_REFUSED, "no memory for a session");
-	}
-	/* No file is read for a session: not the client's configuration, not the known hosts. */
 	failed = ssh_options_set(h->session, SSH_OPTIONS_PROCESS_CONFIG, &no) |
 		 ssh_options_set(h->session, SSH_OPTIONS_SSH_DIR, "/dev/null") |
 		 ssh_options_set(h->session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") |
 		 ssh_options_set(h->session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") |
-		 ssh_options_set(h->session, SSH_OPTIONS_USER, h->target->user ? h->target->user : config->user) |
+		 ssh_options_set(h->session, SSH_OPTIONS_USER, s->user) |
 		 ssh_options_set(h->session, SSH_OPTIONS_CIPHERS_C_S, ciphers) |
 		 ssh_options_set(h->session, SSH_OPTIONS_CIPHERS_S_C, ciphers) |
+		 (s->compression && ssh_options_set(h->session, SSH_OPTIONS_COMPRESSION, "yes")) |
+		 (s->agent && ssh_options_set(h->session, SSH_OPTIONS_IDENTITY_AGENT, s->agent->path)) |
 		 (algorithms && ssh_options_set(h->session, SSH_OPTIONS_HOSTKEYS, algorithms)) |
 		 ssh_options_set(h->session, SSH_OPTIONS_FD, &h->fd);
 	free(algorithms);
-	if (failed)
+	return failed;
+}
+
+/* TCP stands: the socket goes to libssh. */
+static enum host_state begin_session(struct host *h)
+{
+	const struct config_line *line;
+
+	h->session = ssh_new();
+	if (!h->session)
+		return host_end(h, FANOUT_REFUSED, "no memory for a session");
+	if (set_options(h))
 		return host_end(h, FANOUT_REFUSED, "cannot set up a session: %s", host_reason(h));
+	line = set_algorithms(h);
+	if (line)
+		return host_end(h, FANOUT_UNREACHABLE, "%s at %s:%d names nothing that libssh %s can do", line->keyword,
+				line->file, line->number, ssh_version(0));
 	ssh_set_blocking(h->session, 0);
 	return HOST_BANNER;
 }
@@ -158,6 +245,8 @@ enum host_state connect_connecting(struct host *h)
 	socklen_t size = sizeof(int), peer_size = sizeof(peer);
 	int error = 0;
 
+	if (h->proxy)
+		return begin_session(h);
 	if (getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
 		error = errno;
 	if (error)
@@ -196,6 +285,11 @@ enum host_state connect_banner(struct host *h)
 		(void)fcntl(h->fd, F_SETFL, O_NONBLOCK);
 	if (ssh_get_serverbanner(h->session))
 		return code == SSH_ERROR ? keys_failed(h) : HOST_KEY_EXCHANGE;
+	if ((code == SSH_ERROR || host_disconnected(h)) && h->proxy)
+		return host_end(h, FANOUT_UNREACHABLE,
+				"the %s of %s:%d ended before %s greeted: %s; the daemon's log has what it said",
+				h->settings.proxy_line->keyword, h->settings.proxy_line->file,
+				h->settings.proxy_line->number, h->where, host_reason(h));
 	if (code == SSH_ERROR || host_disconnected(h))
 		return host_end(h, FANOUT_UNREACHABLE, "%s did not greet as an ssh server does: %s", h->where,
 				host_reason(h));
@@ -204,14 +298,14 @@ enum host_state connect_banner(struct host *h)
 
 static enum host_state check_host_key(struct host *h)
 {
-	const struct hostkey_host name = { h->target->name, h->target->address, port_of(h) };
+	const struct hostkey_host name = hostkey_of(h);
 	char message[sizeof(h->message)];
 	enum hostkey_verdict verdict;
 	ssh_key key = NULL;
 
 	if (ssh_get_server_publickey(h->session, &key) != SSH_OK)
 		return host_end(h, FANOUT_UNREACHABLE, "%s gave no host key: %s", h->where, host_reason(h));
-	verdict = hostkeys_check(h->fanout->hostkeys, &name, key, message, sizeof(message));
+	verdict = hostkeys_check(h->settings.hostkeys, &name, key, message, sizeof(message));
 	ssh_key_free(key);
 	if (verdict == HOSTKEY_REFUSED)
 		return host_end(h, FANOUT_UNREACHABLE, "%s", message);

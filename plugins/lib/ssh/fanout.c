@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "ssh/internal.h"
@@ -41,19 +42,17 @@ int fanout_new(struct fanout **fanout, sd_event *event, const struct fanout_conf
 		return code;
 	f->config = *config;
 	f->event = event;
-	f->agent.fd = -1;
 	f->hosts = calloc(count, sizeof(*f->hosts));
 	if (!f->hosts || ssh_init() < 0)
 		goto fail;
 	ssh_set_log_level(SSH_LOG_NOLOG);
+	if ((code = become_make(&f->become, config, remote_end_script)) < 0 ||
+	    (code = config_load(&f->ssh_config, config->ssh_config, config->ssh_config_count, config->home)) < 0 ||
+	    (code = resolver_new(&f->resolver, event, names_resolved, f)) < 0)
+		goto fail;
 	for (size_t i = 0; i < count; i++)
 		host_init(&f->hosts[i], f, i, &targets[i]);
 	f->count = f->left = count;
-	if ((code = keys_load(&f->keys, config->keys, config->key_count, config->keys_optional)) < 0 ||
-	    (code = hostkeys_load(&f->hostkeys, config->known_hosts, config->known_hosts_count, config->accept_new)) <
-		    0 ||
-	    (code = resolver_new(&f->resolver, event, names_resolved, f)) < 0)
-		goto fail;
 	*fanout = f;
 	return 0;
 fail:
@@ -61,15 +60,56 @@ fail:
 	return code;
 }
 
+struct agent *fanout_agent(struct fanout *f, const char *path)
+{
+	struct agent *a = f->agents;
+
+	while (a && strcmp(a->path, path) != 0)
+		a = a->another;
+	if (a)
+		return a;
+	a = calloc(1, sizeof(*a));
+	if (!a || agent_ask(a, f->event, path, agent_settled, f) < 0) {
+		free(a);
+		return NULL;
+	}
+	a->another = f->agents;
+	f->agents = a;
+	return a;
+}
+
+struct hostkeys *fanout_hostkeys(struct fanout *f, const char *const *paths, size_t count)
+{
+	struct hostkeys *found = hostkeys_find(f->hostkeys, paths, count);
+
+	if (found || hostkeys_load(&found, paths, count, f->hostkeys) < 0)
+		return found;
+	f->hostkeys = found;
+	return found;
+}
+
+static enum fanout_leave may_begin(struct fanout *f)
+{
+	return f->config.leave ? f->config.leave(f->config.context, f->next) : FANOUT_GO;
+}
+
 /* Hosts may end while they are begun; a loop, since recursion could go as deep as there are hosts. */
 static void begin_more(struct fanout *f)
 {
+	enum fanout_leave leave;
+
 	if (f->beginning)
 		return;
 	f->beginning = true;
-	while (!f->stopped && f->next < f->count && f->running < f->config.width) {
-		f->running++;
-		host_begin(&f->hosts[f->next++]);
+	while (!f->stopped && f->next < f->count && f->running < f->config.width &&
+	       (leave = may_begin(f)) != FANOUT_WAIT) {
+		if (leave == FANOUT_GO) {
+			f->running++;
+			host_begin(&f->hosts[f->next++]);
+		} else {
+			f->hosts[f->next++].state = HOST_DONE; /* it is somebody else's to tell */
+			f->left--;
+		}
 	}
 	f->beginning = false;
 }
@@ -85,9 +125,23 @@ void fanout_ended(struct fanout *f)
 
 void fanout_start(struct fanout *f)
 {
-	if (f->config.agent)
-		agent_ask(&f->agent, f->event, agent_settled, f);
 	begin_more(f);
+}
+
+void fanout_continue(struct fanout *f)
+{
+	if (!f->stopped)
+		begin_more(f);
+}
+
+size_t fanout_next(const struct fanout *f)
+{
+	return f->next;
+}
+
+size_t fanout_room(const struct fanout *f)
+{
+	return f->running < f->config.width ? f->config.width - f->running : 0;
 }
 
 void fanout_stop(struct fanout *f)
@@ -114,9 +168,17 @@ void fanout_free(struct fanout *f)
 	for (size_t i = 0; i < f->count; i++)
 		host_dispose(&f->hosts[i]);
 	free(f->hosts);
-	agent_dispose(&f->agent);
+	while (f->agents) {
+		struct agent *a = f->agents;
+
+		f->agents = a->another;
+		agent_dispose(a);
+		free(a);
+	}
 	resolver_free(f->resolver);
 	hostkeys_free(f->hostkeys);
-	keys_dispose(&f->keys);
+	identities_dispose(&f->identities);
+	config_free(f->ssh_config);
+	become_dispose(&f->become);
 	free(f);
 }

@@ -38,6 +38,9 @@ enum fanout_phase {
 	FANOUT_EXECUTION
 };
 
+/* What the caller says of a target whose turn has come. */
+enum fanout_leave { FANOUT_GO, FANOUT_WAIT, FANOUT_NEVER };
+
 /* What is known of a command that did not end by itself. */
 enum fanout_remote { FANOUT_REMOTE_NONE, FANOUT_REMOTE_DEAD, FANOUT_REMOTE_UNKNOWN };
 
@@ -73,25 +76,58 @@ struct fanout_limits {
 	int64_t key_exchange;
 	int64_t authentication;
 	int64_t channel; /* until the server has accepted the command */
+	int64_t become;  /* until the command runs as another user */
 	int64_t total;   /* one host's, from its begin; 0: none */
 };
 
+/* What unknown host keys are. */
+enum fanout_host_keys {
+	FANOUT_KEYS_AUTO, /* as StrictHostKeyChecking of ssh_config says, else errors */
+	FANOUT_KEYS_STRICT,
+	FANOUT_KEYS_ACCEPT_NEW /* written to the first of known_hosts */
+};
+
+/* Who the user becomes on the host. */
+enum fanout_become_method { FANOUT_BECOME_NONE, FANOUT_SUDO, FANOUT_SU, FANOUT_DOAS };
+
+struct fanout_become {
+	enum fanout_become_method method;
+	const char *user;     /* of the grammar that fanout_user_valid has */
+	const char *password; /* or NULL: none is given */
+};
+
+/* What to log in with instead of the daemon's own keys. Texts, any may be NULL but the name. */
+struct fanout_credential {
+	const char *name, *key, *passphrase, *certificate, *password;
+};
+
 struct fanout_config {
-	const char *user;
-	int port;
-	const char *const *keys; /* paths of private keys */
+	const char *user; /* to log in as, whatever ssh_config says; or NULL */
+	int port;         /* the same; or 0 */
+	const char *local_user, *home;
+	const char *const *ssh_config; /* paths; missing files are empty */
+	size_t ssh_config_count;
+	bool ssh_config_own; /* they are not those that ssh itself reads: a ssh for ProxyJump is told the first */
+	const struct fanout_credential *credential; /* or NULL */
+	const char *const *keys;                    /* paths of private keys; none: by ssh_config, else the usual ones */
 	size_t key_count;
-	bool keys_optional;             /* a key file that is not there is not worth a word */
-	bool agent;                     /* use the agent at $SSH_AUTH_SOCK, after the keys */
-	const char *const *known_hosts; /* paths; missing files are empty */
+	bool agent;                     /* use the agent, after the keys */
+	const char *const *known_hosts; /* paths; missing files are empty; none: by ssh_config, else the usual ones */
 	size_t known_hosts_count;
-	bool accept_new; /* write unknown host keys to the first of known_hosts, and go on */
+	enum fanout_host_keys host_keys;
 	struct fanout_limits limits;
+	bool connect_asked;  /* limits.connect is the task's: ssh_config's is not looked at */
+	int64_t keepalive;   /* ms without a word until the server is asked whether it is there; 0: never */
 	size_t width;        /* hosts at once, at least 1 */
 	size_t output_limit; /* bytes kept of each stream */
 	const char *command; /* sent as it is to the user's shell */
 	const void *input;   /* the command's standard input */
 	size_t input_size;
+	struct fanout_become become;
+	/* May the target be begun? Asked when its turn comes; a target that waits holds up those behind it. NULL: yes. */
+	enum fanout_leave (*leave)(void *context, size_t target);
+	/* Some of what a stream has got just now, at `offset` of it. NULL: nobody wants to see it. */
+	void (*output)(void *context, size_t target, int stream, uint64_t offset, const void *data, size_t size);
 	/* A host has ended, once for each target, also from within fanout_start and fanout_stop. */
 	void (*done)(void *context, size_t target, const struct fanout_result *result);
 	void *context;
@@ -105,13 +141,21 @@ struct fanout;
  */
 int fanout_new(struct fanout **fanout, sd_event *event, const struct fanout_config *config,
 	       const struct fanout_target *targets, size_t count);
-/* Begins as many hosts as `width` allows; the others follow as these end. */
+/* Begins as many hosts as `width` and `leave` allow; the others follow as these end. */
 void fanout_start(struct fanout *fanout);
+/* `leave` may say something else now. */
+void fanout_continue(struct fanout *fanout);
+/* The first target that has not begun; their count where all have. */
+size_t fanout_next(const struct fanout *fanout);
+/* So many may be begun now, by `width`. */
+size_t fanout_room(const struct fanout *fanout);
 /* Ends every host: within fanout_stop_limit() ms each has been told to `done`. */
 void fanout_stop(struct fanout *fanout);
 int64_t fanout_stop_limit(void);
 /* Hosts that have not ended. */
 size_t fanout_left(const struct fanout *fanout);
+/* Is it a user's name, fit for a command line? */
+bool fanout_user_valid(const char *name);
 /* NULL is allowed. Hosts that have not ended are dropped without a word. */
 void fanout_free(struct fanout *fanout);
 

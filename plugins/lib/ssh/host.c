@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "ssh/internal.h"
+#include "ssh/proxy.h"
 
 #define BIT(state) (1U << (state))
 
 static enum host_state connection_late(struct host *h);
-static enum host_state command_late(struct host *h);
 
 /*
  * `step`: something it waits for has happened. `late`: its deadline passed. `limit`: of
@@ -46,9 +46,12 @@ static const struct {
 				  LIMIT(authentication, "auth_timeout"), BIT(HOST_OPENING) | BIT(HOST_DONE) },
 	[HOST_OPENING] = { FANOUT_EXECUTION, "opening a session", command_opening, connection_late,
 			   LIMIT(channel, "channel_timeout"), BIT(HOST_STARTING) | BIT(HOST_DONE) },
-	[HOST_STARTING] = { FANOUT_EXECUTION, "waiting for the command to be started", command_starting, command_late,
-			    LIMIT(channel, "channel_timeout"), BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
-	[HOST_RUNNING] = { FANOUT_EXECUTION, "running the command", command_running, command_late, 0, NULL,
+	[HOST_STARTING] = { FANOUT_EXECUTION, "waiting for the command to be started", command_starting,
+			    host_command_late, LIMIT(channel, "channel_timeout"),
+			    BIT(HOST_BECOMING) | BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
+	[HOST_BECOMING] = { FANOUT_EXECUTION, "becoming another user", command_becoming, command_becoming_late,
+			    LIMIT(become, "become_timeout"), BIT(HOST_RUNNING) | BIT(HOST_ENDING) | BIT(HOST_DONE) },
+	[HOST_RUNNING] = { FANOUT_EXECUTION, "running the command", command_running, command_silent, 0, NULL,
 			   BIT(HOST_ENDING) | BIT(HOST_DONE) },
 	[HOST_ENDING] = { FANOUT_EXECUTION, "ending the command", remote_end_step, remote_end_late, 0, NULL,
 			  BIT(HOST_DONE) },
@@ -63,6 +66,8 @@ void host_init(struct host *h, struct fanout *fanout, size_t number, const struc
 			    .fd = -1,
 			    .phase_deadline = INT64_MAX,
 			    .total_deadline = INT64_MAX };
+	gate_init(&h->gate, &fanout->become);
+	gate_init(&h->end_gate, &fanout->become);
 	capture_init(&h->out, fanout->config.output_limit);
 	capture_init(&h->err, fanout->config.output_limit);
 }
@@ -83,11 +88,15 @@ void host_dispose(struct host *h)
 	ssh_free(h->session);
 	if (h->fd >= 0)
 		close(h->fd);
+	if (h->proxy)
+		proxy_end(h->proxy);
+	settings_dispose(&h->settings);
 	resolver_request_free(h->request);
 	if (h->addresses)
 		freeaddrinfo(h->addresses);
 	capture_dispose(&h->out);
 	capture_dispose(&h->err);
+	h->proxy = 0;
 	h->poll = NULL;
 	h->session = NULL;
 	h->fd = -1;
@@ -99,10 +108,13 @@ void host_dispose(struct host *h)
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
 {
+	struct host *h = context;
+
 	(void)source;
 	(void)fd;
-	(void)events;
-	host_advance(context);
+	if (h->state == HOST_RUNNING && events & EPOLLIN)
+		h->heard = fanout_now();
+	host_advance(h);
 	return 0;
 }
 
@@ -160,11 +172,16 @@ static void set_deadline(struct host *h, enum host_state from)
 
 	if (h->state == HOST_ENDING) {
 		h->phase_deadline = fanout_now() + (h->fanout->stopped ? STOP_LIMIT_MS : END_LIMIT_MS);
+	} else if (h->state == HOST_RUNNING && h->settings.keepalive) {
+		h->heard = fanout_now();
+		h->phase_deadline = h->heard + h->settings.keepalive;
 	} else if (!limit) {
 		h->phase_deadline = INT64_MAX;
 	} else if (limit != states[from].limit) {
 		int64_t ms = *(const int64_t *)((const char *)&h->fanout->config.limits + limit - 1);
 
+		if (h->state == HOST_RESOLVING && h->settings.connect)
+			ms = h->settings.connect;
 		h->phase_deadline = ms ? fanout_now() + ms : INT64_MAX;
 	}
 }
@@ -227,10 +244,22 @@ void host_advance(struct host *h)
 void host_begin(struct host *h)
 {
 	const int64_t total = h->fanout->config.limits.total;
+	char problem[480];
+	enum host_state next;
+	int code;
 
 	if (total)
 		h->total_deadline = fanout_now() + total;
-	if (enter(h, HOST_RESOLVING))
+	code = settings_make(&h->settings, h->fanout, h->target, problem, sizeof(problem));
+	if (!code)
+		next = HOST_RESOLVING;
+	else if (code == -EINVAL)
+		next = host_end(h, FANOUT_UNREACHABLE, "%s", problem);
+	else
+		next = host_end(h, FANOUT_REFUSED, "no memory for a host");
+	if (code)
+		h->phase = FANOUT_CONNECT;
+	if (enter(h, next))
 		host_advance(h);
 }
 
@@ -254,9 +283,15 @@ const char *host_limit(const struct host *h)
 	static char text[64]; /* of the one thread */
 	const struct fanout_limits *limits = &h->fanout->config.limits;
 	bool total = fanout_now() >= h->total_deadline;
-	int64_t ms = total ? limits->total : *(const int64_t *)((const char *)limits + states[h->state].limit - 1);
+	bool own = !total && h->settings.connect && (h->state == HOST_RESOLVING || h->state == HOST_CONNECTING);
+	int64_t ms = total ? limits->total
+		     : own ? h->settings.connect
+			   : *(const int64_t *)((const char *)limits + states[h->state].limit - 1);
 
-	snprintf(text, sizeof(text), "%g s (%s)", (double)ms / 1000, total ? "host_timeout" : states[h->state].option);
+	snprintf(text, sizeof(text), "%g s (%s)", (double)ms / 1000,
+		 total ? "host_timeout"
+		 : own ? "ConnectTimeout of ssh_config"
+		       : states[h->state].option);
 	return text;
 }
 
@@ -265,7 +300,7 @@ static enum host_state connection_late(struct host *h)
 	return host_end(h, FANOUT_TIMEOUT, "%s: still %s after %s", h->where, states[h->state].doing, host_limit(h));
 }
 
-static enum host_state command_late(struct host *h)
+enum host_state host_command_late(struct host *h)
 {
 	if (h->exited)
 		(void)host_end(
@@ -309,7 +344,7 @@ void host_stop(struct host *h)
 		return;
 	}
 	(void)host_end(h, FANOUT_STOPPED, *h->where ? "%s (%s)" : "%s", states[h->state].doing, h->where);
-	next = h->state == HOST_STARTING || h->state == HOST_RUNNING ? remote_end_begin(h) : HOST_DONE;
+	next = h->state >= HOST_STARTING ? remote_end_begin(h) : HOST_DONE;
 	if (enter(h, next))
 		host_advance(h);
 }

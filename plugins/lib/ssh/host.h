@@ -10,12 +10,15 @@
 #define LIB_SSH_HOST_H
 
 #include <netdb.h>
+#include <sys/types.h>
 
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
+#include "ssh/become.h"
 #include "ssh/capture.h"
 #include "ssh/fanout.h"
+#include "ssh/settings.h"
 
 enum host_state {
 	HOST_WAITING, /* for its turn */
@@ -26,6 +29,7 @@ enum host_state {
 	HOST_AUTHENTICATING,
 	HOST_OPENING,  /* a channel */
 	HOST_STARTING, /* the command: asked for, not yet accepted */
+	HOST_BECOMING, /* another user */
 	HOST_RUNNING,
 	HOST_ENDING, /* the remote process */
 	HOST_DONE,
@@ -46,6 +50,8 @@ struct host {
 	uint32_t io_events;
 	int64_t phase_deadline, total_deadline; /* ms of CLOCK_BOOTTIME; INT64_MAX: none */
 
+	struct settings settings;
+	pid_t proxy; /* 0: none */
 	struct resolver_request *request;
 	struct addrinfo *addresses;     /* owned */
 	const struct addrinfo *address; /* the one being tried */
@@ -56,12 +62,18 @@ struct host {
 
 	ssh_session session;
 	ssh_event poll; /* drives the session, from its authentication on */
+	size_t method;  /* of the settings, that is being tried */
 	size_t key;     /* the next to be tried */
 	bool signing;   /* the server would take it */
-	bool agent_tried;
+	bool agent_tried, password_tried, more_wanted;
+	char asked[80]; /* by the server, and we have no answer */
 
 	ssh_channel channel;
 	struct ssh_channel_callbacks_struct callbacks;
+	struct gate gate;
+	bool terminal_asked; /* and granted */
+	size_t env_sent, env_word; /* of ssh_config's SetEnv */
+	int64_t heard;       /* ms: when the server last sent anything */
 	struct capture out, err;
 	size_t input_sent;
 	bool input_ended;
@@ -73,6 +85,8 @@ struct host {
 
 	ssh_channel end_channel;
 	struct ssh_channel_callbacks_struct end_callbacks;
+	struct gate end_gate;
+	bool end_terminal;
 	enum end_step end_step;
 	bool exited_before_end;
 	bool end_closed;
@@ -98,11 +112,18 @@ void host_advance(struct host *h);
 void host_stop(struct host *h);
 /* Watches for `events`; the descriptor may be another one than before. Returns 0 or a negative errno. */
 int host_watch(struct host *h, int fd, uint32_t events);
+/* Of the settings, once it has begun. */
+static inline const char *host_user(const struct host *h)
+{
+	return h->settings.user;
+}
 /* After a change of a deadline. */
 void host_set_timer(struct host *h);
 /* Sets what will be told and returns HOST_DONE, so that a step can `return host_end(…)`. */
 enum host_state __attribute__((format(printf, 3, 4)))
 host_end(struct host *h, enum fanout_outcome outcome, const char *format, ...);
+/* Its time is over while a command runs. */
+enum host_state host_command_late(struct host *h);
 /* The limit that has just passed, for a message. */
 const char *host_limit(const struct host *h);
 /* libssh's reason, as one line of printable text, or "the connection was closed". */
@@ -124,9 +145,17 @@ enum host_state auth_step(struct host *h);
 /* -- command.c ------------------------------------------------------------------------------ */
 enum host_state command_opening(struct host *h);
 enum host_state command_starting(struct host *h);
+enum host_state command_becoming(struct host *h);
+/* Gives the gate's channel the password if it was asked for. False: that cannot be; `why` says why. */
+bool command_answer(struct gate *g, ssh_channel channel, const char **why);
+enum host_state command_becoming_late(struct host *h);
 enum host_state command_running(struct host *h);
+/* Nothing was heard for a while, or its total time is over. */
+enum host_state command_silent(struct host *h);
 
 /* -- remote_end.c --------------------------------------------------------------------------- */
+/* Run by /bin/sh on the host. */
+extern const char remote_end_script[];
 /* Outcome and message are set; returns HOST_ENDING, or HOST_DONE where nothing can be done. */
 enum host_state remote_end_begin(struct host *h);
 enum host_state remote_end_step(struct host *h);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,14 +18,14 @@ struct line {
 	char *text; /* owned; without marker */
 	const char *path;
 	int number;
-	bool revoked;
+	bool revoked, authority;
 	bool pattern; /* hashed or with wildcards: only a full match can tell */
 };
 
 struct hostkeys {
-	const char *const *paths; /* borrowed */
+	char **paths; /* owned */
 	size_t path_count;
-	bool accept_new;
+	struct hostkeys *another; /* owned */
 	struct line *lines;
 	size_t count;
 };
@@ -40,10 +41,11 @@ static int add_line(struct hostkeys *hk, const char *text, const char *path, int
 	if (!*text || *text == '#' || *text == '\n')
 		return 0;
 	if (*text == '@') {
-		if (strncmp(text, "@revoked", 8) != 0)
+		line.revoked = !strncmp(text, "@revoked", 8);
+		line.authority = !strncmp(text, "@cert-authority", 15);
+		if (!line.revoked && !line.authority)
 			return 0;
-		line.revoked = true;
-		text += 8;
+		text += line.revoked ? 8 : 15;
 		text += strspn(text, " \t");
 	}
 	lines = reallocarray(hk->lines, hk->count + 1, sizeof(*lines));
@@ -77,42 +79,63 @@ static int load_file(struct hostkeys *hk, const char *path)
 	return code;
 }
 
-int hostkeys_load(struct hostkeys **hostkeys, const char *const *paths, size_t count, bool accept_new)
+int hostkeys_load(struct hostkeys **hostkeys, const char *const *paths, size_t count, struct hostkeys *another)
 {
 	struct hostkeys *hk = calloc(1, sizeof(*hk));
-	int code = hk ? 0 : -ENOMEM;
+	int code = 0;
 
 	if (!hk)
-		return code;
-	hk->paths = paths;
-	hk->path_count = count;
-	hk->accept_new = accept_new;
-	for (size_t i = 0; i < count && !code; i++)
-		code = load_file(hk, paths[i]);
-	if (code < 0) {
-		hostkeys_free(hk);
-		return code;
+		return -ENOMEM;
+	hk->paths = calloc(count + 1, sizeof(*hk->paths));
+	for (size_t i = 0; hk->paths && i < count && !code; i++) {
+		hk->paths[i] = strdup(paths[i]);
+		hk->path_count += hk->paths[i] ? 1 : 0;
+		code = hk->paths[i] ? load_file(hk, hk->paths[i]) : -ENOMEM;
 	}
+	if (!hk->paths || code < 0) {
+		hostkeys_free(hk);
+		return -ENOMEM;
+	}
+	hk->another = another;
 	*hostkeys = hk;
 	return 0;
 }
 
+struct hostkeys *hostkeys_find(struct hostkeys *list, const char *const *paths, size_t count)
+{
+	for (; list; list = list->another) {
+		size_t same = 0;
+
+		while (same < count && list->path_count == count && !strcmp(list->paths[same], paths[same]))
+			same++;
+		if (same == count && list->path_count == count)
+			break;
+	}
+	return list;
+}
+
 void hostkeys_free(struct hostkeys *hk)
 {
-	if (!hk)
-		return;
-	for (size_t i = 0; i < hk->count; i++)
-		free(hk->lines[i].text);
-	free(hk->lines);
-	free(hk);
+	while (hk) {
+		struct hostkeys *another = hk->another;
+
+		for (size_t i = 0; i < hk->count; i++)
+			free(hk->lines[i].text);
+		for (size_t i = 0; i < hk->path_count; i++)
+			free(hk->paths[i]);
+		free(hk->paths);
+		free(hk->lines);
+		free(hk);
+		hk = another;
+	}
 }
 
 /* -------------------------------------------------------------------------------------- matching */
 
 /* As known_hosts files name it. */
-static const char *host_entry(const char *name, int port, char *text)
+static const char *host_entry(const char *name, int port, bool alias, char *text)
 {
-	if (port == 22)
+	if (port == 22 || alias)
 		snprintf(text, NAME_SIZE, "%s", name);
 	else
 		snprintf(text, NAME_SIZE, "[%s]:%d", name, port);
@@ -168,12 +191,13 @@ static ssh_key key_of_line(const struct line *line, const char *name, const char
 
 typedef void match_fn(void *context, const struct line *line, ssh_key key);
 
-static size_t match_name(const struct hostkeys *hk, const char *name, int port, match_fn *fn, void *context)
+static size_t match_name(const struct hostkeys *hk, const struct hostkey_host *host, const char *name, match_fn *fn,
+			 void *context)
 {
 	char entry[NAME_SIZE];
 	size_t found = 0;
 
-	host_entry(name, port, entry);
+	host_entry(name, host->port, host->alias, entry);
 	for (size_t i = 0; i < hk->count; i++) {
 		ssh_key key = key_of_line(&hk->lines[i], name, entry);
 
@@ -181,7 +205,7 @@ static size_t match_name(const struct hostkeys *hk, const char *name, int port, 
 			continue;
 		fn(context, &hk->lines[i], key);
 		ssh_key_free(key);
-		found++;
+		found += hk->lines[i].authority ? 0 : 1;
 	}
 	return found;
 }
@@ -189,8 +213,8 @@ static size_t match_name(const struct hostkeys *hk, const char *name, int port, 
 /* Lines about the name; where there is none, those about the address. */
 static void match(const struct hostkeys *hk, const struct hostkey_host *host, match_fn *fn, void *context)
 {
-	if (!match_name(hk, host->name, host->port, fn, context) && host->address)
-		(void)match_name(hk, host->address, host->port, fn, context);
+	if (!match_name(hk, host, host->name, fn, context) && host->address)
+		(void)match_name(hk, host, host->address, fn, context);
 }
 
 /* ------------------------------------------------------------------------------------ algorithms */
@@ -212,7 +236,7 @@ static void note_type(void *context, const struct line *line, ssh_key key)
 {
 	unsigned *types = context;
 
-	for (size_t i = 0; i < TYPE_COUNT && !line->revoked; i++)
+	for (size_t i = 0; i < TYPE_COUNT && !line->revoked && !line->authority; i++)
 		if (known_types[i].type == ssh_key_type(key))
 			*types |= 1U << i;
 }
@@ -238,7 +262,9 @@ char *hostkeys_algorithms(const struct hostkeys *hk, const struct hostkey_host *
 struct comparison {
 	ssh_key key;
 	bool equal, revoked;
-	const struct line *other; /* a line with another key */
+	const struct line *other;     /* a line with another key */
+	const struct line *authority; /* whose certificates would do */
+	int number;                   /* of `other`, in a file that was read again */
 };
 
 static void compare(void *context, const struct line *line, ssh_key key)
@@ -246,7 +272,9 @@ static void compare(void *context, const struct line *line, ssh_key key)
 	struct comparison *c = context;
 	bool equal = !ssh_key_cmp(c->key, key, SSH_KEY_CMP_PUBLIC);
 
-	if (line->revoked)
+	if (line->authority)
+		c->authority = line;
+	else if (line->revoked)
 		c->revoked |= equal;
 	else if (equal)
 		c->equal = true;
@@ -267,53 +295,116 @@ static void fingerprint(ssh_key key, char *text, size_t size)
 	ssh_clean_pubkey_hash(&hash);
 }
 
-/* Appends to the first file, in one write so that parallel units do not mix their lines. */
-static int write_down(struct hostkeys *hk, const struct hostkey_host *host, ssh_key key)
+/* The first file, to be appended to, and locked: other units may be at it. -1 with errno. */
+static int open_first(const struct hostkeys *hk)
 {
-	char entry[NAME_SIZE];
-	char *base64 = NULL, *text = NULL, *folder;
-	int fd = -1, size, code = -EIO;
+	const char *slash = strrchr(hk->paths[0], '/');
+	char *folder = slash && slash > hk->paths[0] ? strndup(hk->paths[0], (size_t)(slash - hk->paths[0])) : NULL;
+	int fd;
 
-	if (!hk->path_count)
-		return -ENOENT;
+	if (folder)
+		(void)mkdir(folder, 0700);
+	free(folder);
+	fd = open(hk->paths[0], O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
+/* A last line without an end gets one. */
+static bool ends_open(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char last;
+
+	return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+static int append_line(struct hostkeys *hk, const struct hostkey_host *host, ssh_key key, int fd)
+{
+	char entry[NAME_SIZE], *base64 = NULL, *text = NULL;
+	int size, code;
+
 	if (ssh_pki_export_pubkey_base64(key, &base64) != SSH_OK)
 		return -EIO;
-	size = asprintf(&text, "%s %s %s\n", host_entry(host->name, host->port, entry),
-			ssh_key_type_to_char(ssh_key_type(key)), base64);
+	size = asprintf(&text, "%s%s %s %s\n", ends_open(fd) ? "\n" : "",
+			host_entry(host->name, host->port, host->alias, entry), ssh_key_type_to_char(ssh_key_type(key)),
+			base64);
 	ssh_string_free_char(base64);
 	if (size < 0)
 		return -ENOMEM;
-	folder = strndup(hk->paths[0],
-			 (size_t)(strrchr(hk->paths[0], '/') ? strrchr(hk->paths[0], '/') - hk->paths[0] : 0));
-	if (folder && *folder)
-		(void)mkdir(folder, 0700);
-	free(folder);
-	fd = open(hk->paths[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, (size_t)size) != size)
-		code = errno ? -errno : -EIO;
-	else
-		code = add_line(hk, text, hk->paths[0], 0);
-	if (fd >= 0)
-		close(fd);
+	errno = EIO;
+	code = write(fd, text, (size_t)size) == size ? add_line(hk, text + (*text == '\n'), hk->paths[0], 0) : -errno;
 	free(text);
 	return code;
 }
 
+/*
+ * Writes an unknown key down, unless another unit has done so meanwhile: with the file locked, it is
+ * read again first. 1: the file has another key for the host now, in line `c->number`.
+ */
+static int write_down(struct hostkeys *hk, const struct hostkey_host *host, ssh_key key, struct comparison *c)
+{
+	struct hostkeys *now = NULL;
+	int fd, code;
+
+	if (!hk->path_count)
+		return -ENOENT;
+	fd = open_first(hk);
+	if (fd < 0)
+		return -errno;
+	code = hostkeys_load(&now, (const char *const *)hk->paths, 1, NULL);
+	if (!code)
+		match(now, host, compare, c);
+	if (!code && c->other)
+		c->number = c->other->number;
+	if (!code && (c->equal || c->other))
+		code = c->equal ? 0 : 1;
+	else if (!code)
+		code = append_line(hk, host, key, fd);
+	c->other = c->authority = NULL; /* they are of what is freed here */
+	hostkeys_free(now);
+	close(fd);
+	return code;
+}
+
+static enum hostkey_verdict changed(const struct hostkey_host *host, const char *print, const char *path, int number,
+				    char *message, size_t size)
+{
+	char entry[NAME_SIZE];
+
+	snprintf(message, size,
+		 "THE HOST KEY OF %s PORT %d HAS CHANGED: somebody may be listening in, or the host was set up anew. "
+		 "It is now %s, and not the one of %s line %d; when that is right, forget the old one by "
+		 "`ssh-keygen -f %s -R '%s'`",
+		 host->name, host->port, print, path, number, path,
+		 host_entry(host->name, host->port, host->alias, entry));
+	return HOSTKEY_REFUSED;
+}
+
 static enum hostkey_verdict unknown(struct hostkeys *hk, const struct hostkey_host *host, ssh_key key,
-				    const char *print, char *message, size_t size)
+				    struct comparison *c, const char *print, char *message, size_t size)
 {
 	const char *address = host->address ? host->address : host->name;
+	char authority[400] = "";
 	int code;
 
-	if (!hk->accept_new) {
+	if (!host->accept_new) {
+		if (c->authority)
+			snprintf(authority, sizeof(authority),
+				 " (the @cert-authority of %.300s line %d is for it, but libssh cannot check hosts' "
+				 "certificates)",
+				 c->authority->path, c->authority->number);
 		snprintf(message, size,
-			 "the host key of %s port %d is unknown (%s); when it is the right one, accept it by "
+			 "the host key of %s port %d is unknown (%s)%s; when it is the right one, accept it by "
 			 "`ssh-keyscan -p %d %s >> %s`, or set host_keys: accept-new",
-			 host->name, host->port, print, host->port, address,
+			 host->name, host->port, print, authority, host->port, address,
 			 hk->path_count ? hk->paths[0] : "~/.ssh/known_hosts");
 		return HOSTKEY_REFUSED;
 	}
-	code = write_down(hk, host, key);
+	code = write_down(hk, host, key, c);
+	if (code > 0)
+		return changed(host, print, hk->paths[0], c->number, message, size);
 	if (!code)
 		return HOSTKEY_ACCEPTED;
 	snprintf(message, size, "the host key of %s port %d is new (%s) and cannot be written to %s: %s", host->name,
@@ -325,7 +416,7 @@ enum hostkey_verdict hostkeys_check(struct hostkeys *hk, const struct hostkey_ho
 				    size_t size)
 {
 	struct comparison c = { .key = key };
-	char entry[NAME_SIZE], print[128];
+	char print[128];
 
 	match(hk, host, compare, &c);
 	if (c.equal && !c.revoked)
@@ -337,12 +428,6 @@ enum hostkey_verdict hostkeys_check(struct hostkeys *hk, const struct hostkey_ho
 		return HOSTKEY_REFUSED;
 	}
 	if (!c.other)
-		return unknown(hk, host, key, print, message, size);
-	snprintf(message, size,
-		 "THE HOST KEY OF %s PORT %d HAS CHANGED: somebody may be listening in, or the host was set up anew. "
-		 "It is now %s, and not the one of %s line %d; when that is right, forget the old one by "
-		 "`ssh-keygen -f %s -R '%s'`",
-		 host->name, host->port, print, c.other->path, c.other->number, c.other->path,
-		 host_entry(host->name, host->port, entry));
-	return HOSTKEY_REFUSED;
+		return unknown(hk, host, key, &c, print, message, size);
+	return changed(host, print, c.other->path, c.other->number, message, size);
 }

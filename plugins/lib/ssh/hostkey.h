@@ -2,8 +2,8 @@
  * hostkey.h - the known_hosts files, read once for all hosts, and the check of a server's key.
  *
  * libssh's own check reads and parses the files again for every session. Here the lines are held in
- * memory; libssh parses those that may concern a host. Markers: `@revoked` is honoured,
- * `@cert-authority` lines are passed over.
+ * memory; libssh parses those that may concern a host. Markers: `@revoked` is honoured;
+ * `@cert-authority` lines, whose certificates libssh cannot check, are named where they would matter.
  */
 #ifndef LIB_SSH_HOSTKEY_H
 #define LIB_SSH_HOSTKEY_H
@@ -26,10 +26,15 @@ struct hostkey_host {
 	const char *name;
 	const char *address; /* or NULL */
 	int port;
+	bool alias;      /* the name stands in the files without a port */
+	bool accept_new; /* an unknown key is written down */
 };
 
-/* `paths` are borrowed. A file that is missing is empty. Returns 0 or -ENOMEM. */
-int hostkeys_load(struct hostkeys **hostkeys, const char *const *paths, size_t count, bool accept_new);
+/* A file that is missing is empty. `another` is the rest of a list. Returns 0 or -ENOMEM. */
+int hostkeys_load(struct hostkeys **hostkeys, const char *const *paths, size_t count, struct hostkeys *another);
+/* Those of the list that were loaded from these paths, or NULL. */
+struct hostkeys *hostkeys_find(struct hostkeys *list, const char *const *paths, size_t count);
+/* With the rest of the list. */
 void hostkeys_free(struct hostkeys *hostkeys);
 
 /*

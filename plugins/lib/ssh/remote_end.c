@@ -3,42 +3,54 @@
  *
  * Without a terminal a remote command lives on when its client goes away. So a second channel of
  * the same connection runs a small script: it finds the session that sshd started for the command
- * (its leader has the same parent as the script itself), sends TERM to all of it, after 0.7 s KILL,
- * and says whether all of it is gone. The command itself is sent unchanged. It works where the
- * remote host has /proc; elsewhere, and where a second channel is refused, the channel's `signal`
- * request ends the process group, and the exit status or signal that follows is the proof.
+ * (its leader has the same parent as the leader of the script's own), and with it all that descends
+ * from it, sends TERM to all of that, after 0.7 s KILL, and says whether all is gone. Where the command
+ * became another user, the script does too. It works where the remote host has /proc; elsewhere, and
+ * where a second channel is refused, the channel's `signal` request ends the process group, and the
+ * exit status or signal that follows is the proof.
  *
- * What cannot be ended: what has left the session (setsid, a daemon), or belongs to another user.
+ * What cannot be ended: what has left the session and has no parent there (setsid, a daemon), or
+ * belongs to a user that is neither.
  */
 #include <string.h>
 
 #include "ssh/internal.h"
 
-/* For any shell: in single quotes, so without any of its own; dash's and busybox's grammar. */
-static const char end_script[] =
-	"exec /bin/sh -c '"
+/*
+ * dash's and busybox's grammar. d: the sshd that is the parent of both; x: the script's own line of
+ * parents, up to d; s: sessions, t: processes that belong to the command; k: those that live now.
+ */
+const char remote_end_script[] =
+	"d=${D:-$PPID}; x=\" \"; p=$$; "
+	"while [ \"$p\" -gt 1 ] && [ \"$p\" != $d ]; do x=\"$x$p \"; "
+	"{ read -r l </proc/$p/stat; } 2>/dev/null || break; set -- ${l##*\")\"}; p=$2; done; "
 	"each() { k=; for f in /proc/[0-9]*/stat; do { read -r l <$f; } 2>/dev/null || continue; "
-	"p=${f#/proc/}; p=${p%/stat}; set -- ${l##*\")\"}; "
-	"if [ -z \"$s\" ]; then [ \"$2\" = $PPID ] && [ $p != $$ ] && [ \"$4\" = $p ] && k=\"$k $p\"; "
-	"elif [ \"$1\" != Z ]; then case \" $s \" in *\" $4 \"*) k=\"$k $p\";; esac; fi; done; }; "
+	"p=${f#/proc/}; p=${p%/stat}; case \"$x\" in *\" $p \"*) continue;; esac; set -- ${l##*\")\"}; "
+	"if [ \"$first\" ]; then [ \"$2\" = $d ] && [ \"$4\" = $p ] && s=\"$s$p \"; continue; fi; "
+	"[ \"$1\" != Z ] || continue; "
+	"case \"$s\" in *\" $4 \"*) ;; *) case \"$t\" in *\" $2 \"*) s=\"$s$4 \";; *) continue;; esac;; esac; "
+	"k=\"$k $p\"; case \"$t\" in *\" $p \"*) ;; *) t=\"$t$p \";; esac; done; }; "
 	"[ -r /proc/$$/stat ] || { echo unknown; exit; }; "
-	"s=; each; s=$k; [ -n \"$s\" ] || { echo none; exit; }; "
-	"n=0; while each; [ -n \"$k\" ]; do "
+	"s=\" \"; t=\" \"; first=1; each; first=; [ \"$s\" != \" \" ] || { echo none; exit; }; "
+	"o=; while [ \"$o\" != \"$t\" ]; do o=$t; each; done; "
+	"n=0; while [ -n \"$k\" ]; do "
 	"case $n in 0) kill -TERM $k; kill -CONT $k;; [1-6]) ;; 40) echo alive; exit;; *) kill -KILL $k;; esac; "
-	"n=$((n+1)); sleep 0.1 || sleep 1; done 2>/dev/null; echo gone'";
+	"n=$((n+1)); sleep 0.1 || sleep 1; each; done 2>/dev/null; echo gone";
 
 static int on_answer(ssh_session session, ssh_channel channel, void *data, uint32_t size, int is_stderr, void *context)
 {
 	struct host *h = context;
-	size_t part = sizeof(h->answer) - 1 - h->answer_size;
+	size_t part = sizeof(h->answer) - 1 - h->answer_size, new = size;
 
 	(void)session;
 	(void)channel;
+	if (!h->end_gate.open && (is_stderr || h->fanout->become.terminal))
+		new = gate_feed(&h->end_gate, data, size);
 	if (is_stderr)
 		return (int)size;
-	if (part > size)
-		part = size;
-	memcpy(h->answer + h->answer_size, data, part);
+	if (part > new)
+		part = new;
+	memcpy(h->answer + h->answer_size, (const char *)data + size - new, part);
 	h->answer_size += part;
 	return (int)size;
 }
@@ -109,8 +121,16 @@ static void advance(struct host *h)
 		else if (code == SSH_ERROR)
 			signal_group(h);
 	}
+	if (h->end_step == END_ASKING && h->fanout->become.terminal && !h->end_terminal) {
+		code = ssh_channel_request_pty_size(h->end_channel, "dumb", 80, 24);
+		h->end_terminal = code == SSH_OK;
+		if (code == SSH_ERROR)
+			signal_group(h);
+		if (code != SSH_OK)
+			return;
+	}
 	if (h->end_step == END_ASKING) {
-		code = ssh_channel_request_exec(h->end_channel, end_script);
+		code = ssh_channel_request_exec(h->end_channel, h->fanout->become.end);
 		if (code == SSH_OK)
 			h->end_step = END_WATCHING;
 		else if (code == SSH_ERROR)
@@ -121,12 +141,15 @@ static void advance(struct host *h)
 enum host_state remote_end_step(struct host *h)
 {
 	bool alive = ssh_event_dopoll(h->poll, 0) != SSH_ERROR;
+	const char *why;
 
 	/* After the polling, which may have taken in the very answer that this waits for. */
 	if (alive && h->end_step <= END_ASKING)
 		advance(h);
 	if (!alive || host_disconnected(h))
 		return ended(h, h->exited && !h->exited_before_end ? FANOUT_REMOTE_DEAD : FANOUT_REMOTE_UNKNOWN);
+	if (h->end_step == END_WATCHING && !h->end_gate.open && !command_answer(&h->end_gate, h->end_channel, &why))
+		signal_group(h);
 	if (h->end_step == END_WATCHING && (h->end_closed || memchr(h->answer, '\n', h->answer_size))) {
 		enum host_state next = judge(h);
 

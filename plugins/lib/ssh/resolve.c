@@ -35,12 +35,12 @@ struct resolver_request {
 	int code;
 	struct addrinfo *addresses;
 	char *name;
-	int port;
+	int port, family;
 };
 
-static int look_up(const char *name, int port, int flags, struct addrinfo **addresses)
+static int look_up(const char *name, int port, int family, int flags, struct addrinfo **addresses)
 {
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+	const struct addrinfo hints = { .ai_family = family,
 					.ai_socktype = SOCK_STREAM,
 					.ai_flags = flags | AI_NUMERICSERV };
 	char service[8];
@@ -49,9 +49,9 @@ static int look_up(const char *name, int port, int flags, struct addrinfo **addr
 	return getaddrinfo(name, service, &hints, addresses);
 }
 
-int resolver_numeric(const char *name, int port, struct addrinfo **addresses)
+int resolver_numeric(const char *name, int port, int family, struct addrinfo **addresses)
 {
-	return look_up(name, port, AI_NUMERICHOST, addresses);
+	return look_up(name, port, family, AI_NUMERICHOST, addresses);
 }
 
 static void destroy_request(struct resolver_request *r)
@@ -84,7 +84,7 @@ static void work(struct resolver *resolver, struct resolver_request *r)
 
 	if (!r->abandoned) {
 		pthread_mutex_unlock(&resolver->lock);
-		r->code = look_up(r->name, r->port, 0, &r->addresses);
+		r->code = look_up(r->name, r->port, r->family, 0, &r->addresses);
 		pthread_mutex_lock(&resolver->lock);
 	}
 	r->done = true;
@@ -180,7 +180,8 @@ void resolver_free(struct resolver *r)
 	leave(r);
 }
 
-int resolver_start(struct resolver *resolver, const char *name, int port, struct resolver_request **request)
+int resolver_start(struct resolver *resolver, const char *name, int port, int family,
+		   struct resolver_request **request)
 {
 	struct resolver_request *r = calloc(1, sizeof(*r));
 	int code = 0;
@@ -189,6 +190,7 @@ int resolver_start(struct resolver *resolver, const char *name, int port, struct
 		return -ENOMEM;
 	r->resolver = resolver;
 	r->port = port;
+	r->family = family;
 	r->name = strdup(name);
 	if (!r->name) {
 		free(r);

@@ -24,9 +24,10 @@ int resolver_new(struct resolver **resolver, sd_event *event, void (*woken)(void
 void resolver_free(struct resolver *resolver);
 
 /* Numbers only, at once: 0, or an EAI_ code. */
-int resolver_numeric(const char *name, int port, struct addrinfo **addresses);
+int resolver_numeric(const char *name, int port, int family, struct addrinfo **addresses);
 /* Returns 0 or a negative errno. */
-int resolver_start(struct resolver *resolver, const char *name, int port, struct resolver_request **request);
+int resolver_start(struct resolver *resolver, const char *name, int port, int family,
+		   struct resolver_request **request);
 /* False while it is in progress; else `*code` is 0, with addresses that the caller frees, or an EAI_ code. */
 bool resolver_result(struct resolver_request *request, int *code, struct addrinfo **addresses);
 /* NULL is allowed. One that is in progress is given up. */

@@ -1,8 +1,8 @@
 /*
  * quote.h - words for a POSIX shell.
  */
-#ifndef SHELL_QUOTE_H
-#define SHELL_QUOTE_H
+#ifndef LIB_SSH_QUOTE_H
+#define LIB_SSH_QUOTE_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "quote.h"
+#include "ssh/quote.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
