@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import ssl
 import subprocess
 import time
 
@@ -252,6 +253,94 @@ def test_the_users_file_names_daemon_and_token(drover, home, tmp_path):
         assert daemon.requests[-1][4]["Authorization"] == "Bearer secret"
         assert drover("list", env={"DROVER_TOKEN": "other"}).returncode == 0
         assert daemon.requests[-1][4]["Authorization"] == "Bearer other"
+
+
+@pytest.mark.parametrize("line, mode, code", [
+    ("token_file: {}/secret", 0o600, 0), ("token_file: {}/secret", 0o400, 0), ("token_file: {}/secret", 0o640, 78),
+    ("token_file: {}/secret", 0o604, 78), ("token_file: {}/empty", 0o600, 78), ("token_file: {}/nowhere", 0o600, 78)])
+def test_a_tokens_file_is_its_users_alone(drover, home, tmp_path, line, mode, code):
+    for name, text in (("secret", "s3cret\n"), ("empty", "")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+    with FakeDaemon() as daemon:
+        write_config(home, f"url: {daemon.url}\n{line.format(tmp_path)}\n")
+        done = drover("list")
+        assert done.returncode == code, done.stderr
+        assert len(daemon.requests) == (not code)
+    assert "s3cret" not in done.stderr
+    if mode & 0o077:
+        assert f"others may read it (mode {mode:04o}): chmod 600 {tmp_path}/secret" in done.stderr
+
+
+def test_a_token_in_the_users_file_makes_it_secret_too(drover, home):
+    with FakeDaemon() as daemon:
+        write_config(home, f"url: {daemon.url}\ntoken: s3cret\n")
+        assert drover("list").returncode == 78
+        (home / ".config/drover/config.yaml").chmod(0o600)
+        assert drover("list").returncode == 0
+        assert daemon.requests[-1][4]["Authorization"] == "Bearer s3cret"
+
+
+def test_a_token_file_below_the_home(drover, home):
+    (home / "token").write_text("s3cret")
+    (home / "token").chmod(0o600)
+    with FakeDaemon() as daemon:
+        write_config(home, f"url: {daemon.url}\ntoken_file: ~/token\n")
+        assert drover("list").returncode == 0
+        assert daemon.requests[-1][4]["Authorization"] == "Bearer s3cret"
+
+
+def test_the_files_token_is_for_the_files_daemon(drover, home):
+    with FakeDaemon() as mine, FakeDaemon() as other:
+        write_config(home, f"url: {mine.url}\ntoken: s3cret\n")
+        (home / ".config/drover/config.yaml").chmod(0o600)
+        assert drover("list", url=other.url).returncode == 0
+        assert "Authorization" not in other.requests[-1][4]
+
+
+@pytest.mark.parametrize("url", ["http://localhost.evil.example", "http://127.evil.example:8007", "http://192.0.2.7:8007"])
+def test_a_token_does_not_go_out_in_clear_text(drover, url):
+    done = drover("list", url=url, env={"DROVER_TOKEN": "s3cret"})
+    assert done.returncode == 78
+    assert "a token does not go over the network in clear text" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key",
+                    "-out", folder / "cert"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert", folder / "key")
+    return context, folder / "cert"
+
+
+def test_https_with_an_authority_of_its_own(drover, home, certificate):
+    context, authority = certificate
+    with FakeDaemon([row("a", stdout="x")], tls=context) as daemon:
+        done = drover("list", url=daemon.url)
+        assert done.returncode == 69
+        assert f"the certificate of {daemon.url} is not trusted" in done.stderr
+        assert "name the file with its authority as `ca:`" in done.stderr
+        write_config(home, f"url: {daemon.url}\nca: {authority}\n")
+        assert drover("list").returncode == 0
+        assert drover("run", "--stream", "-H", "a", "x").stdout == "a: x\n"
+        (home / ".config/drover/config.yaml").write_text(f"url: {daemon.url}\nca: /nowhere\n")
+        done = drover("list")
+        assert done.returncode == 69
+        assert "/nowhere" in done.stderr
+
+
+def test_a_refused_token_says_where_one_comes_from(drover):
+    with FakeDaemon() as daemon:
+        daemon.handle = lambda *_: (401, {"title": "Unauthorized", "detail": "a token is needed\x1b[2J"})
+        done = drover("list", url=daemon.url)
+        assert done.returncode == 1
+        assert "Unauthorized: a token is needed\\x1b[2J; a token is read from $DROVER_TOKEN or the token_file" in done.stderr
+        done = drover("list", url=daemon.url, env={"DROVER_TOKEN": "x"})
+        assert "is the token still valid" in done.stderr
 
 
 def test_the_option_wins_over_the_variable_and_that_over_the_file(drover, home):
