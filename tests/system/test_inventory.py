@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import textwrap
 import time
@@ -12,6 +13,7 @@ import time
 import pytest
 from conftest import WAYS
 from daemon import Daemon, Problem, alive, descendants, drover, wait_for
+from secured import Secured
 
 SIM = {"executors": [{"plugin": "sim"}]}
 
@@ -189,19 +191,10 @@ def test_without_an_inventory():
 
 def rows_of(daemon, task):
     """How the hosts of a task are reached, as stored."""
-    import sqlite3
     with sqlite3.connect(os.path.join(daemon.state, "drover.db")) as db:
         db.row_factory = sqlite3.Row
-        table = [name for (name,) in map(tuple, db.execute("select name from sqlite_master where type = 'table'"))
-                 if {"address", "port", "user", "vars"} <=
-                 {column[1] for column in db.execute(f"pragma table_info({name})")}]
-        assert len(table) == 1, table
-        key, = db.execute("select key from tasks where id = ?", (task,)).fetchone()
-        columns = [column[1] for column in db.execute(f"pragma table_info({table[0]})")]
-        owner = "task" if "task" in columns else "task_key"
-        name = "host" if "host" in columns else "name"
-        return {row[name]: {k: row[k] for k in ("address", "port", "user", "vars")}
-                for row in db.execute(f"select * from {table[0]} where {owner} = ?", (key,))}
+        return {row["name"]: {key: row[key] for key in ("address", "port", "user", "vars")} for row in db.execute(
+            "select h.* from hosts h, tasks t where h.task = t.key and t.id = ?", (task,))}
 
 
 VARIABLES = """
@@ -291,6 +284,37 @@ def test_what_was_resolved_stays(tmp_path):
         daemon.wait("once")
         assert {row["host"] for row in daemon.results("once")} == {"a", "b"}
         assert rows_of(daemon, "once")["a"]["address"] == "10.0.0.1"
+
+
+def test_a_retry_reaches_hosts_as_its_parent_did(tmp_path):
+    hosts = tmp_path / "hosts"
+    write(hosts, "[g]\na ansible_host=10.0.0.1\nb\n")
+    with Daemon(configured(hosts)) as daemon:
+        wait_state(daemon, "ok")
+        task = daemon.submit("sim", "@g", {"fail": ["a"]})
+        daemon.wait(task)
+        write(hosts, "[g]\na ansible_host=10.9.9.9\nc\n")
+        wait_for("the change to be seen", lambda: daemon.get("/v1/groups/g")["hosts"] == "a,c")
+        child = daemon.post(f"/v1/tasks/{task}/retry")["id"]
+        daemon.wait(child)
+        assert {name: row["address"] for name, row in rows_of(daemon, child).items()} == {"a": "10.0.0.1"}
+
+
+def test_a_token_with_a_node_set_sees_and_touches_only_that(tmp_path):
+    daemon = Secured(configured(write(tmp_path / "hosts", INI)))
+    web = daemon.create("web", "submit", hosts="web[1-3]")
+    with daemon:
+        wait_state(daemon, "ok")
+        seen = {g["name"]: g["hosts"] for g in daemon.get("/v1/groups", token=web)["items"]}
+        assert seen == {"all": "web[1-3]", "prod": "web[1-3]", "web": "web[1-3]"}
+        with pytest.raises(Problem) as hidden:
+            daemon.get("/v1/groups/db", token=web)
+        assert hidden.value.status == 404 and "db1" not in str(hidden.value.body)
+        body = {"type": "sim", "payload": {}}
+        with pytest.raises(Problem) as denied:
+            daemon.post("/v1/tasks", {**body, "hosts": "@web"}, token=web)
+        assert denied.value.status == 403
+        assert daemon.post("/v1/tasks", {**body, "hosts": "@web!web9"}, token=web)["hosts"] == 3
 
 
 def test_names_that_are_no_hosts_are_left_out_and_said(tmp_path):
