@@ -5,10 +5,10 @@
  */
 #include "handlers.h"
 
-#include <math.h>
 #include <string.h>
 
 #define PREFIX "drover_"
+#define EXACT 9e15 /* whole numbers below it have a double of their own */
 
 struct exposition {
 	struct writer *w;
@@ -48,7 +48,7 @@ static void write_labels(struct writer *w, const char *const *labels, const char
 /* Whole numbers are written as such, so that counters never lose their last digits. */
 static void write_value(struct writer *w, double value)
 {
-	if (value == floor(value) && fabs(value) < 9e15)
+	if (value > -EXACT && value < EXACT && value == (double)(int64_t)value)
 		writer_printf(w, " %lld\n", (long long)value);
 	else
 		writer_printf(w, " %.15g\n", value);
