@@ -108,7 +108,7 @@ static bool has_room(const struct drover_unit *unit)
 {
 	int queued = 0;
 
-	return !ioctl(unit->socket, SIOCOUTQ, &queued) && (size_t)queued < LIVE_QUEUE;
+	return !ioctl(unit->socket, SIOCOUTQ, &queued) && (size_t)queued < LIVE_SOCKET;
 }
 
 /* Not behind corked results, which it would not wait for, and never in the middle of a frame: all is sent. */

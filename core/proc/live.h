@@ -16,7 +16,8 @@
 struct drover_unit;
 
 #define LIVE_FRAME 16384             /* bytes of output in one frame, at most */
-#define LIVE_QUEUE (64u << 10)       /* nothing is added to a socket or a queue with more than so much in it */
+#define LIVE_SOCKET (128u << 10)     /* a unit adds nothing to its socket with more than so much in it: about half */
+#define LIVE_QUEUE (512u << 10)      /* nor its executor host to its queue for the core */
 #define LIVE_UNIT_RATE (1 << 20)     /* bytes a second that one unit shows; twice that at once */
 #define LIVE_EXECUTOR_RATE (8 << 20) /* … that all units of an executor host do */
 
