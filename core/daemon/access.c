@@ -353,7 +353,8 @@ int access_check_submission(struct core *core, const struct drover_principal *by
 	if (code)
 		return code;
 	code = check_hosts(submission, set, err);
-	if (!code)
+	/* A retry's hosts are where its parent found them. */
+	if (!code && !submission->task.parent)
 		code = check_detours(submission, set, err);
 	set_give(core, set);
 	return code;

@@ -60,11 +60,15 @@ def test_port_in_use(core, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8007", "[::]:8007", "192.0.2.1:1", "10.1.2.3:8007", "[2001:db8::1]:8007"])
-def test_only_loopback(tmp_path, address):
+def test_what_others_can_reach_needs_tls_and_tokens(tmp_path, address):
     core = FakeCore(str(tmp_path), listen=address)
     assert not core.started
-    assert "is not a loopback address: TLS and tokens are needed for that, which this version does not have" in \
-        core.errors()
+    assert f"other machines can reach {address}, so it needs `tls` and `tokens`" in core.errors()
+
+
+def test_what_others_can_reach_needs_both(tmp_path):
+    core = FakeCore(str(tmp_path), listen="0.0.0.0:8007", tokens="/nowhere")
+    assert not core.started and "so it needs `tls`:" in core.errors()
 
 
 @pytest.mark.parametrize("address", ["8007", "localhost", "example.org:80", "127.0.0.1:70000", "127.0.0.1:-1", "::1:80",
