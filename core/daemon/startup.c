@@ -16,6 +16,7 @@
 
 #define READER_SESSIONS 4
 #define COMMIT_INTERVAL 10 /* ms */
+#define RESULTS_WAIT 50    /* ms that results, for which nobody waits, gather before a commit */
 #define GROUP_WEIGHT 20000 /* rows in one transaction */
 #define MAX_ATTEMPTS 3
 #define SWEEP_UNITS 200 /* in one transaction */
@@ -223,9 +224,11 @@ int core_recover(struct core *core, struct drover_error *err)
 		.result_backlog = core->limits.results,
 		.executors = &core->executors,
 	};
-	struct writer_options writer = {
-		.interval = COMMIT_INTERVAL, .group_weight = GROUP_WEIGHT, .change = on_change, .context = core
-	};
+	struct writer_options writer = { .interval = COMMIT_INTERVAL,
+					 .idle_wait = RESULTS_WAIT,
+					 .group_weight = GROUP_WEIGHT,
+					 .change = on_change,
+					 .context = core };
 	struct hub_options hub = {
 		.node = core->node, .ops = core->ops, .readers = core->readers, .watch = core_watch, .context = core
 	};

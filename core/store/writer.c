@@ -31,6 +31,7 @@ struct writer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct job_list queue;    /* under lock */
+	size_t urgent;            /* under lock: jobs of the queue that are not idle */
 	struct job_list finished; /* under lock: for the loop */
 	bool stop;                /* under lock */
 	atomic_bool store_ok;
@@ -86,8 +87,25 @@ static void fill_group(struct writer *w, struct job_list *group, int64_t *weight
 {
 	while (w->queue.head && (!group->head || *weight + w->queue.head->weight <= w->options.group_weight)) {
 		*weight += w->queue.head->weight;
+		w->urgent -= !w->queue.head->idle;
 		list_put(group, list_take(&w->queue));
 	}
+}
+
+/* Idle jobs wait for others, so that many share a commit when they come one by one. Under the lock. */
+static void await_more(struct writer *w)
+{
+	struct timespec until;
+
+	if (!w->options.idle_wait)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += w->options.idle_wait % 1000 * 1000000;
+	until.tv_sec += w->options.idle_wait / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (!w->urgent && !w->stop && atomic_load(&w->backlog) < w->options.group_weight)
+		if (pthread_cond_clockwait(&w->wake, &w->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+			return;
 }
 
 /* Waits for something to come and takes what fits into one transaction. False: it is time to end. */
@@ -100,6 +118,7 @@ static bool take_group(struct writer *w, struct job_list *group, int64_t last_co
 	pthread_mutex_lock(&w->lock);
 	while (!w->queue.head && !w->stop)
 		pthread_cond_wait(&w->wake, &w->lock);
+	await_more(w);
 	fill_group(w, group, &weight);
 	stop = w->stop;
 	pthread_mutex_unlock(&w->lock);
@@ -322,8 +341,11 @@ void writer_put(struct writer *w, struct job *job)
 {
 	atomic_fetch_add(&w->backlog, job->weight);
 	pthread_mutex_lock(&w->lock);
+	/* For one more idle job nobody need be woken. */
+	if (!job->idle || !w->queue.head || atomic_load(&w->backlog) >= w->options.group_weight)
+		pthread_cond_signal(&w->wake);
 	list_put(&w->queue, job);
-	pthread_cond_signal(&w->wake);
+	w->urgent += !job->idle;
 	pthread_mutex_unlock(&w->lock);
 }
 

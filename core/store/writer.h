@@ -2,7 +2,7 @@
  * writer.h - the one thread that writes to the store, and the queue in front of it.
  *
  * Jobs are run in order, as many in one transaction as have come in (group commit), with at most one
- * commit in `interval`. When the store says DROVER_ERETRY the whole group is rolled back and run
+ * commit in `interval`; a group of nothing but idle jobs waits for up to `idle_wait` for more. When the store says DROVER_ERETRY the whole group is rolled back and run
  * again after a pause, so a job's `run` may be called several times and must set its outputs anew.
  * A job that fails otherwise is taken out with its error and the rest of its group is run again.
  *
@@ -32,6 +32,7 @@ struct job {
 	int64_t weight; /* rows, about: groups are bounded by their sum */
 	bool on_loop;   /* `done` is called on the event loop */
 	bool impatient; /* give up with DROVER_ERETRY when the store is away */
+	bool idle;      /* nobody waits for it: it may wait for others to share its commit with */
 	struct job *next;
 	int code;
 	struct drover_error err;
@@ -39,6 +40,7 @@ struct job {
 
 struct writer_options {
 	int64_t interval;     /* ms between commits, at least */
+	int64_t idle_wait;    /* ms that idle jobs wait for others */
 	int64_t group_weight; /* a group ends when it weighs so much */
 	/* On the writer's thread, after each commit, for each task that it changed. */
 	drover_change_fn *change;

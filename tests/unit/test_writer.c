@@ -72,7 +72,7 @@ static struct writer *writer;
 
 static void set_up(void)
 {
-	struct writer_options options = { .interval = 1, .group_weight = 100 };
+	struct writer_options options = { .interval = 1, .idle_wait = 2000, .group_weight = 100 };
 
 	memset(&store, 0, sizeof(store));
 	ck_assert_int_ge(sd_event_new(&event), 0);
@@ -183,6 +183,31 @@ START_TEST(many_in_one_commit)
 }
 END_TEST
 
+START_TEST(idle_ones_share_a_commit)
+{
+	struct counted jobs[20], urgent = make(0, false);
+
+	for (int i = 0; i < 20; i++) {
+		jobs[i] = make(0, false);
+		jobs[i].job.idle = true;
+		writer_put(writer, &jobs[i].job);
+		ck_assert_int_ge(sd_event_run(event, 2000), 0); /* they come one by one */
+	}
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(jobs[i].done, 0);
+	/* One that somebody waits for takes them along. */
+	writer_put(writer, &urgent.job);
+	wait_done(&urgent);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(jobs[i].done, 100);
+	ck_assert_int_eq(atomic_load(&store.committed), 1);
+	/* Alone they do not wait for ever. */
+	jobs[0].done = 0;
+	writer_put(writer, &jobs[0].job);
+	wait_done(&jobs[0]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("writer");
@@ -196,6 +221,7 @@ int main(void)
 	tcase_add_test(tests, one_that_fails_does_not_fail_the_others);
 	tcase_add_test(tests, waits_for_one);
 	tcase_add_test(tests, many_in_one_commit);
+	tcase_add_test(tests, idle_ones_share_a_commit);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
