@@ -12,7 +12,7 @@ build='gcc libc6-dev make pkg-config
 test='check python3 python3-venv python3-yaml python3-pytest clustershell python3-clustershell
 	ansible-core openssh-server openssh-client procps util-linux valgrind'
 lint='clang-format clang-tidy cppcheck python3'
-bench='python3'
+bench='python3 pdsh clustershell pssh openssh-server openssh-client'
 fuzz='clang libclang-rt-dev'
 
 wanted=$build
