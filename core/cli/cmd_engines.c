@@ -1,6 +1,7 @@
 /* cmd_engines.c - `drover engines`: the nodes that execute, and their processes. */
 #include <inttypes.h>
 #include <libsmartcols.h>
+#include <string.h>
 
 #include <drover/error.h>
 
@@ -75,6 +76,21 @@ static void add_parts(const struct cli *cli, struct libscols_table *table, struc
 	}
 }
 
+/* That of groups is said only where something is wrong with it. */
+static void say_inventory(struct json_object *engine)
+{
+	struct json_object *inventory = field(engine, "inventory");
+	const char *state = field_text(inventory, "state");
+	char read_at[32];
+
+	if (!strcmp(state, "stale"))
+		cli_say("%s: the inventory is as of %s: %s", field_text(engine, "name"),
+			table_time(field_text(inventory, "read_at"), read_at, sizeof(read_at)),
+			field_text(inventory, "message"));
+	else if (!strcmp(state, "failed"))
+		cli_say("%s: there is no inventory: %s", field_text(engine, "name"), field_text(inventory, "message"));
+}
+
 static int print_engines(const struct cli *cli, struct json_object *items)
 {
 	static const struct table_column engines[] = {
@@ -87,6 +103,9 @@ static int print_engines(const struct cli *cli, struct json_object *items)
 						     { "LAST DEATH", 0, 1 } };
 	struct libscols_table *table = table_new(cli, engines, 9);
 	int code;
+
+	for (size_t i = 0; i < field_count(items); i++)
+		say_inventory(json_object_array_get_idx(items, i));
 
 	for (size_t i = 0; table && i < field_count(items); i++)
 		add_engine(cli, table, json_object_array_get_idx(items, i));

@@ -22,7 +22,7 @@ int events_open(struct events *events, struct session *session, const char *id, 
 	if (rc)
 		return rc;
 	events->client.wake = session->client.wake;
-	events->path = session_task_path(session, id, "/events");
+	events->path = session_task_path(session, id, "/events?output=true");
 	return 0;
 }
 

@@ -16,8 +16,7 @@ struct events {
 	struct client client; /* a connection of its own: the session's is free for questions meanwhile */
 	char *path;           /* owned */
 	struct sse sse;
-	bool outputs; /* live outputs are asked for, too */
-	bool ended;   /* the task's end was told */
+	bool ended; /* the task's end was told */
 	events_fn *fn;
 	void *context;
 	struct drover_error *err; /* of the reading that is under way */

@@ -24,26 +24,34 @@ int rows_each(struct session *session, const char *id, const char *query, rows_f
 	return rc;
 }
 
+/* Undoes base64; what is none stays as it is. */
+static void decode(struct buf *bytes, const char *text, size_t size)
+{
+	if (!sodium_base642bin((unsigned char *)bytes->data, bytes->size, text, size, "\r\n", &bytes->size, NULL,
+			       sodium_base64_VARIANT_ORIGINAL))
+		bytes->data[bytes->size] = '\0';
+}
+
 struct buf rows_bytes(struct json_object *row, const char *stream)
 {
 	struct json_object *value = field(row, stream);
 	struct buf bytes = BUF_INIT;
-	char encoding[32];
-	const char *text;
-	size_t size;
+	char name[32];
+	bool encoded;
 
+	snprintf(name, sizeof(name), "%s_encoding", stream);
+	encoded = !strcmp(field_text(row, name), "base64");
+	if (!value) {
+		snprintf(name, sizeof(name), "%s_base64", stream);
+		value = field(row, name);
+		encoded = true;
+	}
 	buf_append(&bytes, "", 0);
 	if (!json_object_is_type(value, json_type_string))
 		return bytes;
-	text = json_object_get_string(value);
-	size = (size_t)json_object_get_string_len(value);
-	buf_append(&bytes, text, size);
-	snprintf(encoding, sizeof(encoding), "%s_encoding", stream);
-	if (strcmp(field_text(row, encoding), "base64"))
-		return bytes;
-	if (!sodium_base642bin((unsigned char *)bytes.data, bytes.size, text, size, "\r\n", &bytes.size, NULL,
-			       sodium_base64_VARIANT_ORIGINAL))
-		bytes.data[bytes.size] = '\0';
+	buf_append(&bytes, json_object_get_string(value), (size_t)json_object_get_string_len(value));
+	if (encoded)
+		decode(&bytes, json_object_get_string(value), bytes.size);
 	return bytes;
 }
 
