@@ -104,7 +104,8 @@ int core_groups(void *core, const struct drover_group_filter *filter, drover_gro
 int core_output_part(void *core, int64_t task_key, const char *host, int stream, drover_output_want_fn *want,
 		     drover_output_fn *fn, void *fn_context, struct drover_error *err);
 /* inventory_service.c */
-void core_inventory(void *core, void (*fn)(void *context, const struct drover_inventory *inventory), void *context);
+void core_inventory(void *context, void (*fn)(void *fn_context, const struct drover_inventory *inventory),
+		    void *fn_context);
 int core_host_groups(void *core, const struct drover_principal *by, const char *name, const char *after,
 		     drover_host_group_fn *fn, void *fn_context, struct drover_error *err);
 /* audit.c: the service; and a line of the daemon's own, whose failure is only logged. */

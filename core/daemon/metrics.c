@@ -106,14 +106,15 @@ static void tell_store(struct telling *t, struct core *core)
 	     (double)writer_backlog(core->writer), NULL, NULL);
 	tell(t, DROVER_COUNTER, "store_errors_total", "Transactions of the store that failed.",
 	     (double)writer_errors(core->writer), NULL, NULL);
-	t->fn(t->context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
-						   .name = "store_commit_seconds",
-						   .help = "How long transactions took, from their begin to their commit.",
-						   .type = DROVER_HISTOGRAM,
-						   .value = sum,
-						   .bounds = histogram_bounds,
-						   .buckets = buckets,
-						   .bucket_count = HISTOGRAM_BOUNDS });
+	t->fn(t->context,
+	      &(struct drover_metric){ .size = sizeof(struct drover_metric),
+				       .name = "store_commit_seconds",
+				       .help = "How long transactions took, from their begin to their commit.",
+				       .type = DROVER_HISTOGRAM,
+				       .value = sum,
+				       .bounds = histogram_bounds,
+				       .buckets = buckets,
+				       .bucket_count = HISTOGRAM_BOUNDS });
 }
 
 /* Name by name, since all values of one name come together. */
@@ -142,6 +143,20 @@ static void tell_parts(struct telling *t, const struct core_view *view)
 		     (double)view->parts[i].part.started_at / 1000, "part", view->parts[i].name);
 }
 
+static void tell_inventory(void *context, const struct drover_inventory *inventory)
+{
+	struct telling *t = context;
+
+	if (!strcmp(inventory->state, "none"))
+		return;
+	tell(t, DROVER_GAUGE, "inventory_up", "1 where the last reading of the Ansible inventory worked.",
+	     !strcmp(inventory->state, "ok"), NULL, NULL);
+	tell(t, DROVER_GAUGE, "inventory_read_time_seconds", "When the inventory in use was read, in Unix time.",
+	     (double)inventory->read_at / 1000, NULL, NULL);
+	tell(t, DROVER_GAUGE, "inventory_hosts", "Hosts of the inventory in use.", (double)inventory->hosts, NULL,
+	     NULL);
+}
+
 void metrics_tell(void *context, drover_metric_fn *fn, void *fn_context)
 {
 	struct core *core = context;
@@ -158,6 +173,7 @@ void metrics_tell(void *context, drover_metric_fn *fn, void *fn_context)
 	tell_states(&t, &core->metrics);
 	tell_store(&t, core);
 	tell_sinks(&t, core);
+	core_inventory(core, tell_inventory, &t);
 	pthread_mutex_lock(&core->lock);
 	tell_load(&t, &core->view.load);
 	tell_parts(&t, &core->view);

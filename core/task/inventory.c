@@ -203,7 +203,7 @@ static int add_variables(struct inventory *in, struct json_object *meta, struct 
 		struct host *h = NULL;
 		size_t size = 0;
 
-		for (; name[size] && size < NAME_MAX_SIZE; size++)
+		for (; size < NAME_MAX_SIZE && name[size]; size++)
 			lower[size] = (char)tolower((unsigned char)name[size]);
 		if (!name[size])
 			HASH_FIND(hh, in->hosts, lower, size, h);

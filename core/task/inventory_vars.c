@@ -100,7 +100,7 @@ static bool is_secret_name(const char *name)
 	size_t size = strlen(name);
 
 	/* The name of a file is none. */
-	if (size > 5 && !strcmp(name + size - 5, "_file"))
+	if (size > 5 && !strcmp(name + (size - 5), "_file"))
 		return false;
 	for (size_t i = 0; i < sizeof(secret_words) / sizeof(*secret_words); i++)
 		if (strcasestr(name, secret_words[i]))

@@ -16,7 +16,7 @@
 struct submission_rules {
 	const struct executors *executors;
 	const struct task_limits *limits;
-	char *const *pools; /* those that are served; NULL-terminated */
+	char *const *pools;            /* those that are served; NULL-terminated */
 	struct inventory *inventory;   /* what @group is resolved by, or NULL … */
 	const char *inventory_missing; /* … and why; NULL: none is configured */
 };
@@ -37,7 +37,7 @@ struct submission {
 	struct inventory *inventory;     /* a reference: hosts borrow from it */
 	struct json_object *merged_vars; /* an array that keeps what hosts' `vars` point to */
 	bool needs_inventory;            /* it names a group while there is no inventory to be read */
-	unsigned char digest[32]; /* task.body */
+	unsigned char digest[32];        /* task.body */
 	char id[TASK_ID_MAX + 1];
 };
 

@@ -225,7 +225,7 @@ int operand_parse(struct nodeset_cursor *cursor, struct operand *operand)
 		operand->count++;
 		*segment = (struct segment){ 0 };
 		rc = *cursor->p == '[' ? parse_brackets(cursor, segment)
-				      : parse_literal(cursor, operand->group, segment);
+				       : parse_literal(cursor, operand->group, segment);
 		if (rc)
 			return rc;
 		longest += segment->longest;
