@@ -113,11 +113,28 @@ static void local_output(void *context, size_t target, int stream, uint64_t offs
 	live_show(&w->live, target, stream, offset, data, size);
 }
 
-static size_t head(void *context, size_t number, int stream, const void **data)
+static void ssh_output(void *context, size_t target, int stream, uint64_t offset, const void *data, size_t size)
 {
 	struct work *w = context;
 
-	return w->locals[number] ? local_head(w->locals[number], stream, data) : 0;
+	live_show(&w->live, w->numbers[target], stream, offset, data, size);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static size_t head(void *context, size_t number, int stream, const void **data)
+{
+	struct work *w = context;
+	const size_t *at = w->fanout ? bsearch(&number, w->numbers, w->ssh_count, sizeof(number), compare_numbers) : NULL;
+
+	if (w->locals[number])
+		return local_head(w->locals[number], stream, data);
+	return at ? fanout_head(w->fanout, (size_t)(at - w->numbers), stream, data) : 0;
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -267,15 +284,6 @@ static int on_granted(sd_event_source *source, int fd, uint32_t events, void *co
 }
 
 /* ------------------------------------------------------------------------------------------- the unit */
-
-static void ssh_output(void *context, size_t target, int stream, uint64_t offset, const void *data, size_t size)
-{
-	struct work *w = context;
-
-	if (drover_unit_watched(w->unit))
-		drover_output_at(w->unit, w->info->targets[w->numbers[target]].name, stream, (int64_t)offset, data,
-				 size);
-}
 
 static int make_fanout(struct work *w, struct drover_error *err)
 {

@@ -144,6 +144,15 @@ size_t fanout_room(const struct fanout *f)
 	return f->running < f->config.width ? f->config.width - f->running : 0;
 }
 
+size_t fanout_head(const struct fanout *f, size_t target, int stream, const void **data)
+{
+	const struct host *h = &f->hosts[target];
+
+	if (h->state != HOST_BECOMING && h->state != HOST_RUNNING && h->state != HOST_ENDING)
+		return 0;
+	return capture_head(stream == 1 ? &h->out : &h->err, data);
+}
+
 void fanout_stop(struct fanout *f)
 {
 	f->stopped = true;

@@ -149,6 +149,8 @@ void fanout_continue(struct fanout *fanout);
 size_t fanout_next(const struct fanout *fanout);
 /* So many may be begun now, by `width`. */
 size_t fanout_room(const struct fanout *fanout);
+/* The begin of what a stream (1, 2) of a running host has got so far, at `*data`, borrowed until the loop runs on. */
+size_t fanout_head(const struct fanout *fanout, size_t target, int stream, const void **data);
 /* Ends every host: within fanout_stop_limit() ms each has been told to `done`. */
 void fanout_stop(struct fanout *fanout);
 int64_t fanout_stop_limit(void);
