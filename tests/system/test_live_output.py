@@ -10,6 +10,7 @@ import time
 
 import pytest
 from daemon import FINAL, PATIENCE, Daemon, wait_for
+from fleet.sshd import Sshd
 
 
 class Stream:
@@ -119,6 +120,24 @@ def test_who_comes_later_gets_what_there_was(d):
     list(first.events())
     list(third.events())
     assert first.whole("a") == third.whole("a") == (b"before\nafter\n", 0)
+
+
+def test_over_ssh():
+    """Three hosts of a real sshd, watched from the middle on; binary on one of them."""
+    with Sshd(3) as sshd:
+        shell = {"plugin": "shell", "port": str(sshd.port), "key": [sshd.key], "agent": "false",
+                 "known_hosts": [sshd.known_hosts], "user": sshd.user}
+        with Daemon({"executors": [shell]}) as daemon:
+            wait, go = gate(daemon, "ssh")
+            task = daemon.submit("shell", sshd.addresses,
+                                 {"command": f"echo before; echo oops >&2; {wait}; printf 'a\\0\\377'"})
+            wait_for("the commands to run", lambda: len(sshd.processes("sleep 0.05")) > 0)
+            stream = Stream(daemon, task)
+            assert stream.until(lambda: all(stream.whole(h)[0] == b"before\n" and
+                                            stream.whole(h, "stderr")[0] == b"oops\n" for h in sshd.addresses))
+            go()
+            list(stream.events())
+            assert all(stream.whole(h) == (b"before\na\0\xff", 0) for h in sshd.addresses)
 
 
 def test_units_that_start_later_are_watched_too(d):
