@@ -55,8 +55,9 @@ def free_network():
 class Sshd:
     """Hosts 127.x.y.1 to 127.x.y.COUNT on one port. A context manager."""
 
-    def __init__(self, count=1, config="", ordinary=False):
-        """`ordinary` (as root only): the user is one without rights, whom only this sshd knows."""
+    def __init__(self, count=1, config="", ordinary=False, password=None, etc=None):
+        """`ordinary` (as root only): the user is one without rights, whom only this sshd knows; with `password`,
+        he has that one. `etc`: path below /etc -> text of more files that only this sshd and its sessions see."""
         self.folder = tempfile.mkdtemp(prefix="fleet-")
         os.chmod(self.folder, 0o755)  # the ordinary user reads authorized_keys
         self.mark = f"DROVER_FLEET={self.folder}-{os.getpid()}-{random.getrandbits(48):x}"
@@ -69,7 +70,8 @@ class Sshd:
         os.mkdir(os.path.join(self.folder, "home"))
         self.host_key = keygen(os.path.join(self.folder, "host_key"))
         self.key = keygen(os.path.join(self.folder, "key"))
-        self.passwd = self._write_passwd() if ordinary else None
+        self.passwd = self._write_passwd() if ordinary and password is None else None
+        self.etc = self._copy_etc(password, etc or {}) if password is not None else None
         self.authorized_keys = os.path.join(self.folder, "authorized_keys")
         shutil.copy(f"{self.key}.pub", self.authorized_keys)
         self.known_hosts = os.path.join(self.folder, "known_hosts")
@@ -100,9 +102,39 @@ class Sshd:
             file.write(f"{ORDINARY_USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/:/bin/sh\n")
         return path
 
+    def _copy_etc(self, password, files):
+        """An /etc of its own: a user with a password, PAM that asks for nothing but it, and `files`."""
+        folder = os.path.join(self.folder, "etc")
+        shutil.copytree("/etc", folder, symlinks=True, ignore_dangling_symlinks=True,
+                        ignore=lambda path, names: [n for n in names if not os.path.isfile(os.path.join(path, n))
+                                                    and not os.path.isdir(os.path.join(path, n))])
+        hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, check=True, text=True,
+                                stdout=subprocess.PIPE).stdout.strip()
+        pam = "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n"
+        everything = {
+            **{f"pam.d/{name}": pam for name in ("sshd", "sudo", "sudo-i", "su", "su-l", "doas")},
+            "sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n", "sudoers.d/fleet": "", "doas.conf": "",
+            **files,
+        }
+        for name, text in everything.items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if os.path.exists(path):
+                os.unlink(path)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(path, 0o440 if name.startswith("sudoers") else 0o644 if name != "doas.conf" else 0o600)
+        for name, line in (("passwd", f"{ORDINARY_USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/:/bin/sh\n"),
+                           ("shadow", f"{ORDINARY_USER}:{hashed}:19000:0:99999:7:::\n"),
+                           ("group", f"{ORDINARY_USER}:x:{ORDINARY_UID}:\n")):
+            with open(os.path.join(folder, name), "a", encoding="utf-8") as file:
+                file.write(line)
+        return folder
+
     def _start(self, addresses, number):
         config = os.path.join(self.folder, f"config-{number}")
         with open(config, "w", encoding="ascii") as file:
+            file.write(f"{self.more_config}\n")  # first, since of most options sshd takes the first
             for address in addresses:
                 file.write(f"ListenAddress {address}:{self.port}\n")
             file.write(
@@ -112,10 +144,12 @@ class Sshd:
                 "PidFile none\nUsePAM no\nStrictModes no\nUseDNS no\nPasswordAuthentication no\n"
                 "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nPrintMotd no\n"
                 "MaxStartups 2000:30:4000\nPerSourceMaxStartups none\nSubsystem sftp internal-sftp\n"
-                f"{self.more_config}\n"
             )
         command = ["/usr/sbin/sshd", "-D", "-f", config, "-E", os.path.join(self.folder, f"log-{number}")]
-        if self.passwd:
+        if self.etc:
+            bind = f'mount --bind {self.etc} /etc && exec "$@"'
+            command = ["unshare", "--mount", "/bin/sh", "-c", bind, "sh"] + command
+        elif self.passwd:
             bind = f'mount --bind {self.passwd} /etc/passwd && exec "$@"'
             command = ["unshare", "--mount", "/bin/sh", "-c", bind, "sh"] + command
         self.servers.append(

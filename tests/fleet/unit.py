@@ -14,8 +14,8 @@ def _with_files(files):
 class Unit:
     """A running unit. `wait()` gives the reports by host, and `end` is then the process's last line."""
 
-    def __init__(self, build, plugin, payload, hosts, options=(), env=None, files=None, **limits):
-        """`files`: path -> path of what the unit's process sees there instead."""
+    def __init__(self, build, plugin, payload, hosts, options=(), env=None, files=None, credential=None, **limits):
+        """`files`: path -> path of what the unit's process sees there instead. `credential`: field -> text or @FILE."""
         command = _with_files(files) if files else []
         command += [str(build / "tests/unit_runner"), str(build / f"plugins/{plugin}.so")]
         command += ["--payload", payload if isinstance(payload, str) else json.dumps(payload)]
@@ -23,6 +23,8 @@ class Unit:
             command += [f"--{name.replace('_', '-')}", str(value)]
         for option in options:
             command += ["--option", option]
+        for name, value in (credential or {}).items():
+            command += ["--credential", f"{name}={value}"]
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
             command + list(hosts), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env
         )

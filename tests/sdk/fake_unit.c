@@ -246,6 +246,11 @@ static const struct drover_target *next(struct drover_unit *unit)
 	return &u->info.targets[u->next - 1];
 }
 
+static const struct drover_credential *credential(const struct drover_unit *unit)
+{
+	return fake(unit)->credential.name ? &fake(unit)->credential : NULL;
+}
+
 static void print_report(const struct fake_unit *unit, const char *host, enum drover_status status,
 			 const struct drover_report *report)
 {
@@ -327,6 +332,7 @@ static const struct drover_executor_services services = {
 	.want = want,
 	.grant = grant,
 	.event_fd = event_fd,
+	.credential = credential,
 };
 
 const struct drover_host fake_host = {

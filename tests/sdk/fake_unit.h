@@ -14,6 +14,7 @@
 struct fake_unit {
 	struct drover_unit_info info;
 	void *self;
+	struct drover_credential credential; /* no name: none */
 	int64_t stop_at; /* ms of CLOCK_BOOTTIME; 0: at the deadline */
 	int stop_fd;     /* a timer */
 	size_t next;     /* the first host that nobody has begun */

@@ -3,10 +3,11 @@
  * calls run in a process of its own, and prints each report as one line of JSON, then a last line
  * about the process. For tests of executors against their real counterparts.
  *
- *	unit_runner PLUGIN.so [--OPTION VALUE]… HOST[=ADDRESS[:PORT]]…
+ *	unit_runner PLUGIN.so [--OPTION VALUE]… HOST[=[USER@]ADDRESS[:PORT]]…
  *	  --payload JSON|@FILE --type T            --option NAME=VALUE   (an executor's option; lists: repeat)
  *	  --timeout MS        the unit's deadline  --stop-after MS       (as a cancel does)
  *	  --host-timeout MS   --connect-timeout MS --output-limit N      --fanout N
+ *	  --credential FIELD=TEXT|FIELD=@FILE      --named yes           (by the task, not the executor)
  *
  * In reports, each byte of `out` and `err` is one character below U+0100.
  */
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -52,7 +54,7 @@ static int64_t number(const char *text)
 	return value;
 }
 
-/* HOST, HOST=ADDRESS or HOST=ADDRESS:PORT */
+/* HOST, HOST=ADDRESS, HOST=USER@ADDRESS or HOST=ADDRESS:PORT; an ADDRESS may be empty. */
 static void add_host(struct fake_unit *unit, char *text)
 {
 	struct drover_target *targets = (struct drover_target *)unit->info.targets;
@@ -63,8 +65,12 @@ static void add_host(struct fake_unit *unit, char *text)
 		abort();
 	target = &targets[unit->info.count++];
 	*target = (struct drover_target){ .size = sizeof(*target), .name = strsep(&text, "=") };
+	if (text && strchr(text, '@'))
+		target->user = strsep(&text, "@");
 	if (text)
 		target->address = strsep(&text, ":");
+	if (target->address && !*target->address)
+		target->address = NULL;
 	if (text)
 		target->port = (int)number(text);
 	unit->info.targets = targets;
@@ -84,7 +90,31 @@ static char *read_file(const char *path)
 	return text;
 }
 
-enum { PAYLOAD = 1, TYPE, OPTION, TIMEOUT, STOP_AFTER, HOST_TIMEOUT, CONNECT_TIMEOUT, OUTPUT_LIMIT, FANOUT };
+/* FIELD=TEXT or FIELD=@FILE */
+static void set_credential(struct fake_unit *unit, char *text)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} fields[] = {
+		{ "user", offsetof(struct drover_credential, user) },
+		{ "key", offsetof(struct drover_credential, key) },
+		{ "certificate", offsetof(struct drover_credential, certificate) },
+		{ "passphrase", offsetof(struct drover_credential, passphrase) },
+		{ "password", offsetof(struct drover_credential, password) },
+		{ "become_password", offsetof(struct drover_credential, become_password) },
+	};
+	const char *name = strsep(&text, "=");
+
+	unit->credential.size = sizeof(unit->credential);
+	unit->credential.name = "test";
+	for (size_t i = 0; text && i < sizeof(fields) / sizeof(*fields); i++)
+		if (!strcmp(fields[i].name, name))
+			*(const char **)((char *)&unit->credential + fields[i].offset) =
+				*text == '@' ? read_file(text + 1) : text;
+}
+
+enum { PAYLOAD = 1, TYPE, OPTION, TIMEOUT, STOP_AFTER, HOST_TIMEOUT, CONNECT_TIMEOUT, OUTPUT_LIMIT, FANOUT, CREDENTIAL, NAMED };
 
 static const struct option arguments[] = {
 	{ "payload", required_argument, NULL, PAYLOAD },
@@ -96,6 +126,8 @@ static const struct option arguments[] = {
 	{ "connect-timeout", required_argument, NULL, CONNECT_TIMEOUT },
 	{ "output-limit", required_argument, NULL, OUTPUT_LIMIT },
 	{ "fanout", required_argument, NULL, FANOUT },
+	{ "credential", required_argument, NULL, CREDENTIAL },
+	{ "named", required_argument, NULL, NAMED },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -128,6 +160,12 @@ static void parse(struct fake_unit *unit, const struct drover_executor *executor
 			break;
 		case OUTPUT_LIMIT:
 			unit->info.output_limit = number(optarg);
+			break;
+		case CREDENTIAL:
+			set_credential(unit, optarg);
+			break;
+		case NAMED:
+			unit->info.credential = "test";
 			break;
 		case FANOUT:
 			unit->info.fanout = number(optarg);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ssh/certificate.h"
+
 static const char no_key[] = "not a private key, or it has a passphrase: load it into the agent, or give both by a "
 			     "credential";
 
@@ -61,12 +63,12 @@ const struct identity *identity_file(struct identities *all, const char *path)
 }
 
 /* A certificate is of use only with the key that it was made for. */
-static void certify(struct identity *i)
+static void certify(struct identity *i, const char *text)
 {
 	if (!i->private)
 		return;
-	if (!i->certificate || ssh_key_cmp(i->private, i->certificate, SSH_KEY_CMP_PUBLIC) != 0 ||
-	    ssh_pki_copy_cert_to_privkey(i->certificate, i->private) != SSH_OK) {
+	i->certificate = certificate_parse(text, i->private);
+	if (!i->certificate || ssh_pki_copy_cert_to_privkey(i->certificate, i->private) != SSH_OK) {
 		ssh_key_free(i->private);
 		i->private = NULL;
 		i->missing = true;
@@ -74,9 +76,25 @@ static void certify(struct identity *i)
 	}
 }
 
+/* The first line, or NULL. Owned by the caller. */
+static char *first_line(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+
+	if (file && getline(&text, &room, file) < 0) {
+		free(text);
+		text = NULL;
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
 const struct identity *identity_certified(struct identities *all, const char *path, const char *certificate)
 {
-	char *source = text_of("%s\n%s", path, certificate);
+	char *source = text_of("%s\n%s", path, certificate), *text;
 	const struct identity *known = source ? find(all, source) : NULL;
 	struct identity *i;
 
@@ -87,32 +105,17 @@ const struct identity *identity_certified(struct identities *all, const char *pa
 	i = add(all, strdup(certificate), source);
 	if (!i)
 		return NULL;
-	if (access(certificate, R_OK) < 0) {
+	text = first_line(certificate);
+	if (!text) {
 		i->missing = errno == ENOENT || errno == ENOTDIR;
 		i->problem = strerror(errno);
-		return i;
-	}
-	if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL, &i->private) != SSH_OK) {
+	} else if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL, &i->private) != SSH_OK) {
 		i->problem = no_key;
-		return i;
+	} else {
+		certify(i, text);
 	}
-	(void)ssh_pki_import_cert_file(certificate, &i->certificate);
-	certify(i);
+	free(text);
 	return i;
-}
-
-/* "ssh-ed25519-cert-v01@openssh.com AAAA… comment" */
-static ssh_key parse_certificate(const char *text)
-{
-	char *copy = strdup(text), *rest = copy, *type, *base64;
-	ssh_key key = NULL;
-
-	type = copy ? strsep(&rest, " \t") : NULL;
-	base64 = rest ? strsep(&rest, " \t\r\n") : NULL;
-	if (!base64 || ssh_pki_import_cert_base64(base64, ssh_key_type_from_name(type), &key) != SSH_OK)
-		key = NULL;
-	free(copy);
-	return key;
 }
 
 const struct identity *identity_text(struct identities *all, const struct identity_text *text)
@@ -133,8 +136,7 @@ const struct identity *identity_text(struct identities *all, const struct identi
 		i->problem = text->passphrase ? "not a private key, or another passphrase"
 					      : "not a private key, or it has a passphrase";
 	} else if (text->certificate) {
-		i->certificate = parse_certificate(text->certificate);
-		certify(i);
+		certify(i, text->certificate);
 	}
 	return i;
 }
