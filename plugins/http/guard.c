@@ -9,11 +9,13 @@
 
 #include <arpa/inet.h>
 
+#include "lines.h"
 #include "request.h"
 
 struct framing {
 	int hosts, lengths, encodings;
-	bool odd_encoding, odd_name, odd_value;
+	bool odd_encoding, odd_name, odd_value, odd_line;
+	struct lines lines;
 };
 
 /* RFC 9110, 5.6.2. Blanks before the colon, above all, hide a header from some programs and not from others. */
@@ -42,6 +44,7 @@ static enum MHD_Result count(void *context, enum MHD_ValueKind kind, const char 
 	(void)kind;
 	f->odd_name |= strlen(name) != name_size || !is_token(name);
 	f->odd_value |= value && !is_value(value, value_size);
+	f->odd_line |= !lines_take(&f->lines, name, name_size, value, value_size);
 	if (!strcasecmp(name, "Host")) {
 		f->hosts++;
 	} else if (!strcasecmp(name, "Content-Length")) {
@@ -57,9 +60,13 @@ void guard_framing(struct request *r, const char *version)
 {
 	struct framing f = { 0 };
 
+	f.odd_line = !lines_take_version(&f.lines, version);
 	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, count, &f);
 	if (f.odd_name)
 		problem_set(&r->problem, PROBLEM_REQUEST, "a header's name is malformed");
+	if (f.odd_line)
+		problem_set(&r->problem, PROBLEM_REQUEST,
+			    "a header's line is folded, has a NUL, or does not end with CRLF");
 	if (f.odd_value)
 		problem_set(&r->problem, PROBLEM_REQUEST, "a header's value has control characters");
 	if (f.hosts > 1)

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lines.h"
 #include "request.h"
 
 #define LIBRARY_THREADS 2
@@ -221,8 +222,8 @@ static int start_library(struct server *server, struct drover_error *err)
 		(unsigned)LIBRARY_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connection_limit,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((options->connection_timeout + 999) / 1000),
 		MHD_OPTION_NOTIFY_COMPLETED, complete, server, MHD_OPTION_NOTIFY_CONNECTION, connections_notify,
-		&server->connections, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_ARRAY,
-		server->tls ? secure : secure + 2, MHD_OPTION_END);
+		&server->connections, LINES_OPTION, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+		MHD_OPTION_ARRAY, server->tls ? secure : secure + 2, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!server->daemon)
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the HTTP server on %s",

@@ -158,7 +158,37 @@ FRAMING = [
     b"Host: localhost\r\nContent-Length: -1\r\n",
     b"Host: localhost\r\nContent-Length: 2x\r\n",
     b"Host: localhost\r\nContent-Length : 2\r\n",
+    b"Host: localhost\r\nX: y\nContent-Length: 2\r\n",
+    b"Host: localhost\r\nContent-Length: 2\n",
+    b"Host: localhost\r\nContent-Length: 2\r\nX: y\r\n z\r\n",
+    b"Host: localhost\r\nX: y\r\n z\r\nContent-Length: 2\r\n",
+    b"Host: localhost\r\nTransfer-Encoding:\r\n chunked\r\n",
+    b"Host: localhost\r\nContent-Length: 2\r\nX: y\0z\r\n",
+    b"Host: localhost\r\nContent-Length: 2\0\r\n",
+    b"Host: localhost\r\nContent-Length: 2\r\nX: y\x01z\r\n",
+    b"Host: localhost\r\nContent-Length: 2\r\nX\0Y: z\r\n",
 ]
+
+
+@pytest.mark.parametrize("headers", [
+    b"X: y \t \r\n", b"X:\r\n", b"X:   \r\n", b"X:\ty\r\n", b"X:y\r\n", b"X: caf\xc3\xa9\r\n", b'Cookie: a="b c"; d\r\nY: z\r\n',
+    b"X: " + b"a" * 8000 + b"\r\nY: " + b"b" * 8000 + b"\r\n", b"".join(b"X%d: y\r\n" % i for i in range(100))])
+def test_unusual_headers_are_taken(core, headers):
+    request = b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n" + headers + b"Connection: close\r\n\r\n"
+    assert core.raw(request).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_request_may_come_byte_by_byte(core):
+    sock = core.connect()
+    for byte in b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\nX: y\r\nConnection: close\r\n\r\n":
+        sock.sendall(bytes([byte]))
+    assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_pipelined_requests_are_all_answered(core):
+    one = b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n"
+    answer = core.raw((one + b"\r\n") * 200 + one + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 ") == 201
 
 
 @pytest.mark.parametrize("headers", FRAMING)
