@@ -33,8 +33,10 @@ CORE_OBJ   = $(CORE_SRC:%.c=$(B)/obj/%.o)
 CLI_OBJ    = $(CLI_SRC:%.c=$(B)/obj/%.o)
 DAEMON_OBJ = $(DAEMON_SRC:%.c=$(B)/obj/%.o)
 PLUGIN_SO  = $(PLUGINS:%=$(B)/plugins/%.so)
+# What plugins run beside themselves: a folder beside the .so.
+ANSIBLE_PY = $(patsubst plugins/lib/ansible/python/%,$(B)/plugins/ansible/%,$(wildcard plugins/lib/ansible/python/*.py))
 
-all: $(B)/droverd $(B)/drover $(PLUGIN_SO)
+all: $(B)/droverd $(B)/drover $(PLUGIN_SO) $(ANSIBLE_PY)
 
 $(B)/obj/core/%.o: core/%.c
 	@mkdir -p $(@D)
@@ -60,6 +62,10 @@ $(B)/drover: $(CLI_OBJ) $(B)/libdrover.a
 # -------------------------------------------------------------------------------------- plugins
 plugin_lib_src = $(foreach lib,$($(1)_LIBS),$(wildcard plugins/lib/$(lib)/*.c))
 $(foreach p,$(PLUGINS),$(eval $(call drover_plugin,$(p),$(wildcard plugins/$(p)/*.c) $(call plugin_lib_src,$(p)),$($(p)_PKGS),$(B)/plugins/,$(B)/obj/,-Iplugins/lib)))
+
+$(B)/plugins/ansible/%.py: plugins/lib/ansible/python/%.py
+	@mkdir -p $(@D)
+	cp $< $@
 
 -include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d)
 
@@ -150,6 +156,8 @@ install: all
 	$(INSTALL) -m 755 $(B)/drover $(root)/bin/
 	$(INSTALL) -m 755 $(B)/droverd $(root)/sbin/
 	$(INSTALL) -m 644 $(PLUGIN_SO) $(root)/lib/drover/plugins/
+	$(INSTALL) -d $(root)/lib/drover/plugins/ansible
+	$(INSTALL) -m 644 $(ANSIBLE_PY) $(root)/lib/drover/plugins/ansible/
 	$(INSTALL) -m 644 sdk/include/drover/*.h $(root)/include/drover/
 	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
 	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/

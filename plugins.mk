@@ -1,6 +1,6 @@
 # The plugins in the box: a folder of plugins/ each; what each links (pkg-config names) and which
 # libraries of plugins/lib/ it is built with. Data only; the recipe is sdk/drover.mk.
-PLUGINS = http sqlite file shell sim
+PLUGINS = http sqlite file shell sim ansible_adhoc
 
 http_PKGS   = libmicrohttpd json-c libsodium gnutls
 sqlite_PKGS = sqlite3 libsodium
@@ -8,3 +8,5 @@ file_PKGS   = libsodium
 shell_PKGS  = libssh libsystemd json-c
 shell_LIBS  = ssh
 sim_PKGS    = json-c
+ansible_adhoc_PKGS = json-c
+ansible_adhoc_LIBS = ansible

@@ -1,0 +1,103 @@
+/*
+ * ansible.h - runs a unit by Ansible: the executor's helper has it imported and forks a process for each
+ * unit (python/server.py); the unit adopts that process, hands it the request and reports what it tells.
+ *
+ * Used in the executor host (`open`, `helper`) and in the unit process (`run`); single-threaded.
+ */
+#ifndef LIB_ANSIBLE_H
+#define LIB_ANSIBLE_H
+
+#include <drover/executor.h>
+
+struct json_object;
+
+/* The options that every executor by Ansible has; the first member of its instance. */
+struct ansible {
+	char *python;     /* the interpreter, and so the Ansible */
+	char *config;     /* ansible.cfg, or NULL: Ansible's own search */
+	char *credential; /* the default one's name, or NULL */
+	struct drover_list inventory;
+	struct drover_map environment; /* of the helper: ANSIBLE_… */
+	bool become;
+	char *become_user;
+	char *become_method;
+	int64_t forks; /* 0: as many as the unit has hosts */
+
+	int ends[2]; /* to the helper: the units', the helper's */
+};
+
+/* In the table of an instance `self` whose first member is `struct ansible ansible`. */
+#define ANSIBLE_OPTIONS(self)                                                                                          \
+	{ .name = "python",                                                                                            \
+	  .type = DROVER_TYPE_STRING,                                                                                  \
+	  .offset = offsetof(self, ansible.python),                                                                    \
+	  .initial = "/usr/bin/python3",                                                                               \
+	  .help = "the Python interpreter whose Ansible is used; a virtual environment's, for one" },                  \
+		{ .name = "config",                                                                                    \
+		  .type = DROVER_TYPE_STRING,                                                                          \
+		  .offset = offsetof(self, ansible.config),                                                            \
+		  .help = "an ansible.cfg; without it Ansible looks for one as it always does" },                      \
+		{ .name = "credential",                                                                                \
+		  .type = DROVER_TYPE_STRING,                                                                          \
+		  .offset = offsetof(self, ansible.credential),                                                        \
+		  .help = "the credential of tasks that name none" },                                                  \
+		{ .name = "inventory",                                                                                 \
+		  .type = DROVER_TYPE_LIST,                                                                            \
+		  .offset = offsetof(self, ansible.inventory),                                                         \
+		  .help = "inventory files, folders or scripts, for the variables of hosts and groups" },              \
+		{ .name = "environment",                                                                               \
+		  .type = DROVER_TYPE_MAP,                                                                             \
+		  .offset = offsetof(self, ansible.environment),                                                       \
+		  .help = "environment variables for Ansible, such as ANSIBLE_PIPELINING" },                           \
+		{ .name = "become",                                                                                    \
+		  .type = DROVER_TYPE_BOOL,                                                                            \
+		  .offset = offsetof(self, ansible.become),                                                            \
+		  .initial = "false",                                                                                  \
+		  .help = "whether tasks that do not say otherwise run as become_user" },                              \
+		{ .name = "become_user",                                                                               \
+		  .type = DROVER_TYPE_STRING,                                                                          \
+		  .offset = offsetof(self, ansible.become_user),                                                       \
+		  .help = "whom tasks become; by default Ansible's own: root" },                                       \
+		{ .name = "become_method",                                                                             \
+		  .type = DROVER_TYPE_STRING,                                                                          \
+		  .offset = offsetof(self, ansible.become_method),                                                     \
+		  .help = "how tasks become it; by default Ansible's own: sudo" },                                     \
+	{                                                                                                              \
+		.name = "forks", .type = DROVER_TYPE_INT, .offset = offsetof(self, ansible.forks), .initial = "0",     \
+		.minimum = "0", .maximum = "10000",                                                                    \
+		.help = "hosts of a unit that Ansible works on at once; 0: all of them"                                \
+	}
+
+/* helper.c: the executor's operations of these names. */
+int ansible_check(const struct ansible *self, struct drover_error *err);
+int ansible_open(struct ansible *self, struct drover_error *err);
+void ansible_close(struct ansible *self);
+int ansible_helper(struct ansible *self, struct drover_error *err);
+
+/* What the unit's process tells, and what is to be done with it. */
+struct ansible_run {
+	struct drover_unit *unit;
+	struct ansible *self;
+	struct json_object *request; /* owned by the caller */
+	/* An event, borrowed; on the way a host may be reported. */
+	void (*event)(struct ansible_run *run, const char *kind, struct json_object *event);
+	/* The unit is to stop: reports the hosts that have no result. */
+	void (*stopped)(struct ansible_run *run);
+	void *context;
+};
+
+/* request.c: what a unit's process needs to know, but for what is the executor's own. Owned. */
+struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self, struct drover_error *err);
+
+/*
+ * session.c: performs the unit. Returns when it has ended, or is to stop. Errors: DROVER_EINVALID: Ansible
+ * refused it, in its own words; DROVER_EFAULT: its process died.
+ */
+int ansible_perform(struct ansible_run *run, struct drover_error *err);
+
+/* rows.c: reports a host's end as results.py tells it. */
+void ansible_report(struct drover_unit *unit, struct json_object *event);
+/* A member as text, or NULL: it is none. Borrowed. */
+const char *ansible_text(struct json_object *object, const char *name);
+
+#endif

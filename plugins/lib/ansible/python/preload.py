@@ -1,0 +1,59 @@
+"""Loads what each unit would have to load. Imported before anything else of Ansible."""
+
+import importlib
+import pkgutil
+
+MODULES = (
+    "ansible.cli.adhoc",
+    "ansible.cli.playbook",
+    "ansible.executor.playbook_executor",
+    "ansible.executor.process.worker",
+    "ansible.executor.task_executor",
+    "ansible.executor.module_common",
+    "ansible.inventory.manager",
+    "ansible.parsing.dataloader",
+    "ansible.playbook",
+    "ansible.playbook.block",
+    "ansible.playbook.role",
+    "ansible.playbook.role.include",
+    "ansible.playbook.task_include",
+    "ansible.plugins.callback",
+    "ansible.template",
+    "ansible.vars.manager",
+    "ansible.vars.hostvars",
+)
+
+# Loaded by name, by Ansible's own loaders, the first time that they are asked for: here that is before any fork.
+PLUGINS = (
+    ("action_loader", ("normal", "command", "shell", "raw", "copy", "template", "script", "debug", "set_fact", "assert",
+                       "fail", "gather_facts", "service", "package", "include_vars", "wait_for_connection", "unarchive",
+                       "fetch", "assemble", "add_host", "group_by", "pause", "reboot", "async_status")),
+    ("connection_loader", ("ssh", "local")),
+    ("shell_loader", ("sh",)),
+    ("become_loader", ("sudo", "su")),
+    ("strategy_loader", ("linear", "free")),
+    ("lookup_loader", ("items", "file", "env", "pipe", "template", "vars", "first_found", "fileglob", "dict")),
+    ("vars_loader", ("host_group_vars",)),
+    ("inventory_loader", ("host_list", "script", "auto", "yaml", "ini", "toml")),
+    ("cache_loader", ("memory",)),
+)
+
+
+def load():
+    for name in MODULES:
+        importlib.import_module(name)
+    loaders = importlib.import_module("ansible.plugins.loader")
+    for loader_name, names in PLUGINS:
+        loader = getattr(loaders, loader_name)
+        for name in names:
+            try:
+                loader.get(name, class_only=True)
+            except Exception:  # noqa: BLE001  (one that this release does not have is not needed)
+                continue
+    for loader_name in ("filter_loader", "test_loader"):
+        list(getattr(loaders, loader_name).all())
+    for package in ("ansible.module_utils", "ansible.module_utils.common"):
+        module = importlib.import_module(package)
+        for info in pkgutil.iter_modules(module.__path__):
+            if info.name in ("basic", "text", "parameters", "validation"):
+                importlib.import_module(f"{package}.{info.name}")

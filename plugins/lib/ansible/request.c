@@ -1,0 +1,100 @@
+/* request.c - what a unit's process is told: hosts, payload, limits, credential. */
+#include <json-c/json.h>
+#include <string.h>
+#include <time.h>
+
+#include "ansible.h"
+
+static void add(struct json_object *object, const char *name, const char *value)
+{
+	if (value)
+		json_object_object_add(object, name, json_object_new_string(value));
+}
+
+static struct json_object *make_host(const struct drover_target *target)
+{
+	struct json_object *host = json_object_new_object();
+
+	add(host, "name", target->name);
+	add(host, "address", target->address);
+	add(host, "user", target->user);
+	if (target->port)
+		json_object_object_add(host, "port", json_object_new_int(target->port));
+	if (target->vars)
+		json_object_object_add(host, "vars", json_tokener_parse(target->vars));
+	return host;
+}
+
+static struct json_object *make_credential(const struct drover_credential *credential)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (!credential)
+		return object;
+	add(object, "user", credential->user);
+	add(object, "key", credential->key);
+	add(object, "passphrase", credential->passphrase);
+	add(object, "password", credential->password);
+	add(object, "become_password", credential->become_password);
+	return object;
+}
+
+/* What a task says wins over the configuration: true, false, or whom and how. */
+static struct json_object *make_become(const struct ansible *self, struct json_object *payload)
+{
+	struct json_object *said = NULL, *become;
+	bool wanted = self->become;
+
+	if (json_object_object_get_ex(payload, "become", &said))
+		wanted = !json_object_is_type(said, json_type_boolean) || json_object_get_boolean(said);
+	if (!wanted)
+		return NULL;
+	become = json_object_new_object();
+	add(become, "user", self->become_user);
+	add(become, "method", self->become_method);
+	if (json_object_is_type(said, json_type_string))
+		add(become, "user", json_object_get_string(said));
+	if (json_object_is_type(said, json_type_object)) {
+		json_object_object_foreach (said, name, value)
+			json_object_object_add(become, name, json_object_get(value));
+	}
+	return become;
+}
+
+static int64_t to_seconds(int64_t ms)
+{
+	return (ms + 999) / 1000;
+}
+
+struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self, struct drover_error *err)
+{
+	const struct drover_unit_info *info = drover_unit_info(unit);
+	struct json_object *payload = json_tokener_parse(info->payload), *request, *hosts, *inventory;
+	int64_t forks = self->forks ? self->forks : (int64_t)info->count;
+
+	if (!json_object_is_type(payload, json_type_object)) {
+		json_object_put(payload);
+		drover_error_set(err, DROVER_EINVALID, "the payload must be a JSON object");
+		return NULL;
+	}
+	if (info->fanout && info->fanout < forks)
+		forks = info->fanout;
+	request = json_object_new_object();
+	add(request, "type", info->type);
+	json_object_object_add(request, "forks", json_object_new_int64(forks));
+	json_object_object_add(request, "connect_timeout", json_object_new_int64(to_seconds(info->connect_timeout)));
+	json_object_object_add(request, "host_timeout", json_object_new_int64(to_seconds(info->host_timeout)));
+	json_object_object_add(request, "credential", make_credential(drover_unit_credential(unit)));
+	json_object_object_add(request, "become", make_become(self, payload));
+	json_object_object_del(payload, "become");
+	json_object_object_add(request, "payload", payload);
+	inventory = json_object_new_array();
+	for (size_t i = 0; i < self->inventory.count; i++)
+		json_object_array_add(inventory, json_object_new_string(self->inventory.items[i]));
+	json_object_object_add(request, "inventory", inventory);
+	hosts = json_object_new_array();
+	for (size_t i = 0; i < info->count; i++)
+		json_object_array_add(hosts, make_host(&info->targets[i]));
+	json_object_object_add(request, "hosts", hosts);
+	return request;
+}

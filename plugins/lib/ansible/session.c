@@ -1,0 +1,197 @@
+/* session.c - a unit and the process that the fork server has made for it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ansible.h"
+#include "channel.h"
+
+/* The server is being started again where it died between taking a request and forking for it. */
+#define TRIES 5
+
+struct session {
+	struct ansible_run *run;
+	struct channel channel;
+	int process; /* pidfd of what was adopted; -1: none */
+	bool ended;  /* it has said so */
+	int rc;
+};
+
+enum woken { WOKEN_CHANNEL = 1 << 0, WOKEN_PROCESS = 1 << 1, WOKEN_STOP = 1 << 2 };
+
+static unsigned wait_for(struct session *s)
+{
+	struct pollfd fds[] = { { .fd = s->channel.fd, .events = POLLIN },
+				{ .fd = s->process, .events = POLLIN },
+				{ .fd = drover_unit_stop_fd(s->run->unit), .events = POLLIN } };
+	unsigned woken = 0;
+
+	if (poll(fds, 3, -1) < 0)
+		return 0;
+	if (fds[0].revents)
+		woken |= WOKEN_CHANNEL;
+	if (fds[1].revents)
+		woken |= WOKEN_PROCESS;
+	if (fds[2].revents && drover_unit_stopping(s->run->unit))
+		woken |= WOKEN_STOP;
+	return woken;
+}
+
+/* The message and, with it, the channel's other end and our standard output and error. */
+static int send_request(struct session *s, int channel, struct drover_error *err)
+{
+	union {
+		char data[CMSG_SPACE(3 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { .data = { 0 } };
+	const int fds[3] = { channel, STDOUT_FILENO, STDERR_FILENO };
+	char text[128];
+	struct iovec part = { text, 0 };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof(control)
+	};
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+
+	part.iov_len = (size_t)snprintf(text, sizeof(text), "{\"mark\":\"%s\"}", drover_unit_mark(s->run->unit));
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(head), fds, sizeof(fds));
+	while (sendmsg(s->run->self->ends[0], &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		struct pollfd wait[] = { { .fd = s->run->self->ends[0], .events = POLLOUT },
+					 { .fd = drover_unit_stop_fd(s->run->unit), .events = POLLIN } };
+
+		if (errno != EAGAIN && errno != EINTR)
+			return drover_error_set(err, DROVER_EFAULT, "cannot reach the fork server: %s",
+						strerror(errno));
+		poll(wait, 2, -1);
+		if (drover_unit_stopping(s->run->unit))
+			return drover_error_set(err, DROVER_ECANCELLED, "the unit is to stop");
+	}
+	return 0;
+}
+
+/* Its first words: who it is. 0: adopted; DROVER_ERETRY: the server died before it was there. */
+static int adopt(struct session *s, struct drover_error *err)
+{
+	struct json_object *hello = NULL, *pid;
+	int rc;
+
+	while (!hello) {
+		if (wait_for(s) & WOKEN_STOP)
+			return drover_error_set(err, DROVER_ECANCELLED, "the unit is to stop");
+		rc = channel_read(&s->channel, err);
+		if (!rc)
+			return DROVER_ERETRY;
+		if (rc < 0 && rc != DROVER_ERETRY)
+			return rc;
+		hello = channel_next(&s->channel, err);
+		if (!hello && err->code)
+			return err->code;
+	}
+	rc = DROVER_EINVALID;
+	if (json_object_object_get_ex(hello, "pid", &pid))
+		rc = drover_unit_adopt(s->run->unit, json_object_get_int(pid), err);
+	if (!rc)
+		s->process = (int)syscall(SYS_pidfd_open, json_object_get_int(pid), 0);
+	json_object_put(hello);
+	return rc == DROVER_ENOTFOUND ? DROVER_ERETRY : rc;
+}
+
+static int begin(struct session *s, struct drover_error *err)
+{
+	int rc = DROVER_ERETRY;
+
+	for (int i = 0; i < TRIES && rc == DROVER_ERETRY; i++) {
+		int ends[2];
+
+		if (i)
+			channel_dispose(&s->channel);
+		s->channel = (struct channel){ .fd = -1 };
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+			return drover_error_set(err, DROVER_EFAULT, "cannot make a socket: %s", strerror(errno));
+		s->channel.fd = ends[0];
+		rc = send_request(s, ends[1], err);
+		close(ends[1]);
+		if (!rc)
+			rc = adopt(s, err);
+	}
+	if (rc == DROVER_ERETRY)
+		return drover_error_set(err, DROVER_EFAULT,
+					"the fork server made no process for this unit in %d tries", TRIES);
+	return rc ? rc : channel_write(&s->channel, s->run->request, err);
+}
+
+static void take(struct session *s, struct json_object *event, struct drover_error *err)
+{
+	const char *kind = ansible_text(event, "event"), *error = ansible_text(event, "error");
+
+	if (kind && !strcmp(kind, "end")) {
+		s->ended = true;
+		s->rc = error ? drover_error_set(err, DROVER_EINVALID, "%s", error) : 0;
+	} else if (kind && !strcmp(kind, "result")) {
+		ansible_report(s->run->unit, event);
+	} else if (kind && s->run->event) {
+		s->run->event(s->run, kind, event);
+	}
+}
+
+/* All that is there. False: the channel is at its end, or broken. */
+static bool drain(struct session *s, struct drover_error *err)
+{
+	int rc;
+
+	while ((rc = channel_read(&s->channel, err)) > 0) {
+		struct json_object *event;
+
+		drover_unit_cork(s->run->unit, true);
+		while (!s->ended && (event = channel_next(&s->channel, err))) {
+			take(s, event, err);
+			json_object_put(event);
+		}
+		drover_unit_cork(s->run->unit, false);
+		if (s->ended || err->code)
+			return false;
+	}
+	return rc == DROVER_ERETRY;
+}
+
+int ansible_perform(struct ansible_run *run, struct drover_error *err)
+{
+	struct session s = { .run = run, .process = -1, .channel.fd = -1 };
+	struct drover_error local = { 0 };
+	bool more = true;
+
+	s.rc = begin(&s, &local);
+	while (!s.rc && !s.ended && more) {
+		unsigned woken = wait_for(&s);
+
+		/* What it said before it died, or before the deadline, counts. */
+		more = drain(&s, &local) && !(woken & WOKEN_PROCESS);
+		if (woken & WOKEN_STOP)
+			break;
+	}
+	if (drover_unit_stopping(run->unit) && !s.ended) {
+		drain(&s, &local);
+		if (run->stopped)
+			run->stopped(run);
+		s.rc = 0;
+	} else if (!s.rc && !s.ended) {
+		s.rc = local.code ? local.code
+				  : drover_error_set(&local, DROVER_EFAULT,
+						     "Ansible's process of this unit died before it was done");
+	}
+	if (s.rc && err)
+		*err = local;
+	channel_dispose(&s.channel);
+	if (s.process >= 0)
+		close(s.process);
+	return s.rc;
+}
