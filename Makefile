@@ -34,7 +34,7 @@ CLI_OBJ    = $(CLI_SRC:%.c=$(B)/obj/%.o)
 DAEMON_OBJ = $(DAEMON_SRC:%.c=$(B)/obj/%.o)
 PLUGIN_SO  = $(PLUGINS:%=$(B)/plugins/%.so)
 # What plugins run beside themselves: a folder beside the .so.
-ANSIBLE_PY = $(patsubst plugins/lib/ansible/python/%,$(B)/plugins/ansible/%,$(wildcard plugins/lib/ansible/python/*.py))
+ANSIBLE_PY = $(patsubst plugins/lib/ansible/python/%,$(B)/plugins/ansible/%,$(wildcard plugins/lib/ansible/python/*.py plugins/lib/ansible/python/*/*.py))
 
 all: $(B)/droverd $(B)/drover $(PLUGIN_SO) $(ANSIBLE_PY)
 
@@ -156,8 +156,7 @@ install: all
 	$(INSTALL) -m 755 $(B)/drover $(root)/bin/
 	$(INSTALL) -m 755 $(B)/droverd $(root)/sbin/
 	$(INSTALL) -m 644 $(PLUGIN_SO) $(root)/lib/drover/plugins/
-	$(INSTALL) -d $(root)/lib/drover/plugins/ansible
-	$(INSTALL) -m 644 $(ANSIBLE_PY) $(root)/lib/drover/plugins/ansible/
+	cd plugins/lib/ansible/python && find . -name '*.py' -exec $(INSTALL) -D -m 644 {} $(root)/lib/drover/plugins/ansible/{} \;
 	$(INSTALL) -m 644 sdk/include/drover/*.h $(root)/include/drover/
 	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
 	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/

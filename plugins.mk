@@ -1,6 +1,6 @@
 # The plugins in the box: a folder of plugins/ each; what each links (pkg-config names) and which
 # libraries of plugins/lib/ it is built with. Data only; the recipe is sdk/drover.mk.
-PLUGINS = http sqlite file shell sim ansible_adhoc
+PLUGINS = http sqlite file shell sim ansible_adhoc ansible_playbook
 
 http_PKGS   = libmicrohttpd json-c libsodium gnutls
 sqlite_PKGS = sqlite3 libsodium
@@ -10,3 +10,5 @@ shell_LIBS  = ssh
 sim_PKGS    = json-c
 ansible_adhoc_PKGS = json-c
 ansible_adhoc_LIBS = ansible
+ansible_playbook_PKGS = json-c
+ansible_playbook_LIBS = ansible

@@ -1,6 +1,4 @@
 /* plugin.c - the executor `ansible_adhoc`: one Ansible module on each host of the unit, as `ansible` runs it. */
-#include <json-c/json.h>
-
 #include <ansible/ansible.h>
 
 struct adhoc {
@@ -55,18 +53,11 @@ static int help(void *context, struct drover_error *err)
 static int run(struct drover_unit *unit, struct drover_error *err)
 {
 	struct adhoc *self = (struct adhoc *)(uintptr_t)drover_unit_self(unit);
-	struct ansible_run work = { .unit = unit, .self = &self->ansible };
-	int rc;
 
-	work.request = ansible_request(unit, &self->ansible, err);
-	if (!work.request)
-		return DROVER_EINVALID;
-	rc = ansible_perform(&work, err);
-	json_object_put(work.request);
-	return rc;
+	return ansible_run(unit, &self->ansible, err);
 }
 
 DROVER_EXECUTOR(.name = "ansible_adhoc", .version = "0.1.0", .types = "adhoc",
-		.summary = "runs an Ansible module on each host", .self_size = sizeof(struct adhoc),
-		.options = options, .payload = payload, .check = check, .open = open_server, .close = close_server,
-		.helper = help, .run = run);
+		.summary = "runs an Ansible module on each host", .self_size = sizeof(struct adhoc), .options = options,
+		.payload = payload, .check = check, .open = open_server, .close = close_server, .helper = help,
+		.run = run);

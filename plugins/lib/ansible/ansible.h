@@ -74,26 +74,14 @@ int ansible_open(struct ansible *self, struct drover_error *err);
 void ansible_close(struct ansible *self);
 int ansible_helper(struct ansible *self, struct drover_error *err);
 
-/* What the unit's process tells, and what is to be done with it. */
-struct ansible_run {
-	struct drover_unit *unit;
-	struct ansible *self;
-	struct json_object *request; /* owned by the caller */
-	/* An event, borrowed; on the way a host may be reported. */
-	void (*event)(struct ansible_run *run, const char *kind, struct json_object *event);
-	/* The unit is to stop: reports the hosts that have no result. */
-	void (*stopped)(struct ansible_run *run);
-	void *context;
-};
-
-/* request.c: what a unit's process needs to know, but for what is the executor's own. Owned. */
-struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self, struct drover_error *err);
-
 /*
- * session.c: performs the unit. Returns when it has ended, or is to stop. Errors: DROVER_EINVALID: Ansible
- * refused it, in its own words; DROVER_EFAULT: its process died.
+ * The executors' `run`: hands the unit to its process and reports what that tells. Errors: DROVER_EINVALID:
+ * Ansible refused it, in its own words; DROVER_EFAULT: its process died.
  */
-int ansible_perform(struct ansible_run *run, struct drover_error *err);
+int ansible_run(struct drover_unit *unit, struct ansible *self, struct drover_error *err);
+
+/* request.c: what the unit's process needs to know. Owned by the caller. */
+struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self, struct drover_error *err);
 
 /* rows.c: reports a host's end as results.py tells it. */
 void ansible_report(struct drover_unit *unit, struct json_object *event);

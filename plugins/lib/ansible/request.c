@@ -66,6 +66,15 @@ static int64_t to_seconds(int64_t ms)
 	return (ms + 999) / 1000;
 }
 
+/* Seconds until the unit's deadline. */
+static double get_time_left(const struct drover_unit_info *info)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (double)info->deadline / 1000 - ((double)now.tv_sec + (double)now.tv_nsec / 1e9);
+}
+
 struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self, struct drover_error *err)
 {
 	const struct drover_unit_info *info = drover_unit_info(unit);
@@ -84,6 +93,7 @@ struct json_object *ansible_request(struct drover_unit *unit, const struct ansib
 	json_object_object_add(request, "forks", json_object_new_int64(forks));
 	json_object_object_add(request, "connect_timeout", json_object_new_int64(to_seconds(info->connect_timeout)));
 	json_object_object_add(request, "host_timeout", json_object_new_int64(to_seconds(info->host_timeout)));
+	json_object_object_add(request, "time_left", json_object_new_double(get_time_left(info)));
 	json_object_object_add(request, "credential", make_credential(drover_unit_credential(unit)));
 	json_object_object_add(request, "become", make_become(self, payload));
 	json_object_object_del(payload, "become");

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ansible.h"
@@ -16,8 +17,13 @@
 /* The server is being started again where it died between taking a request and forking for it. */
 #define TRIES 5
 
+/* At the deadline it has so long to say who hung; the unit is killed after 2 s. */
+#define LAST_WORDS_MS 1500
+
 struct session {
-	struct ansible_run *run;
+	struct drover_unit *unit;
+	struct ansible *self;
+	struct json_object *request;
 	struct channel channel;
 	int process; /* pidfd of what was adopted; -1: none */
 	bool ended;  /* it has said so */
@@ -26,20 +32,29 @@ struct session {
 
 enum woken { WOKEN_CHANNEL = 1 << 0, WOKEN_PROCESS = 1 << 1, WOKEN_STOP = 1 << 2 };
 
-static unsigned wait_for(struct session *s)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* `timeout` in ms; -1: none. 0: that is over. */
+static unsigned wait_for(struct session *s, int timeout)
 {
 	struct pollfd fds[] = { { .fd = s->channel.fd, .events = POLLIN },
 				{ .fd = s->process, .events = POLLIN },
-				{ .fd = drover_unit_stop_fd(s->run->unit), .events = POLLIN } };
+				{ .fd = drover_unit_stop_fd(s->unit), .events = POLLIN } };
 	unsigned woken = 0;
 
-	if (poll(fds, 3, -1) < 0)
+	if (poll(fds, 3, timeout) < 0)
 		return 0;
 	if (fds[0].revents)
 		woken |= WOKEN_CHANNEL;
 	if (fds[1].revents)
 		woken |= WOKEN_PROCESS;
-	if (fds[2].revents && drover_unit_stopping(s->run->unit))
+	if (fds[2].revents && drover_unit_stopping(s->unit))
 		woken |= WOKEN_STOP;
 	return woken;
 }
@@ -59,20 +74,20 @@ static int send_request(struct session *s, int channel, struct drover_error *err
 	};
 	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
-	part.iov_len = (size_t)snprintf(text, sizeof(text), "{\"mark\":\"%s\"}", drover_unit_mark(s->run->unit));
+	part.iov_len = (size_t)snprintf(text, sizeof(text), "{\"mark\":\"%s\"}", drover_unit_mark(s->unit));
 	head->cmsg_level = SOL_SOCKET;
 	head->cmsg_type = SCM_RIGHTS;
 	head->cmsg_len = CMSG_LEN(sizeof(fds));
 	memcpy(CMSG_DATA(head), fds, sizeof(fds));
-	while (sendmsg(s->run->self->ends[0], &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-		struct pollfd wait[] = { { .fd = s->run->self->ends[0], .events = POLLOUT },
-					 { .fd = drover_unit_stop_fd(s->run->unit), .events = POLLIN } };
+	while (sendmsg(s->self->ends[0], &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		struct pollfd wait[] = { { .fd = s->self->ends[0], .events = POLLOUT },
+					 { .fd = drover_unit_stop_fd(s->unit), .events = POLLIN } };
 
 		if (errno != EAGAIN && errno != EINTR)
 			return drover_error_set(err, DROVER_EFAULT, "cannot reach the fork server: %s",
 						strerror(errno));
 		poll(wait, 2, -1);
-		if (drover_unit_stopping(s->run->unit))
+		if (drover_unit_stopping(s->unit))
 			return drover_error_set(err, DROVER_ECANCELLED, "the unit is to stop");
 	}
 	return 0;
@@ -85,7 +100,7 @@ static int adopt(struct session *s, struct drover_error *err)
 	int rc;
 
 	while (!hello) {
-		if (wait_for(s) & WOKEN_STOP)
+		if (wait_for(s, -1) & WOKEN_STOP)
 			return drover_error_set(err, DROVER_ECANCELLED, "the unit is to stop");
 		rc = channel_read(&s->channel, err);
 		if (!rc)
@@ -98,7 +113,7 @@ static int adopt(struct session *s, struct drover_error *err)
 	}
 	rc = DROVER_EINVALID;
 	if (json_object_object_get_ex(hello, "pid", &pid))
-		rc = drover_unit_adopt(s->run->unit, json_object_get_int(pid), err);
+		rc = drover_unit_adopt(s->unit, json_object_get_int(pid), err);
 	if (!rc)
 		s->process = (int)syscall(SYS_pidfd_open, json_object_get_int(pid), 0);
 	json_object_put(hello);
@@ -124,9 +139,9 @@ static int begin(struct session *s, struct drover_error *err)
 			rc = adopt(s, err);
 	}
 	if (rc == DROVER_ERETRY)
-		return drover_error_set(err, DROVER_EFAULT,
-					"the fork server made no process for this unit in %d tries", TRIES);
-	return rc ? rc : channel_write(&s->channel, s->run->request, err);
+		return drover_error_set(err, DROVER_EFAULT, "the fork server made no process for this unit in %d tries",
+					TRIES);
+	return rc ? rc : channel_write(&s->channel, s->request, err);
 }
 
 static void take(struct session *s, struct json_object *event, struct drover_error *err)
@@ -137,9 +152,7 @@ static void take(struct session *s, struct json_object *event, struct drover_err
 		s->ended = true;
 		s->rc = error ? drover_error_set(err, DROVER_EINVALID, "%s", error) : 0;
 	} else if (kind && !strcmp(kind, "result")) {
-		ansible_report(s->run->unit, event);
-	} else if (kind && s->run->event) {
-		s->run->event(s->run, kind, event);
+		ansible_report(s->unit, event);
 	}
 }
 
@@ -151,47 +164,76 @@ static bool drain(struct session *s, struct drover_error *err)
 	while ((rc = channel_read(&s->channel, err)) > 0) {
 		struct json_object *event;
 
-		drover_unit_cork(s->run->unit, true);
+		drover_unit_cork(s->unit, true);
 		while (!s->ended && (event = channel_next(&s->channel, err))) {
 			take(s, event, err);
 			json_object_put(event);
 		}
-		drover_unit_cork(s->run->unit, false);
+		drover_unit_cork(s->unit, false);
 		if (s->ended || err->code)
 			return false;
 	}
 	return rc == DROVER_ERETRY;
 }
 
-int ansible_perform(struct ansible_run *run, struct drover_error *err)
+/* At a deadline, not at a cancel: it is asked who hung and who only waited, and told so in time. */
+static void hear_last_words(struct session *s, struct drover_error *err)
 {
-	struct session s = { .run = run, .process = -1, .channel.fd = -1 };
-	struct drover_error local = { 0 };
+	struct json_object *stop;
+	int64_t until = now_ms() + LAST_WORDS_MS;
+
+	if (now_ms() < drover_unit_info(s->unit)->deadline)
+		return;
+	stop = json_object_new_object();
+	json_object_object_add(stop, "stop", json_object_new_boolean(true));
+	if (!channel_write(&s->channel, stop, err)) {
+		struct pollfd fd = { .fd = s->channel.fd, .events = POLLIN };
+
+		while (now_ms() < until && poll(&fd, 1, (int)(until - now_ms())) > 0 && drain(s, err))
+			;
+	}
+	json_object_put(stop);
+}
+
+static int perform(struct session *s, struct drover_error *err)
+{
 	bool more = true;
 
-	s.rc = begin(&s, &local);
-	while (!s.rc && !s.ended && more) {
-		unsigned woken = wait_for(&s);
+	s->rc = begin(s, err);
+	while (!s->rc && !s->ended && more) {
+		unsigned woken = wait_for(s, -1);
 
 		/* What it said before it died, or before the deadline, counts. */
-		more = drain(&s, &local) && !(woken & WOKEN_PROCESS);
+		more = drain(s, err) && !(woken & WOKEN_PROCESS);
 		if (woken & WOKEN_STOP)
 			break;
 	}
-	if (drover_unit_stopping(run->unit) && !s.ended) {
-		drain(&s, &local);
-		if (run->stopped)
-			run->stopped(run);
-		s.rc = 0;
-	} else if (!s.rc && !s.ended) {
-		s.rc = local.code ? local.code
-				  : drover_error_set(&local, DROVER_EFAULT,
-						     "Ansible's process of this unit died before it was done");
+	if (s->ended || s->rc)
+		return s->rc;
+	if (drover_unit_stopping(s->unit)) {
+		hear_last_words(s, err);
+		return 0;
 	}
-	if (s.rc && err)
-		*err = local;
+	return err->code
+		       ? err->code
+		       : drover_error_set(err, DROVER_EFAULT, "Ansible's process of this unit died before it was done");
+}
+
+int ansible_run(struct drover_unit *unit, struct ansible *self, struct drover_error *err)
+{
+	struct session s = { .unit = unit, .self = self, .process = -1, .channel.fd = -1 };
+	struct drover_error error = { 0 };
+	int rc;
+
+	s.request = ansible_request(unit, self, err);
+	if (!s.request)
+		return DROVER_EINVALID;
+	rc = perform(&s, &error);
+	if (rc)
+		*err = error;
+	json_object_put(s.request);
 	channel_dispose(&s.channel);
 	if (s.process >= 0)
 		close(s.process);
-	return s.rc;
+	return rc;
 }

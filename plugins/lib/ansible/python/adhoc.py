@@ -3,36 +3,23 @@
 import json
 
 import commands
+import events
 import results
 
 
-def make_callback(channel):
-    from ansible.plugins.callback import CallbackBase
+class Handler(events.Handler):
+    def __init__(self, channel, names):
+        self.channel = channel
+        self.left = dict.fromkeys(names)
 
-    class Callback(CallbackBase):
-        CALLBACK_VERSION = 2.0
-        CALLBACK_TYPE = "stdout"
-        CALLBACK_NAME = "drover"
+    def on_result(self, callback, result, status):
+        if self.left.pop(results.host_of(result), self) is None:
+            self.channel.send(results.row(callback, result, "failed" if status == "ignored" else status))
 
-        def _tell(self, result, status):
-            channel.send(results.row(self, result, status))
-
-        def v2_runner_on_ok(self, result):
-            self._tell(result, "ok")
-
-        def v2_runner_on_failed(self, result, ignore_errors=False):
-            self._tell(result, "failed")
-
-        def v2_runner_on_unreachable(self, result):
-            self._tell(result, "unreachable")
-
-        def v2_runner_on_skipped(self, result):
-            self._tell(result, "skipped")
-
-        def v2_runner_on_start(self, host, task):
-            channel.send({"event": "start", "host": host.get_name()})
-
-    return Callback()
+    def give_up(self):
+        for name in list(self.left):
+            self.channel.send({"event": "result", "host": name, "status": "timeout", "phase": "execution",
+                               "message": "not done at the unit's deadline"})
 
 
 def run(request, channel, folder):
@@ -47,6 +34,9 @@ def run(request, channel, folder):
     for option, name in (("background", "async"), ("poll", "poll")):
         if name in payload:
             argv.append(f"--{option}={payload[name]}")
-    command = commands.bind(AdHocCLI, request)([*argv, "all"], callback=make_callback(channel))
+    handler = Handler(channel, [host["name"] for host in request["hosts"]])
+    channel.on_stop = handler.give_up
+    events.listen(handler)
+    command = commands.bind(AdHocCLI, request)([*argv, "all"], callback="drover")
     command.parse()
     command.run()

@@ -16,6 +16,7 @@ class Channel:
         self.sock = sock
         self.queue = queue.SimpleQueue()
         self.thread = None
+        self.on_stop = None  # called, in a thread of its own, when the unit's deadline has come
 
     def receive(self):
         """The next object; raises EOFError when the unit is gone."""
@@ -38,6 +39,16 @@ class Channel:
     def start(self):
         self.thread = threading.Thread(target=self._write, daemon=True)
         self.thread.start()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        try:
+            self.receive()
+        except (EOFError, OSError):
+            return
+        if self.on_stop:
+            self.on_stop()
+        self.send({"event": "end"})
 
     def send(self, message):
         """Queued; the message must not be changed afterwards."""

@@ -33,7 +33,6 @@ PLUGINS = (
     ("become_loader", ("sudo", "su")),
     ("strategy_loader", ("linear", "free")),
     ("lookup_loader", ("items", "file", "env", "pipe", "template", "vars", "first_found", "fileglob", "dict")),
-    ("vars_loader", ("host_group_vars",)),
     ("inventory_loader", ("host_list", "script", "auto", "yaml", "ini", "toml")),
     ("cache_loader", ("memory",)),
 )

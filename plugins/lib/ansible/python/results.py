@@ -9,6 +9,8 @@ SILENT = (
     (re.compile(r"timed out waiting for (privilege escalation|become)", re.I), "execution"),
     (re.compile(r"Connection timed out during|kex_exchange_identification.*timed out", re.I), "key exchange"),
 )
+# What Ansible says of a step that its task timeout has ended.
+TIMED_OUT = re.compile(r"failed to execute in the expected time frame|Timed out after \d+ second")
 PHASES = (
     (re.compile(r"Permission denied|Authentication fail|Invalid/incorrect password|publickey", re.I), "authentication"),
     (re.compile(r"Host key verification failed|REMOTE HOST IDENTIFICATION", re.I), "key exchange"),
@@ -50,7 +52,7 @@ def message_of(data):
 def classify(status, data):
     """The status and phase that the design gives to what Ansible calls ok, failed, unreachable or skipped."""
     message = message_of(data) or ""
-    if "timedout" in data:
+    if "timedout" in data or TIMED_OUT.search(message):
         return "timeout", "execution"
     if status == "unreachable":
         phase = first_match(SILENT, message)
