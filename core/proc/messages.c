@@ -142,7 +142,7 @@ bool message_get_result(struct wire_reader *r, size_t *position, enum drover_sta
 	report->changed = (enum drover_changed)get_choice(r, DROVER_CHANGED_YES + 1);
 	report->phase = (enum drover_phase)get_choice(r, DROVER_PHASE_COUNT);
 	report->remote = (enum drover_remote)get_choice(r, DROVER_REMOTE_COUNT);
-	return wire_get_end(r) && drover_status_is_final(*status);
+	return wire_get_end(r) && (drover_status_is_final(*status) || *status == DROVER_RUNNING);
 }
 
 /* ----------------------------------------------------------------------------------- a unit's end */

@@ -152,11 +152,12 @@ static int report(struct drover_unit *unit, const char *host, enum drover_status
 	} else if (unit->marks[position] & UNIT_REPORTED) {
 		note(unit, "reported %s twice; the first report stands", host);
 		rc = DROVER_ECONFLICT;
-	} else if (!drover_status_is_final(status)) {
+	} else if (!drover_status_is_final(status) && status != DROVER_RUNNING) {
 		note(unit, "reported %s with %d, which is no final status", host, (int)status);
 		rc = DROVER_EINVALID;
 	} else {
-		unit->marks[position] |= UNIT_REPORTED;
+		if (status != DROVER_RUNNING)
+			unit->marks[position] |= UNIT_REPORTED;
 		put_report(unit, (size_t)position, status, &r);
 		flush_if_due(unit);
 	}

@@ -113,8 +113,13 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 
 	if (!unit || unit->executor != (int)slot->position)
 		return;
-	if (position >= unit->count || !drover_status_is_final(status)) {
+	if (position >= unit->count || (!drover_status_is_final(status) && status != DROVER_RUNNING)) {
 		add_note(unit, "reported something impossible");
+		return;
+	}
+	if (status == DROVER_RUNNING) {
+		if (!unit->reported[position])
+			results_add(e, unit, position, status, report);
 		return;
 	}
 	if (unit->reported[position]) {

@@ -12,6 +12,7 @@ static const char sql_end_host[] =
 	" stderr_size = ?9, stderr_total = ?10, attempt = ?11, incarnation = ?12, finished_at = ?13, seq = ?14,"
 	" rc = ?15, signal = ?16, message = ?17, waiting_for = ?18, via = ?19, result = ?20, stdout = ?21,"
 	" stderr = ?22 WHERE id = ?1 AND status = ?2";
+static const char sql_progress[] = "UPDATE hosts SET changed = ?3, result = ?4 WHERE id = ?1 AND status = ?2";
 static const char sql_host[] = "SELECT status, attempt, incarnation FROM hosts WHERE id = ?1";
 static const char sql_output[] = "INSERT OR IGNORE INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3)";
 static const char sql_late[] =
@@ -96,6 +97,20 @@ static int end_host(struct drover_session *s, struct sqlite_unit *unit, const st
 	if (*ended)
 		states_move_hosts(unit->task, unit, from, r->status, 1, now);
 	return code;
+}
+
+/* What is known of a host that runs. One that has ended meanwhile keeps what it has. */
+static int note_progress(struct drover_session *s, const struct sqlite_unit *unit, const struct drover_result *r,
+			 struct drover_error *err)
+{
+	sqlite3_stmt *stmt;
+	int code = session_prepare(s, sql_progress, &stmt, err, unit->task->host_base + r->index, DROVER_RUNNING,
+				   r->report.changed);
+
+	if (code)
+		return code;
+	session_bind_text(stmt, 4, r->report.result);
+	return session_step(s, stmt, err);
 }
 
 /* Base64 in memory of the caller's; NULL: none. */
@@ -183,6 +198,10 @@ static int write_one(struct drover_session *s, struct sqlite_unit *unit, struct 
 	r->outcome = DROVER_FOREIGN;
 	if (r->index < unit->first || r->index >= unit->first + unit->count)
 		return 0;
+	if (r->status == DROVER_RUNNING) {
+		r->outcome = DROVER_WRITTEN;
+		return fenced ? note_progress(s, unit, r, err) : 0;
+	}
 	if (fenced)
 		code = end_host(s, unit, r, DROVER_RUNNING, now, &ended, err);
 	if (fenced && !code && !ended)
@@ -203,7 +222,7 @@ int results_write(struct drover_session *s, struct drover_result *results, size_
 	for (size_t i = 0; i < count && !code; i++) {
 		struct drover_result *r = &results[i];
 
-		if (!drover_status_is_final(r->status))
+		if (!drover_status_is_final(r->status) && r->status != DROVER_RUNNING)
 			return drover_error_set(err, DROVER_EINVALID, "%s is not a final status",
 						drover_status_name(r->status));
 		if (!unit || unit->key.unit != r->unit || unit->key.task != r->task_key)

@@ -39,7 +39,7 @@ static enum drover_status get_status(struct json_object *event)
 {
 	const char *word = ansible_text(event, "status");
 
-	for (int i = DROVER_OK; word && i < DROVER_STATUS_COUNT; i++)
+	for (int i = DROVER_RUNNING; word && i < DROVER_STATUS_COUNT; i++)
 		if (!strcmp(drover_status_name((enum drover_status)i), word))
 			return (enum drover_status)i;
 	return DROVER_FAILED;

@@ -151,7 +151,7 @@ static void take(struct session *s, struct json_object *event, struct drover_err
 	if (kind && !strcmp(kind, "end")) {
 		s->ended = true;
 		s->rc = error ? drover_error_set(err, DROVER_EINVALID, "%s", error) : 0;
-	} else if (kind && !strcmp(kind, "result")) {
+	} else if (kind && (!strcmp(kind, "result") || !strcmp(kind, "progress"))) {
 		ansible_report(s->unit, event);
 	}
 }

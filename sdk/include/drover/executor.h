@@ -213,6 +213,9 @@ static inline int drover_unit_event_fd(struct drover_unit *unit)
 /*
  * Reports a host's end: drover_report(unit, host, DROVER_OK, .out = text, .has_rc = true). Sent at
  * once unless corked. Output beyond the unit's limit is cut, head and tail are kept.
+ * With DROVER_RUNNING it is no end: `result` and `changed` are kept as what is known so far, in place of
+ * what was told before; they stay where the unit is ended before the host is reported. Not more often
+ * than about once a second and host: each one is a write.
  * Errors: DROVER_ENOTFOUND: not a host of this unit; DROVER_ECONFLICT: reported before;
  * DROVER_EINVALID: not a final status. All three are also logged and told to the task.
  */

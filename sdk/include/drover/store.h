@@ -214,7 +214,9 @@ enum drover_outcome {
 	DROVER_FOREIGN = 3   /* no such host in that unit */
 };
 
-/* A host's end. `report` as the executor sent it, outputs already cut to the limit. */
+/*
+ * A host's end, or, with DROVER_RUNNING, what is known of it before: only its `result` and `changed`,
+ * which change no status and no count, and come too late without a trace. `report` as the executor sent it, outputs already cut to the limit. */
 struct drover_result {
 	int64_t task_key;
 	int64_t unit;

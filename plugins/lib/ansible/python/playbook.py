@@ -2,12 +2,16 @@
 
 import json
 import os
+import time
 
 import commands
 import events
 import results
 import steps as step_log
 import watchdog
+
+
+PROGRESS_PERIOD = 1.0
 
 
 class Handler(events.Handler):
@@ -30,7 +34,17 @@ class Handler(events.Handler):
             message = results.message_of(data) or "the step failed and gave no message"
             self.log.hosts[name].last = {"status": found, "phase": phase,
                                          "message": f"step {entry['step'] + 1}, {entry['name']}: {message}"}
-        self.channel.send({"event": "progress", "host": name, "result": self._result(self.log.hosts[name], None)})
+        self._tell_progress(self.log.hosts[name])
+
+    def _tell_progress(self, host):
+        """Each one is a write of the database: the first step, then not more than one a second."""
+        now = time.monotonic()
+        if now - host.told < PROGRESS_PERIOD:
+            return
+        host.told = now
+        self.channel.send({"event": "progress", "status": "running", "host": host.name,
+                           "changed": any(entry["changed"] for entry in host.steps),
+                           "result": self._result(host, None)})
 
     @staticmethod
     def _result(host, counts):

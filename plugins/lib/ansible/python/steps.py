@@ -14,6 +14,7 @@ class Host:
         self.steps = []
         self.step = None  # that it is in
         self.final = False
+        self.told = float("-inf")  # monotonic time of the last progress
         self.last = None  # what ended it, as results.row tells: status, phase, message
 
 
