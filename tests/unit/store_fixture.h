@@ -124,11 +124,11 @@ static inline struct drover_task store_task(const char *id, int64_t hosts, int64
 				     .body_size = 6 };
 }
 
-/* Hosts h0, h1, …, within a transaction. */
-static inline void store_insert(struct store *st, int64_t incarnation, struct drover_task *task)
+/* Hosts h0, h1, … in these units, within a transaction. */
+static inline void store_insert_split(struct store *st, int64_t incarnation, struct drover_task *task,
+				      const struct drover_unit_spec *units)
 {
 	struct drover_host_spec *hosts = calloc((size_t)task->hosts, sizeof(*hosts));
-	struct drover_unit_spec *units = calloc((size_t)task->units, sizeof(*units));
 	char(*names)[24] = calloc((size_t)task->hosts, sizeof(*names));
 
 	WORKS(st->ops->insert_task(st->w, incarnation, task, &err));
@@ -136,17 +136,25 @@ static inline void store_insert(struct store *st, int64_t incarnation, struct dr
 		snprintf(names[i], sizeof(names[i]), "h%" PRId64, i);
 		hosts[i].name = names[i];
 	}
+	WORKS(st->ops->insert_hosts(st->w, task, 0, hosts, task->hosts, &err));
+	WORKS(st->ops->insert_units(st->w, task, 0, units, task->units, &err));
+	free(hosts);
+	free(names);
+}
+
+/* In units of unit_size. */
+static inline void store_insert(struct store *st, int64_t incarnation, struct drover_task *task)
+{
+	struct drover_unit_spec *units = calloc((size_t)task->units, sizeof(*units));
+
 	for (int64_t i = 0; i < task->units; i++) {
 		units[i].first = i * task->unit_size;
 		units[i].count = task->unit_size;
 		if (units[i].first + units[i].count > task->hosts)
 			units[i].count = task->hosts - units[i].first;
 	}
-	WORKS(st->ops->insert_hosts(st->w, task, 0, hosts, task->hosts, &err));
-	WORKS(st->ops->insert_units(st->w, task, 0, units, task->units, &err));
-	free(hosts);
+	store_insert_split(st, incarnation, task, units);
 	free(units);
-	free(names);
 }
 
 /* A whole accepted task, in one transaction. */

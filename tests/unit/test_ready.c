@@ -173,7 +173,7 @@ START_TEST(a_large_unit_is_not_starved)
 			break;
 	}
 	ck_assert_int_lt(turns, 3 * READY_PATIENCE); /* one turn of its ring's three */
-	ck_assert_int_ge(turns, READY_PATIENCE); /* until then nothing was left unused */
+	ck_assert_int_ge(turns, READY_PATIENCE);     /* until then nothing was left unused */
 	/* It has had its turn: room is not kept any more. */
 	ck_assert_ptr_null(queue.reserved);
 	ck_assert_ptr_ne(take_sized(&queue, &room), &large);
