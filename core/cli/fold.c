@@ -8,8 +8,10 @@
 #include "cli/field.h"
 #include "cli/rows.h"
 
-#define KEPT_MOST ((size_t)256 * 1024 * 1024) /* of different outputs; beyond that only their heads */
-#define HEAD_SIZE 4096
+/* Of different outputs so many bytes are kept; then heads only, to the second bound; then nothing. */
+#define KEPT_WHOLE ((size_t)64 * 1024 * 1024)
+#define KEPT_MOST ((size_t)96 * 1024 * 1024)
+#define HEAD_SIZE 1024
 
 static void hash_bytes(crypto_generichash_state *state, const void *data, size_t size)
 {
@@ -43,15 +45,15 @@ static void make_key(const struct fold *fold, struct json_object *row, const str
 	crypto_generichash_final(&state, key, FOLD_KEY_SIZE);
 }
 
-/* Keeps an output, or its head where very much is kept already. */
+/* Keeps an output, or less of it where very much is kept already. */
 static void keep(struct fold *fold, struct fold_group *group, struct buf *into, const struct buf *bytes)
 {
 	size_t size = bytes->size;
 
-	if (fold->no_output)
-		size = 0;
-	else if (fold->kept + size > KEPT_MOST && size > HEAD_SIZE)
+	if (fold->kept + size > KEPT_WHOLE && size > HEAD_SIZE)
 		size = HEAD_SIZE;
+	if (fold->no_output || fold->kept + size > KEPT_MOST)
+		size = 0;
 	group->cut |= size < bytes->size && !fold->no_output;
 	fold->kept += size;
 	buf_append(into, bytes->data, size);

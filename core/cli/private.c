@@ -81,6 +81,22 @@ static int make_folder(const char *path, struct drover_error *err)
 	return rc;
 }
 
+/* Who may write there can put another daemon in the place of this one, and gets the user's commands. */
+static int check_folder(const char *path, struct drover_error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return drover_error_set(err, DROVER_EFAULT, "cannot look at %s: %s", path, strerror(errno));
+	if (st.st_uid != geteuid())
+		return drover_error_set(err, DROVER_EDENIED, "the folder %s belongs to another user (id %u)", path,
+					(unsigned)st.st_uid);
+	if (st.st_mode & 022)
+		return drover_error_set(err, DROVER_EDENIED, "others may write in %s (mode %04o): chmod 700 %s", path,
+					(unsigned)(st.st_mode & 07777), path);
+	return 0;
+}
+
 /* Does it answer and take tasks? */
 static bool answers(const char *url)
 {
@@ -220,6 +236,8 @@ int private_start(const char *state, pid_t *pid, struct drover_error *err)
 		goto out;
 	}
 	rc = make_folder(state, err);
+	if (!rc)
+		rc = check_folder(state, err);
 	if (rc)
 		goto out;
 	lock_path = private_below(state, "start.lock");

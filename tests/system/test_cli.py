@@ -13,6 +13,7 @@ import time
 import pytest
 
 from system.daemon import PATIENCE, alive, cmdline, wait_for
+from system.terminal import Terminal
 
 
 class Home:
@@ -129,6 +130,95 @@ def test_interrupt_cancels_in_a_private_daemon(home):
     assert home.drover("verify", "--standalone", "last").returncode == 0
 
 
+def test_ctrl_c_on_a_terminal_cancels_in_a_private_daemon(home):
+    command = [str(home.build / "drover"), *sim("a[1-5]", {"hang": 1}, "--timeout", "10m")]
+    with Terminal(command, {**home.env, "NO_COLOR": "1"}) as terminal:
+        terminal.read_until(b"0/5")
+        terminal.type(b"\x03")
+        assert terminal.wait(60) == 5
+    assert b"5 cancelled of 5 hosts" in terminal.seen
+
+
+def test_a_terminal_is_asked_and_told_how_far_it_is(home):
+    command = [str(home.build / "drover"), *sim("n[1-120]", {"latency": "300ms"})]
+    with Terminal(command, {**home.env, "NO_COLOR": "1"}) as terminal:
+        terminal.read_until(b"Run on 120 hosts? [y/N] ")
+        terminal.type(b"y\n")
+        assert terminal.wait(60) == 0
+    assert b"/120  " in terminal.seen and b"120 ok of 120 hosts" in terminal.seen
+    with Terminal(command, home.env) as terminal:
+        terminal.read_until(b"[y/N] ")
+        terminal.type(b"\n")
+        assert terminal.wait(60) == 1
+    assert b"nothing was done" in terminal.seen
+    assert len(json.loads(home.drover("list", "--standalone", "--json").stdout)["items"]) == 1
+
+
+def test_ctrl_c_on_a_terminal_detaches_and_a_second_one_cancels(build, daemon):
+    words = ["run", "--url", daemon.url(), "--type", "sim", "-H", "a[1-3]", "--payload", '{"hang": 1}', "--timeout", "10m"]
+    env = {"HOME": daemon.folder, "NO_COLOR": "1"}
+    with Terminal([str(build / "drover"), *words], env) as terminal:
+        terminal.read_until(b"0/3")
+        terminal.type(b"\x03")
+        assert terminal.wait(30) == 130
+        task = re.search(rb"detached: task (\w{26}) goes on", terminal.seen)[1].decode()
+    assert daemon.task(task)["state"] == "running"
+    with Terminal([str(build / "drover"), "watch", "--url", daemon.url(), task], env) as terminal:
+        terminal.read_until(b"0/3")
+        terminal.type(b"\x03")
+        terminal.read_until(b"Ctrl-C again within 2 s cancels it")
+        terminal.type(b"\x03")
+        assert terminal.wait(60) == 5
+    assert daemon.task(task)["state"] == "cancelled"
+
+
+def test_lines_come_while_the_command_runs(home):
+    flag = os.path.join(home.folder, "flag")
+    process = home.start("run", "--standalone", "--stream", "-H", "localhost",
+                         f"echo first; echo oops >&2; until [ -e {flag} ]; do sleep 0.05; done; printf last")
+    assert process.stdout.readline() == "localhost: first\n"
+    assert process.stderr.readline() == "localhost: oops\n"
+    # Somebody who comes later is shown it from its beginning.
+    later = home.start("logs", "--standalone", "-f", "last")
+    assert later.stdout.readline() == "first\n"
+    with open(flag, "w", encoding="ascii"):
+        pass
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("localhost: last\n", 0)
+    assert "1 ok of 1 host" in err
+    out, err = later.communicate(timeout=60)
+    assert (out, err, later.returncode) == ("last", "oops\n", 0)
+
+
+def test_what_a_task_wrote_is_found_again(home):
+    done = home.drover(*sim("a[1-9]", {"latency": "0", "output": "text", "fail": 0.5, "seed": 3}, "-L"))
+    assert done.returncode == 3
+    assert set(done.stdout.splitlines()) <= {f"a{i}: text" for i in range(1, 10)}
+    assert "of 9 hosts" in done.stderr
+    failed = [r["host"] for r in json.loads(home.drover("results", "--standalone", "last", "--status", "failed",
+                                                        "--json").stdout)["items"]]
+    assert 0 < len(failed) < 9
+    groups = json.loads(home.drover("outputs", "--standalone", "last", "--json").stdout)["items"]
+    assert sum(g["count"] for g in groups) == 9
+    assert [g["count"] for g in groups] == sorted((g["count"] for g in groups), reverse=True)
+    assert home.drover("results", "--standalone", "last", "--grep", "no such text").stdout == ""
+    first = json.loads(home.drover("show", "--standalone", "last", "--json").stdout)["id"]
+    child = home.drover("retry", "--standalone", first).stdout.strip()
+    assert home.drover("retry", "--standalone", first).stdout.strip() == child, "asked twice it is one task"
+    assert home.drover("watch", "--standalone", child).returncode in (0, 3)
+    task = json.loads(home.drover("show", "--standalone", child, "--json").stdout)
+    assert (task["parent"], task["hosts_total"]) == (first, len(failed))
+    history = json.loads(home.drover("host", "--standalone", failed[0], "--json").stdout)["items"]
+    assert [r["task"] for r in history] == [child, first]
+
+
+def test_waves_stop_at_too_many_failed_hosts(home):
+    done = home.drover(*sim("a[1-40]", {"latency": "0", "fail": 1}, "--waves", "1,50%,100%", "--max-failed", "0"))
+    assert done.returncode == 4, done.stderr
+    counts = json.loads(home.drover("show", "--standalone", "last", "--json").stdout)["counts"]
+    assert counts["failed"] == 1 and counts["cancelled"] == 39
+
+
 def test_detached_tasks_keep_the_daemon(home):
     done = home.drover(*sim("a[1-3]", {"latency": "7s"}, "--detach"))
     assert done.returncode == 0
@@ -149,13 +239,33 @@ def test_run_survives_the_death_of_its_private_daemon(home):
     assert home.drover("verify", "--standalone", "last").returncode == 0
 
 
-def test_a_daemon_that_cannot_start_shows_its_log(home):
-    os.makedirs(os.path.join(home.state, "drover.db"))
+def test_why_a_daemon_cannot_start_is_said_at_once(home):
+    os.makedirs(os.path.join(home.state, "drover.db"), 0o700)
+    os.chmod(home.state, 0o700)
+    start = time.monotonic()
+    done = home.drover("run", "--standalone", "-H", "localhost", "true", timeout=30)
+    assert time.monotonic() - start < 5 * PATIENCE, "it does not wait for a core that will not start"
+    assert done.returncode == 69
+    assert "cannot start a private daemon: its core cannot open the store " in done.stderr
+    assert f"its log is {home.state}/droverd.log" in done.stderr
+    assert home.daemon() is None
+
+
+def test_a_daemon_that_ends_at_its_start_shows_its_log(home):
+    home.env["DROVER_PLUGIN_PATH"] = "/nonexistent"
     done = home.drover("run", "--standalone", "-H", "localhost", "true", timeout=30)
     assert done.returncode == 69
-    assert "cannot start a private daemon" in done.stderr
-    assert "droverd.log" in done.stderr
-    assert "drover.db" in done.stderr
+    assert f"--- the end of {home.state}/droverd.log" in done.stderr
+    assert "the private daemon ended at its start" in done.stderr
+    assert home.daemon() is None
+
+
+def test_a_state_folder_that_others_may_write_in_is_not_trusted(home):
+    os.makedirs(home.state)
+    os.chmod(home.state, 0o777)
+    done = home.drover("run", "--standalone", "-H", "localhost", "true", timeout=30)
+    assert done.returncode == 69
+    assert f"others may write in {home.state} (mode 0777): chmod 700 {home.state}" in done.stderr
     assert home.daemon() is None
 
 
