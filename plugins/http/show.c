@@ -172,6 +172,16 @@ static void show_outcome(struct writer *w, const struct drover_result_row *row)
 	writer_int(w, "stderr_bytes", written(row->stderr_total, row->stderr_size));
 }
 
+/* What a playbook's rows hold beside an outcome is theirs by name. */
+static void show_given(struct writer *w, const char *result)
+{
+	bool playbook = result && !strncmp(result, "{\"steps\":", strlen("{\"steps\":"));
+
+	writer_value(w, "result", playbook ? NULL : result);
+	if (playbook)
+		writer_members(w, result);
+}
+
 void show_result(struct writer *w, const struct drover_result_row *row, bool with_task, bool outputs)
 {
 	writer_object(w, NULL);
@@ -188,7 +198,7 @@ void show_result(struct writer *w, const struct drover_result_row *row, bool wit
 	}
 	writer_time(w, "started_at", row->started_at);
 	writer_time(w, "finished_at", row->finished_at);
-	writer_value(w, "result", row->result);
+	show_given(w, row->result);
 	if (row->late)
 		writer_value(w, "late", row->late);
 	writer_int(w, "seq", row->seq);

@@ -222,33 +222,53 @@ void writer_seconds(struct writer *w, const char *key, int64_t ms)
 		writer_printf(w, "%lld", (long long)(ms / 1000));
 }
 
-void writer_value(struct writer *w, const char *key, const char *json)
+/* NULL: it is no JSON, or there is no memory. */
+static struct json_object *parse(struct writer *w, const char *json)
 {
-	struct json_tokener *tokener;
-	struct json_object *value;
-	size_t length;
-	const char *text;
+	struct json_tokener *tokener = json_tokener_new_ex(VALUE_DEPTH);
+	struct json_object *value = NULL;
 
-	if (!json) {
-		writer_null(w, key);
-		return;
-	}
-	tokener = json_tokener_new_ex(VALUE_DEPTH);
 	if (!tokener) {
 		w->failed = true;
-		return;
+		return NULL;
 	}
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	/* With its NUL, so that a number at the end is known to be complete. */
 	value = json_tokener_parse_ex(tokener, json, (int)strlen(json) + 1);
-	if (json_tokener_get_error(tokener) != json_tokener_success) {
-		writer_string(w, key, json);
-	} else {
-		begin(w, key);
-		text = json_object_to_json_string_length(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-							 &length);
-		writer_append(w, text, length);
-	}
-	json_object_put(value);
 	json_tokener_free(tokener);
+	return value;
+}
+
+static void append_value(struct writer *w, const char *key, struct json_object *value)
+{
+	size_t length;
+	const char *text = json_object_to_json_string_length(
+		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+
+	begin(w, key);
+	writer_append(w, text, length);
+}
+
+void writer_value(struct writer *w, const char *key, const char *json)
+{
+	struct json_object *value = json && strcmp(json, "null") ? parse(w, json) : NULL;
+
+	if (value)
+		append_value(w, key, value);
+	else if (json && strcmp(json, "null"))
+		writer_string(w, key, json);
+	else
+		writer_null(w, key);
+	json_object_put(value);
+}
+
+void writer_members(struct writer *w, const char *json)
+{
+	struct json_object *object = parse(w, json);
+
+	if (json_object_is_type(object, json_type_object)) {
+		json_object_object_foreach (object, name, value)
+			append_value(w, name, value);
+	}
+	json_object_put(object);
 }

@@ -49,5 +49,7 @@ void writer_time(struct writer *w, const char *key, int64_t utc_ms);
 void writer_seconds(struct writer *w, const char *key, int64_t ms);
 /* A JSON value that came as text; where it is not valid JSON, it becomes a string. */
 void writer_value(struct writer *w, const char *key, const char *json);
+/* The members of an object, JSON as text, as members of the one that is being written. */
+void writer_members(struct writer *w, const char *json);
 
 #endif

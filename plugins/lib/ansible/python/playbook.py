@@ -51,7 +51,7 @@ class Handler(events.Handler):
         found = {"steps": list(host.steps)}
         if counts:
             found["recap"] = counts
-        return json.dumps(found)
+        return json.dumps(found, separators=(",", ":"))
 
     def _end(self, host, status, counts, **more):
         if host.final:
