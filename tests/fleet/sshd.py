@@ -15,6 +15,7 @@ import tempfile
 import time
 
 ORDINARY_USER, ORDINARY_UID = "drover-test", 64999
+OTHER_USER = "drover-other"  # of an /etc of a fleet's own
 LISTEN_MOST = 16  # sshd's own limit of listening sockets: more addresses need more processes
 
 
@@ -55,9 +56,11 @@ def free_network():
 class Sshd:
     """Hosts 127.x.y.1 to 127.x.y.COUNT on one port. A context manager."""
 
-    def __init__(self, count=1, config="", ordinary=False, password=None, etc=None):
+    def __init__(self, count=1, config="", ordinary=False, password=None, etc=None,
+                 root_password=False):
         """`ordinary` (as root only): the user is one without rights, whom only this sshd knows; with `password`,
-        he has that one. `etc`: path below /etc -> text of more files that only this sshd and its sessions see."""
+        he has that one, and `root_password`: root too. `etc`: path below /etc -> text of more files that only this
+        sshd and its sessions see."""
         self.folder = tempfile.mkdtemp(prefix="fleet-")
         os.chmod(self.folder, 0o755)  # the ordinary user reads authorized_keys
         self.mark = f"DROVER_FLEET={self.folder}-{os.getpid()}-{random.getrandbits(48):x}"
@@ -71,7 +74,7 @@ class Sshd:
         self.host_key = keygen(os.path.join(self.folder, "host_key"))
         self.key = keygen(os.path.join(self.folder, "key"))
         self.passwd = self._write_passwd() if ordinary and password is None else None
-        self.etc = self._copy_etc(password, etc or {}) if password is not None else None
+        self.etc = self._copy_etc(password, etc or {}, root_password) if password is not None else None
         self.authorized_keys = os.path.join(self.folder, "authorized_keys")
         shutil.copy(f"{self.key}.pub", self.authorized_keys)
         self.known_hosts = os.path.join(self.folder, "known_hosts")
@@ -102,7 +105,7 @@ class Sshd:
             file.write(f"{ORDINARY_USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/:/bin/sh\n")
         return path
 
-    def _copy_etc(self, password, files):
+    def _copy_etc(self, password, files, root):
         """An /etc of its own: a user with a password, PAM that asks for nothing but it, and `files`."""
         folder = os.path.join(self.folder, "etc")
         shutil.copytree("/etc", folder, symlinks=True, ignore_dangling_symlinks=True,
@@ -124,11 +127,18 @@ class Sshd:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             os.chmod(path, 0o440 if name.startswith("sudoers") else 0o644 if name != "doas.conf" else 0o600)
-        for name, line in (("passwd", f"{ORDINARY_USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/:/bin/sh\n"),
+        for name, line in (("passwd", f"{ORDINARY_USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/:/bin/sh\n"
+                                      f"{OTHER_USER}:x:{ORDINARY_UID - 1}:{ORDINARY_UID - 1}::/:/bin/sh\n"),
                            ("shadow", f"{ORDINARY_USER}:{hashed}:19000:0:99999:7:::\n"),
                            ("group", f"{ORDINARY_USER}:x:{ORDINARY_UID}:\n")):
             with open(os.path.join(folder, name), "a", encoding="utf-8") as file:
                 file.write(line)
+        if root:
+            path = os.path.join(folder, "shadow")
+            with open(path, encoding="utf-8") as file:
+                lines = [f"root:{hashed}:19000:0:99999:7:::\n" if line.startswith("root:") else line for line in file]
+            with open(path, "w", encoding="utf-8") as file:
+                file.writelines(lines)
         return folder
 
     def _start(self, addresses, number):

@@ -147,13 +147,18 @@ static void forget(struct gate *g, size_t size)
 	memmove(g->said, g->said + size, g->size);
 }
 
-/* Does what was said end as a question does? */
+/* Does what was said end as a question does? Its own name and a colon begin a complaint. */
 static bool asks(const struct gate *g)
 {
-	size_t size = g->size;
+	const char *name = become_name(g->become);
+	size_t size = g->size, from = 0;
 
-	while (size && (g->said[size - 1] == ' ' || g->said[size - 1] == '\t'))
+	while (from < size && strchr(" \t\r\n", g->said[from]))
+		from++;
+	while (size > from && (g->said[size - 1] == ' ' || g->said[size - 1] == '\t'))
 		size--;
+	if (size - from == strlen(name) + 1 && !memcmp(g->said + from, name, strlen(name)))
+		return false;
 	return size && (g->said[size - 1] == ':' || (size >= 3 && !memcmp(g->said + size - 3, "\xef\xbc\x9a", 3)));
 }
 
@@ -176,7 +181,7 @@ static void look_for_question(struct gate *g)
 	if (found && g->become->method == FANOUT_SUDO)
 		asked(g);
 	else if (found)
-		g->armed = true;
+		g->armed = g->become->terminal || g->become->method == FANOUT_SU; /* doas -n asks nothing */
 	if (g->armed && !g->given && g->become->method != FANOUT_SUDO && asks(g))
 		asked(g);
 }
