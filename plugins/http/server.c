@@ -208,7 +208,7 @@ static int start_library(struct server *server, struct drover_error *err)
 	const struct http *options = server->options;
 	const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	const struct MHD_OptionItem secure[] = {
-		{ MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)tls_retrieve, NULL },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_retrieve },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES },
 		{ MHD_OPTION_END, 0, NULL },
 	};

@@ -108,6 +108,7 @@ class Daemon:
         self.config_file = os.path.join(self.folder, "drover.yaml")
         self.log_file = os.path.join(self.folder, "log")
         self.env = env or {}
+        self.cwd = "/"
         self.process = None
         self.write_config()
         if user:
@@ -132,7 +133,7 @@ class Daemon:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 [os.path.join(BUILD, "droverd"), "-c", self.config_file],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.cwd,
                 env={**os.environ, **self.env}, **options)
         if ready:
             self.wait_ready()
@@ -230,8 +231,11 @@ class Daemon:
     def url(self):
         return "http://%s:%d" % self.address()
 
+    def connection(self, timeout):
+        return http.client.HTTPConnection(*self.address(), timeout=timeout)
+
     def request(self, method, path, body=None, headers=None, timeout=120, raw=False):
-        connection = http.client.HTTPConnection(*self.address(), timeout=timeout)
+        connection = self.connection(timeout)
         try:
             data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
             connection.request(method, path, data,

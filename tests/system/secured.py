@@ -1,5 +1,6 @@
 """A droverd of a test's own that wants tokens, and how tests ask it as this or that token."""
 
+import http.client
 import json
 import os
 import socket
@@ -30,6 +31,13 @@ class Secured(Daemon):
         self.admin = self.create("root", "admin")
         self.tls = None  # the client's ssl.SSLContext
 
+    def serve_tls(self, certificate):
+        """Before its start: HTTPS with this certificate, which clients here trust."""
+        self.config["sources"][0]["tls"] = {"cert": certificate.cert, "key": certificate.key}
+        self.tls = ssl.create_default_context(cafile=certificate.cert)
+        self.write_config()
+        return self
+
     def token(self, *arguments):
         done = drover("token", *arguments, "--file", self.tokens_file)
         assert done.returncode == 0, done.stderr
@@ -42,6 +50,14 @@ class Secured(Daemon):
     def request(self, method, path, body=None, headers=None, token=None, **options):
         authorization = {"Authorization": f"Bearer {token or self.admin}"}
         return super().request(method, path, body, {**authorization, **(headers or {})}, **options)
+
+    def url(self):
+        return super().url().replace("http://", "https://", 1).replace("127.0.0.1", "localhost") if self.tls else super().url()
+
+    def connection(self, timeout):
+        if not self.tls:
+            return super().connection(timeout)
+        return http.client.HTTPSConnection("localhost", self.address()[1], timeout=timeout, context=self.tls)
 
     def connect(self):
         connection = socket.create_connection(self.address(), timeout=10 * PATIENCE)
@@ -75,10 +91,16 @@ def flip(token, bit, at=-1):
     return "".join(characters)
 
 
-def client_tls(ca, minimum=None, maximum=None):
-    context = ssl.create_default_context(cafile=ca)
-    if minimum:
-        context.minimum_version = minimum
-    if maximum:
-        context.maximum_version = maximum
-    return context
+class Certificate:
+    """For localhost, signed by itself; with its key beside it."""
+
+    def __init__(self, folder, name="server"):
+        self.cert, self.key = (os.path.join(folder, f"{name}.{end}") for end in ("crt", "key"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", self.key, "-out", self.cert], check=True, capture_output=True)
+        os.chmod(self.key, 0o600)
+
+    def der(self):
+        with open(self.cert, encoding="ascii") as f:
+            return ssl.PEM_cert_to_DER_cert(f.read())
