@@ -6,7 +6,8 @@
  * request can be hidden behind one. From 1.0 on the library refuses them itself, where it is told to be strict.
  *
  * These versions parse in place: in their buffer a header's name, its value and the name of the next one follow
- * each other, with the CR and LF between two lines made NULs. What lies otherwise was written otherwise.
+ * each other, with the CR and LF between two lines made NULs. What lies otherwise was written otherwise. Only of
+ * the last line before the empty one it cannot be told whether a NUL or nothing stood before its LF.
  */
 #ifndef LINES_H
 #define LINES_H
