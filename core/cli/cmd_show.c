@@ -29,11 +29,12 @@ static void show_value(const struct cli *cli, struct json_object *task, const ch
 {
 	struct json_object *value = field(task, name);
 
-	if (is_blank(value))
+	/* No failed host at all is a limit, too. */
+	if (is_blank(value) && (!value || strcmp(name, "max_failed")))
 		return;
-	printf("%-16s", name);
+	printf("%-17s", name);
 	term_line(cli, stdout, json_object_get_string(value));
-	puts(strstr(name, "timeout") ? " s" : "");
+	puts(strstr(name, "timeout") || !strcmp(name, "wave_pause") ? " s" : "");
 }
 
 int cmd_show(struct cli *cli, int argc, char **argv)
@@ -41,14 +42,37 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = {
 		NULL, one_task_parse, "ID", "Shows one task.\vExample: drover show last --json", NULL, NULL, NULL
 	};
-	static const char *const names[] = {
-		"id",         "name",         "type",       "executor",  "state",    "outcome",      "reason",
-		"owner",      "labels",       "note",       "pool",      "priority", "credential",   "created_at",
-		"started_at", "finished_at",  "expires_at", "unit_size", "timeout",  "host_timeout", "connect_timeout",
-		"fanout",     "output_limit", "on_lost"
-	};
+	static const char *const names[] = { "id",
+					     "name",
+					     "type",
+					     "executor",
+					     "state",
+					     "outcome",
+					     "reason",
+					     "parent",
+					     "owner",
+					     "labels",
+					     "note",
+					     "pool",
+					     "priority",
+					     "credential",
+					     "created_at",
+					     "started_at",
+					     "finished_at",
+					     "expires_at",
+					     "waiting_for_task",
+					     "unit_size",
+					     "timeout",
+					     "host_timeout",
+					     "connect_timeout",
+					     "fanout",
+					     "max_failed",
+					     "wave_pause",
+					     "concurrency_key",
+					     "output_limit",
+					     "on_lost" };
 	const char *word = NULL;
-	struct json_object *task;
+	struct json_object *task, *waves;
 	struct session session;
 	int code;
 
@@ -56,12 +80,16 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 	code = one_task_open(cli, word, &session, &task);
 	if (code)
 		return code;
+	waves = field(task, "waves");
 	if (cli->json) {
 		puts(json_object_to_json_string_ext(task, ONE_TASK_JSON));
 	} else {
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 			show_value(cli, task, names[i]);
-		printf("%-16s%" PRId64 " of %" PRId64 " done\n%-16s", "units",
+		if (field_int(waves, "total", 0) > 1)
+			printf("%-17s%" PRId64 " of %" PRId64 " begun\n", "waves", field_int(waves, "open", 0),
+			       field_int(waves, "total", 0));
+		printf("%-17s%" PRId64 " of %" PRId64 " done\n%-17s", "units",
 		       field_int(field(task, "units"), "done", 0), field_int(field(task, "units"), "total", 0),
 		       "hosts");
 		summary_line(cli, stdout, task);

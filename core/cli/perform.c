@@ -24,6 +24,17 @@ static int submit(struct session *session, const struct task_args *args, bool dr
 	return rc ? client_fail(&session->client, "submit the task", &err) : CLI_OK;
 }
 
+static void print_plan(struct json_object *answer)
+{
+	int64_t waves = field_int(answer, "waves", 1);
+
+	printf("would run on %" PRId64 " hosts in %" PRId64 " units", field_int(answer, "hosts", 0),
+	       field_int(answer, "units", 0));
+	if (waves > 1)
+		printf(", %" PRId64 " waves,", waves);
+	printf(" by the executor %s; nothing is stored\n", field_text(answer, "executor"));
+}
+
 static int dry_run(struct session *session, const struct cli *cli, const struct task_args *args)
 {
 	struct json_object *answer;
@@ -34,8 +45,7 @@ static int dry_run(struct session *session, const struct cli *cli, const struct 
 	if (cli->json)
 		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
-		printf("would run on %" PRId64 " hosts in %" PRId64 " units by the executor %s; nothing is stored\n",
-		       field_int(answer, "hosts", 0), field_int(answer, "units", 0), field_text(answer, "executor"));
+		print_plan(answer);
 	json_object_put(answer);
 	return CLI_OK;
 }

@@ -66,6 +66,11 @@ static void make_line(const struct progress *progress, struct buf *line, struct 
 	buf_printf(line, "%" PRId64 "/%" PRId64, done, total);
 	if (*state && strcmp(state, "running") && strcmp(state, "done"))
 		buf_printf(line, "  %s", state);
+	if (field_int(field(task, "waves"), "total", 0) > 1)
+		buf_printf(line, "  wave %" PRId64 "/%" PRId64, field_int(field(task, "waves"), "open", 0),
+			   field_int(field(task, "waves"), "total", 0));
+	if (*field_text(task, "waiting_for_task"))
+		buf_printf(line, "  behind task %s", field_text(task, "waiting_for_task"));
 	for (int i = DROVER_OK; i < DROVER_STATUS_COUNT; i++) {
 		int64_t count = field_int(counts, drover_status_name(i), 0);
 

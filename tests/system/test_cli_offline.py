@@ -415,7 +415,7 @@ def test_list_and_show(drover):
         drover("list", "-n", "5", "--state", "done", "--label", "a=b c", url=daemon.url)
         assert daemon.requests[-1][2] == {"limit": "5", "state": "done", "label": "a=b c"}
         shown = drover("show", "01JX", url=daemon.url).stdout
-        assert "outcome         failed\n" in shown
+        assert "outcome          failed\n" in shown
         assert "1 ok, 1 failed of 2 hosts" in shown
 
 
