@@ -90,6 +90,7 @@ struct engine {
 	int64_t claiming_hosts, claiming_units; /* in claims under way */
 	struct result_batch *batch;             /* being filled, or NULL */
 	int64_t unstored;                       /* results in jobs under way */
+	int64_t unstored_bytes;                 /* of their outputs */
 	bool draining;
 };
 

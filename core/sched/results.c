@@ -10,6 +10,8 @@
 #include "util/log.h"
 
 #define BATCH_RESULTS 1000
+#define BATCH_BYTES (4 << 20)     /* of outputs, after which a batch is put */
+#define UNSTORED_BYTES (32 << 20) /* of outputs that wait for the store, above which nothing more is read */
 #define BLOCK_SIZE (128 * 1024)
 
 struct block {
@@ -23,6 +25,7 @@ struct result_batch {
 	struct engine *engine;
 	struct block *blocks;
 	size_t count;
+	int64_t bytes; /* of outputs */
 	struct drover_result results[BATCH_RESULTS];
 };
 
@@ -88,6 +91,7 @@ static void results_done(struct job *base, int code, const struct drover_error *
 								    : "for a host that the unit does not have");
 	}
 	e->unstored -= (int64_t)batch->count;
+	e->unstored_bytes -= batch->bytes;
 	while (batch->blocks) {
 		struct block *next = batch->blocks->next;
 
@@ -95,7 +99,7 @@ static void results_done(struct job *base, int code, const struct drover_error *
 		batch->blocks = next;
 	}
 	free(batch);
-	if (e->unstored <= e->options.result_backlog / 2)
+	if (e->unstored <= e->options.result_backlog / 2 && e->unstored_bytes <= UNSTORED_BYTES / 2)
 		pause_links(e, false);
 	engine_wake(e);
 }
@@ -109,7 +113,7 @@ void results_flush(struct engine *e)
 	e->batch = NULL;
 	batch->job.weight = (int64_t)batch->count;
 	writer_put(e->writer, &batch->job);
-	if (e->unstored > e->options.result_backlog)
+	if (e->unstored > e->options.result_backlog || e->unstored_bytes > UNSTORED_BYTES)
 		pause_links(e, true);
 }
 
@@ -125,6 +129,7 @@ void results_add(struct engine *e, struct running_unit *unit, size_t position, e
 		batch->engine = e;
 		batch->blocks = NULL;
 		batch->count = 0;
+		batch->bytes = 0;
 		e->batch = batch;
 	}
 	if (engine_cares_for(&unit->task->task)) /* other hosts wait for this one's end */
@@ -145,6 +150,8 @@ void results_add(struct engine *e, struct running_unit *unit, size_t position, e
 	r->report.result = keep_string(batch, from->result);
 	r->report.waiting_for = keep_string(batch, from->waiting_for);
 	e->unstored++;
-	if (batch->count == BATCH_RESULTS)
+	batch->bytes += (int64_t)(from->out_size + from->err_size);
+	e->unstored_bytes += (int64_t)(from->out_size + from->err_size);
+	if (batch->count == BATCH_RESULTS || batch->bytes > BATCH_BYTES)
 		results_flush(e);
 }
