@@ -24,7 +24,7 @@ REFUSALS = [
     ({"other_key": True}, "unreachable", {"key exchange"}, "HAS CHANGED"),
     ({"login": "refused"}, "unreachable", {"authentication"}, "(refused)"),
     ({"login": "refused", "many_methods": True}, "unreachable", {"authentication"}, "(refused)"),
-    ({"login": "more"}, "unreachable", {"authentication"}, "more than a key"),
+    ({"login": "more"}, "unreachable", {"authentication"}, "it wants more than"),
     ({"refuse": "channel"}, "failed", {"execution"}, "refused to open a session"),
     ({"refuse": "exec"}, "failed", {"execution"}, "refused to run the command"),
     ({"banner": "HTTP/1.1 400 Bad Request\r\n\r\n"}, "timeout", {"banner"}, "greeting"),
