@@ -129,7 +129,7 @@ FUZZ_SECONDS ?= 20
 FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libdrover.a
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(DROVER_SANITIZE) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -o $@ $< \
+	$(CC) $(CORE_CFLAGS) -Iplugins/lib $(DROVER_SANITIZE) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -o $@ $< \
 		$(B)/libdrover.a $(shell $(PKG_CONFIG) --libs $(CORE_PKGS)) $(CORE_LIBS)
 run-fuzzers: $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do \
