@@ -37,17 +37,20 @@ static const struct drover_option options[] = {
 	DROVER_OPT_STRING(struct shell, credential, NULL,
 			  "a name under `credentials`, to log in with where the task names none"),
 	DROVER_OPT_INT(struct shell, port, NULL, "1", "65535", "the ssh servers' port; without it ssh_config's, or 22"),
-	DROVER_OPT_LIST(struct shell, key,
-			"private key files; without them ssh_config's, or those of id_ed25519, id_ecdsa, id_rsa in ~/.ssh"),
+	DROVER_OPT_LIST(
+		struct shell, key,
+		"private key files; without them ssh_config's, or those of id_ed25519, id_ecdsa, id_rsa in ~/.ssh"),
 	DROVER_OPT_BOOL(struct shell, agent, "true",
 			"whether the keys of the agent are tried too, that of $SSH_AUTH_SOCK or ssh_config's"),
-	DROVER_OPT_LIST(struct shell, known_hosts,
-			"files of host keys; without them ssh_config's, or ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"),
+	DROVER_OPT_LIST(
+		struct shell, known_hosts,
+		"files of host keys; without them ssh_config's, or ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"),
 	DROVER_OPT_LIST(struct shell, ssh_config,
 			"files as ssh has them, or `none`; without them ~/.ssh/config and /etc/ssh/ssh_config"),
-	DROVER_OPT_CHOICE(struct shell, host_keys, host_keys, "auto",
-			  "an unknown host key is an error (strict), or written to the first known_hosts file (accept-new); "
-			  "auto: as ssh_config says, else strict"),
+	DROVER_OPT_CHOICE(
+		struct shell, host_keys, host_keys, "auto",
+		"an unknown host key is an error (strict), or written to the first known_hosts file (accept-new); "
+		"auto: as ssh_config says, else strict"),
 	DROVER_OPT_CHOICE(struct shell, become_method, become_words, "sudo",
 			  "by which a task's command becomes another user where the task does not say"),
 	DROVER_OPT_DURATION(struct shell, connect_timeout, "10s", "100ms", "1h", "for the name and the TCP connection"),
@@ -56,10 +59,12 @@ static const struct drover_option options[] = {
 	DROVER_OPT_DURATION(struct shell, auth_timeout, "10s", "100ms", "1h", "for the authentication"),
 	DROVER_OPT_DURATION(struct shell, channel_timeout, "10s", "100ms", "1h",
 			    "for the server to accept the command"),
-	DROVER_OPT_DURATION(struct shell, become_timeout, "10s", "100ms", "1h", "for sudo, su or doas to let the command begin"),
-	DROVER_OPT_DURATION(struct shell, keepalive, "15s", "0s", "1h",
-			    "a server silent for so long is asked whether it is there; after three such times it is given up; "
-			    "0: never"),
+	DROVER_OPT_DURATION(struct shell, become_timeout, "10s", "100ms", "1h",
+			    "for sudo, su or doas to let the command begin"),
+	DROVER_OPT_DURATION(
+		struct shell, keepalive, "15s", "0s", "1h",
+		"a server silent for so long is asked whether it is there; after three such times it is given up; "
+		"0: never"),
 	DROVER_OPT_INT(struct shell, fanout, "0", "0", "256", "hosts at once in a unit; 0: all of it, up to 256"),
 	DROVER_OPT_END
 };
@@ -130,7 +135,8 @@ static int compare_numbers(const void *a, const void *b)
 static size_t head(void *context, size_t number, int stream, const void **data)
 {
 	struct work *w = context;
-	const size_t *at = w->fanout ? bsearch(&number, w->numbers, w->ssh_count, sizeof(number), compare_numbers) : NULL;
+	const size_t *at =
+		w->fanout ? bsearch(&number, w->numbers, w->ssh_count, sizeof(number), compare_numbers) : NULL;
 
 	if (w->locals[number])
 		return local_head(w->locals[number], stream, data);
@@ -387,6 +393,16 @@ out:
 	return result;
 }
 
+/* In the executor's own process: its units are forked from it. */
+static int prepare_units(void *self, struct drover_error *err)
+{
+	(void)self;
+	(void)err;
+	fanout_prepare();
+	return 0;
+}
+
 DROVER_EXECUTOR(.name = "shell", .version = "1.0.0", .types = "shell",
 		.summary = "runs a command, words or a script on each host, by ssh or on this machine",
-		.self_size = sizeof(struct shell), .options = options, .payload = payload_fields, .run = run);
+		.self_size = sizeof(struct shell), .options = options, .payload = payload_fields, .open = prepare_units,
+		.run = run);

@@ -32,6 +32,14 @@ static void agent_settled(void *context)
 	advance_all(context, HOST_AUTHENTICATING);
 }
 
+void fanout_prepare(void)
+{
+	unsigned char byte;
+
+	if (!ssh_init())
+		(void)ssh_get_random(&byte, sizeof(byte), 0);
+}
+
 int fanout_new(struct fanout **fanout, sd_event *event, const struct fanout_config *config,
 	       const struct fanout_target *targets, size_t count)
 {

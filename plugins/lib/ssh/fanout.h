@@ -136,6 +136,11 @@ struct fanout_config {
 struct fanout;
 
 /*
+ * Once in a process, before those are forked that use what is below: what libssh and OpenSSL do first takes
+ * as long as several hosts.
+ */
+void fanout_prepare(void);
+/*
  * Loads keys and known hosts; touches no host. `event` is borrowed. Returns 0, or a negative errno
  * value: only memory and descriptors can be short.
  */
