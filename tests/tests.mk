@@ -16,8 +16,12 @@ $(TEST_HOST): tests/sdk/fake_host.c
 $(B)/tests/unit/%: tests/unit/%.c $(TEST_HOST) $(B)/libdrover.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags check $(CORE_PKGS)) \
-		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS) $(TEST_PKGS)) $(CORE_LIBS)
+		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_OBJ) $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS) $(TEST_PKGS)) $(CORE_LIBS)
 $(B)/tests/unit/test_sqlite_file: TEST_PKGS = sqlite3
+CLI_PARTS = $(filter-out %/drover.o,$(CLI_OBJ))
+$(B)/tests/unit/test_cli_parts: $(CLI_PARTS)
+$(B)/tests/unit/test_cli_parts: TEST_OBJ = $(CLI_PARTS)
+$(B)/tests/unit/test_cli_parts: TEST_PKGS = $(CLI_PKGS)
 -include $(UNIT_TESTS:=.d)
 
 # A core for the tests of sources.
@@ -53,7 +57,7 @@ $(B)/tests/unit_runner: $(UNIT_RUNNER_SRC) tests/sdk/fake_unit.h $(wildcard sdk/
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -pie -o $@ $(UNIT_RUNNER_SRC) $(CORE_LIBS)
 
 # The node-set and folding code behind a pipe, to be held against ClusterShell's.
-PARITY_SRC = tests/unit/parity.c $(filter-out %/drover.o,$(CLI_OBJ)) $(B)/libdrover.a
+PARITY_SRC = tests/unit/parity.c $(CLI_PARTS) $(B)/libdrover.a
 $(B)/tests/parity: $(PARITY_SRC)
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -MMD -MP -MF $@.d \

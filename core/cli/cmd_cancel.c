@@ -5,6 +5,7 @@
 
 #include "cli/field.h"
 #include "cli/one_task.h"
+#include "cli/term.h"
 
 enum { OPT_REASON = 0x100 };
 
@@ -56,10 +57,10 @@ int cmd_cancel(struct cli *cli, int argc, char **argv)
 	if (client_call(&session.client, "POST", path, body, &answer, &err))
 		code = client_fail(&session.client, "cancel the task", &err);
 	else if (cli->json)
-		puts(json_object_to_json_string_ext(answer, ONE_TASK_JSON));
+		term_json_line(cli, answer, true);
 	else
-		printf("%s: %s\n", field_text(task, "id"),
-		       *field_text(answer, "state") ? field_text(answer, "state") : "cancelling");
+		printf("%s: %s\n", field_word(task, "id"),
+		       *field_word(answer, "state") ? field_word(answer, "state") : "cancelling");
 	free(path);
 	json_object_put(body);
 	json_object_put(answer);

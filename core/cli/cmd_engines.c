@@ -8,6 +8,7 @@
 #include "cli/field.h"
 #include "cli/one_task.h"
 #include "cli/table.h"
+#include "cli/term.h"
 #include "util/buf.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -141,7 +142,7 @@ int cmd_engines(struct cli *cli, int argc, char **argv)
 	if (client_call(&session.client, "GET", "/v1/engines", NULL, &answer, &err))
 		code = client_fail(&session.client, "list the engines", &err);
 	else if (cli->json)
-		puts(json_object_to_json_string_ext(answer, ONE_TASK_JSON));
+		term_json_line(cli, answer, true);
 	else
 		code = print_engines(cli, field_items(answer));
 	json_object_put(answer);

@@ -65,11 +65,11 @@ static int take_row(void *context, struct json_object *row)
 
 	history->count++;
 	if (history->cli->json) {
-		pages_json_item(row, history->count == 1);
+		pages_json_item(history->cli, row, history->count == 1);
 		return 0;
 	}
 	if (*field_text(row, "signal"))
-		snprintf(rc, sizeof(rc), "%s", field_text(row, "signal"));
+		snprintf(rc, sizeof(rc), "%s", field_word(row, "signal"));
 	else if (json_object_is_type(field(row, "rc"), json_type_int))
 		snprintf(rc, sizeof(rc), "%" PRId64, field_int(row, "rc", 0));
 	table_row(history->cli, history->table, cells, 6, 1, status);

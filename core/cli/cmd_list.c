@@ -136,7 +136,7 @@ static int take_task(void *context, struct json_object *task)
 
 	listing->count++;
 	if (listing->cli->json)
-		pages_json_item(task, listing->count == 1);
+		pages_json_item(listing->cli, task, listing->count == 1);
 	else
 		add_task(listing->cli, listing->table, task);
 	return 0;

@@ -47,7 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static void print_header(const struct cli *cli, struct json_object *group)
 {
-	const char *status = field_text(group, "status"), *signal = field_text(group, "signal");
+	const char *status = field_word(group, "status"), *signal = field_word(group, "signal");
 	int64_t count = field_int(group, "count", 0), rc = field_int(group, "rc", 0);
 
 	fputs("--- ", stdout);
@@ -55,8 +55,8 @@ static void print_header(const struct cli *cli, struct json_object *group)
 	if (count > 1)
 		printf(" (%" PRId64 ")", count);
 	printf("  %s%s%s", term_color(cli, status), status, term_reset(cli));
-	if (*field_text(group, "phase") && strcmp(status, "ok") && strcmp(status, "failed"))
-		printf("  in %s", field_text(group, "phase"));
+	if (*field_word(group, "phase") && strcmp(status, "ok") && strcmp(status, "failed"))
+		printf("  in %s", field_word(group, "phase"));
 	if (*signal)
 		printf("  signal %s", signal);
 	else if (rc)
@@ -90,7 +90,7 @@ static int take_group(void *context, struct json_object *group)
 
 	printing->groups++;
 	if (printing->cli->json) {
-		pages_json_item(group, printing->groups == 1);
+		pages_json_item(printing->cli, group, printing->groups == 1);
 	} else {
 		print_header(printing->cli, group);
 		print_stream(printing, group, "stdout");

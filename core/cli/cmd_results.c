@@ -64,8 +64,8 @@ static void print_stream(const struct cli *cli, struct json_object *row, const c
 
 static void print_row(const struct cli *cli, struct json_object *row)
 {
-	const char *status = field_text(row, "status"), *phase = field_text(row, "phase"),
-		   *signal = field_text(row, "signal");
+	const char *status = field_word(row, "status"), *phase = field_word(row, "phase"),
+		   *signal = field_word(row, "signal");
 
 	fputs("--- ", stdout);
 	term_line(cli, stdout, field_text(row, "host"));
@@ -91,7 +91,7 @@ static int take_row(void *context, struct json_object *row)
 	struct printing *printing = context;
 
 	if (printing->cli->json)
-		pages_json_item(row, !printing->rows);
+		pages_json_item(printing->cli, row, !printing->rows);
 	else
 		print_row(printing->cli, row);
 	printing->rows++;

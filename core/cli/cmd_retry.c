@@ -10,6 +10,7 @@
 #include "cli/one_task.h"
 #include "cli/perform.h"
 #include "cli/status_arg.h"
+#include "cli/term.h"
 
 struct retry_args {
 	const char *word, *status, *id;
@@ -99,12 +100,12 @@ static int retry(struct session *session, struct cli *cli, struct json_object *t
 	if (client_call(&session->client, "POST", path, body, &answer, &err))
 		code = client_fail(&session->client, "submit the task again", &err);
 	else if (args->watch && cli->verbose)
-		cli_say("task %s: %" PRId64 " hosts in %" PRId64 " units", field_text(answer, "id"),
+		cli_say("task %s: %" PRId64 " hosts in %" PRId64 " units", field_word(answer, "id"),
 			field_int(answer, "hosts", 0), field_int(answer, "units", 0));
 	else if (!args->watch && cli->json)
-		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		term_json_line(cli, answer, false);
 	else if (!args->watch)
-		puts(field_text(answer, "id"));
+		puts(field_word(answer, "id"));
 	if (!code && args->watch)
 		code = perform_follow(session, cli, field_text(answer, "id"), &args->view);
 	json_object_put(answer);

@@ -82,7 +82,7 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 		return code;
 	waves = field(task, "waves");
 	if (cli->json) {
-		puts(json_object_to_json_string_ext(task, ONE_TASK_JSON));
+		term_json_line(cli, task, true);
 	} else {
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 			show_value(cli, task, names[i]);

@@ -7,6 +7,7 @@
 
 #include "cli/field.h"
 #include "cli/one_task.h"
+#include "cli/term.h"
 
 #define TASK_FILE_SIZE ((size_t)1024 * 1024 * 1024)
 
@@ -85,9 +86,9 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
 			text.size, &answer, &err))
 		code = client_fail(&session.client, "submit the task", &err);
 	else if (cli->json || args.dry_run)
-		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		term_json_line(cli, answer, false);
 	else
-		puts(field_text(answer, "id"));
+		puts(field_word(answer, "id"));
 	json_object_put(answer);
 	session_close(&session);
 	buf_dispose(&text);

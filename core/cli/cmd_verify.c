@@ -16,7 +16,7 @@ static void print_verification(const struct cli *cli, struct json_object *answer
 	printf("%s%s%s: %" PRId64 " hosts, %" PRId64 " rows of %" PRId64 " different hosts; the task is %s\n",
 	       term_color(cli, field_bool(answer, "ok") ? "ok" : "failed"), field_bool(answer, "ok") ? "ok" : "WRONG",
 	       term_reset(cli), field_int(answer, "hosts", 0), field_int(answer, "rows", 0),
-	       field_int(answer, "distinct", 0), field_text(answer, "state"));
+	       field_int(answer, "distinct", 0), field_word(answer, "state"));
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++) {
 		const char *status = drover_status_name((enum drover_status)i);
 		int64_t counted = field_int(field(answer, "counted"), status, 0);
@@ -65,7 +65,7 @@ int cmd_verify(struct cli *cli, int argc, char **argv)
 			       field_int(field(answer, "counted"), "running", 0);
 
 		if (cli->json)
-			puts(json_object_to_json_string_ext(answer, ONE_TASK_JSON));
+			term_json_line(cli, answer, true);
 		else
 			print_verification(cli, answer);
 		if (!cli->json && open)

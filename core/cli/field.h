@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <json-c/json.h>
 
@@ -23,6 +24,17 @@ static inline const char *field_text(struct json_object *object, const char *nam
 	struct json_object *value = field(object, name);
 
 	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+/*
+ * A word of the daemon's own (an id, a state, a signal's name), which can be printed as it is; "?" where it is none: a
+ * server may send anything.
+ */
+static inline const char *field_word(struct json_object *object, const char *name)
+{
+	const char *text = field_text(object, name);
+
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._:-")] ? "?" : text;
 }
 
 /* A whole number, or `otherwise`. */

@@ -64,11 +64,11 @@ static struct fold_group *new_group(struct fold *fold, struct json_object *row, 
 {
 	struct fold_group *group = xcalloc(1, sizeof(*group));
 
-	group->status = xstrdup(field_text(row, "status"));
-	group->phase = xstrdup(field_text(row, "phase"));
+	group->status = xstrdup(field_word(row, "status"));
+	group->phase = xstrdup(field_word(row, "phase"));
 	group->message = xstrdup(field_text(row, "message"));
-	group->signal = xstrdup(field_text(row, "signal"));
-	group->remote = xstrdup(field_text(row, "remote_process"));
+	group->signal = xstrdup(field_word(row, "signal"));
+	group->remote = xstrdup(field_word(row, "remote_process"));
 	group->has_rc = json_object_is_type(field(row, "rc"), json_type_int);
 	group->rc = field_int(row, "rc", 0);
 	group->truncated = field_bool(row, "truncated");

@@ -34,7 +34,7 @@ struct follow {
 
 static bool is_final(struct json_object *task)
 {
-	const char *state = field_text(task, "state");
+	const char *state = field_word(task, "state");
 
 	return !strcmp(state, "done") || !strcmp(state, "cancelled") || !strcmp(state, "aborted");
 }
@@ -186,7 +186,7 @@ int follow_task(struct session *session, const struct cli *cli, const char *id, 
 
 int follow_exit_code(struct json_object *task)
 {
-	const char *state = field_text(task, "state"), *outcome = field_text(task, "outcome");
+	const char *state = field_word(task, "state"), *outcome = field_text(task, "outcome");
 	int64_t total = field_int(task, "hosts_total", -1);
 
 	if (!strcmp(state, "cancelled"))

@@ -9,7 +9,6 @@
 #include "cli/session.h"
 
 #define ONE_TASK_WHAT "task (its id, the beginning of it, or \"last\")"
-#define ONE_TASK_JSON (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 /* For a command's argp parser: takes the only word. As an argp parser returns. */
 error_t one_task_word(int key, char *arg, struct argp_state *state, const char *what, const char **word);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/field.h"
+#include "cli/term.h"
 
 #define PAGE 1000 /* the daemon ends a page earlier where its rows hold much output */
 
@@ -45,10 +46,10 @@ void pages_json_begin(void)
 	puts("{\"items\":[");
 }
 
-void pages_json_item(struct json_object *item, bool first)
+void pages_json_item(const struct cli *cli, struct json_object *item, bool first)
 {
-	printf("%s%s", first ? "" : ",\n",
-	       json_object_to_json_string_ext(item, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	fputs(first ? "" : ",\n", stdout);
+	term_json(cli, item, JSON_C_TO_STRING_PLAIN);
 }
 
 void pages_json_end(void)

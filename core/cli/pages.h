@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "cli/cli.h"
 #include "cli/client.h"
 
 /* Non-zero ends it, and is returned. `item` is borrowed for the call. */
@@ -18,7 +19,7 @@ int pages_each(struct client *client, const char *path, const char *query, int64
 
 /* `{"items": […]}` on stdout, an item a line, while it comes. */
 void pages_json_begin(void);
-void pages_json_item(struct json_object *item, bool first);
+void pages_json_item(const struct cli *cli, struct json_object *item, bool first);
 void pages_json_end(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "cli/follow.h"
 #include "cli/tail.h"
 #include "cli/report.h"
+#include "cli/term.h"
 
 #define ASK_ABOVE 100 /* hosts */
 
@@ -32,7 +33,7 @@ static void print_plan(struct json_object *answer)
 	       field_int(answer, "units", 0));
 	if (waves > 1)
 		printf(", %" PRId64 " waves,", waves);
-	printf(" by the executor %s; nothing is stored\n", field_text(answer, "executor"));
+	printf(" by the executor %s; nothing is stored\n", field_word(answer, "executor"));
 }
 
 static int dry_run(struct session *session, const struct cli *cli, const struct task_args *args)
@@ -43,7 +44,7 @@ static int dry_run(struct session *session, const struct cli *cli, const struct 
 	if (code)
 		return code;
 	if (cli->json)
-		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		term_json_line(cli, answer, false);
 	else
 		print_plan(answer);
 	json_object_put(answer);
@@ -107,9 +108,9 @@ int perform_task(struct session *session, struct cli *cli, const struct task_arg
 		code = submit(session, args, false, &answer);
 	if (code)
 		return code;
-	id = xstrdup(field_text(answer, "id"));
+	id = xstrdup(field_word(answer, "id"));
 	if (args->detach && cli->json)
-		puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		term_json_line(cli, answer, false);
 	else if (args->detach)
 		puts(id);
 	else if (cli->verbose)

@@ -60,7 +60,7 @@ static void make_line(const struct progress *progress, struct buf *line, struct 
 {
 	struct json_object *counts = field(task, "counts");
 	int64_t done = progress_done(task), total = field_int(task, "hosts_total", 0), elapsed = now - progress->start;
-	const char *state = field_text(task, "state");
+	const char *state = field_word(task, "state");
 
 	bar(line, done, total);
 	buf_printf(line, "%" PRId64 "/%" PRId64, done, total);
@@ -69,8 +69,8 @@ static void make_line(const struct progress *progress, struct buf *line, struct 
 	if (field_int(field(task, "waves"), "total", 0) > 1)
 		buf_printf(line, "  wave %" PRId64 "/%" PRId64, field_int(field(task, "waves"), "open", 0),
 			   field_int(field(task, "waves"), "total", 0));
-	if (*field_text(task, "waiting_for_task"))
-		buf_printf(line, "  behind task %s", field_text(task, "waiting_for_task"));
+	if (*field_word(task, "waiting_for_task"))
+		buf_printf(line, "  behind task %s", field_word(task, "waiting_for_task"));
 	for (int i = DROVER_OK; i < DROVER_STATUS_COUNT; i++) {
 		int64_t count = field_int(counts, drover_status_name(i), 0);
 

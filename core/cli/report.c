@@ -12,10 +12,10 @@
 #include "cli/fold.h"
 #include "cli/lines.h"
 #include "cli/tail.h"
+#include "cli/term.h"
+#include "cli/pages.h"
 #include "cli/rows.h"
 #include "cli/summary.h"
-
-#define JSON_PRINT (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 struct report {
 	const struct cli *cli;
@@ -87,7 +87,7 @@ static int take_row(void *context, struct json_object *row)
 			show_lines(report->cli, row);
 		fold_add(&report->fold, row);
 	} else if (report->view->mode != VIEW_STREAM) {
-		printf("%s%s", report->rows ? ",\n" : "", json_object_to_json_string_ext(row, JSON_PRINT));
+		pages_json_item(report->cli, row, !report->rows);
 	}
 	report->rows++;
 	return ferror(stdout) ? DROVER_EFAULT : 0;
@@ -110,6 +110,13 @@ static void print_summary(struct report *report, struct json_object *task)
 	summary_line(&cli, out, task);
 }
 
+static void begin_document(const struct cli *cli, struct json_object *task)
+{
+	fputs("{\"task\":", stdout);
+	term_json(cli, task, JSON_C_TO_STRING_PLAIN);
+	puts(",\n\"items\":[");
+}
+
 int report_print(struct session *session, const struct cli *cli, struct json_object *task, const struct view *view,
 		 int64_t *largest_rc)
 {
@@ -119,7 +126,7 @@ int report_print(struct session *session, const struct cli *cli, struct json_obj
 	const char *query = streamed && !view->outdir.path ? "output=false" : "";
 
 	if (document)
-		printf("{\"task\":%s,\n\"items\":[\n", json_object_to_json_string_ext(task, JSON_PRINT));
+		begin_document(cli, task);
 	if (rows_each(session, field_text(task, "id"), query, take_row, &report, &err) && !report.code)
 		report.code = client_fail(&session->client, "read the results", &err);
 	if (!report.code && document)

@@ -29,7 +29,7 @@ void summary_line(const struct cli *cli, FILE *out, struct json_object *task)
 	struct json_object *counts = field(task, "counts");
 	int64_t total = field_int(task, "hosts_total", 0);
 	int64_t from = parse_time(field_text(task, "created_at")), to = parse_time(field_text(task, "finished_at"));
-	const char *comma = "", *state = field_text(task, "state"), *reason = field_text(task, "reason");
+	const char *comma = "", *state = field_word(task, "state"), *reason = field_text(task, "reason");
 
 	/* ok comes first, whatever its number is, and what is not final last. */
 	for (int i = DROVER_OK; i < DROVER_STATUS_COUNT + DROVER_OK; i++) {

@@ -40,7 +40,7 @@ void tail_line(const struct cli *cli, const char *host, int stream, const char *
 		json_object_object_add(object, "host", host ? json_object_new_string(host) : NULL);
 		json_object_object_add(object, "stream", json_object_new_string(stream == 2 ? "stderr" : "stdout"));
 		rows_add_bytes(object, "text", line, size);
-		puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		term_json_line(cli, object, false);
 		json_object_put(object);
 		return;
 	}
@@ -161,9 +161,9 @@ static int fetch_rest(struct way *way, int64_t total, struct drover_error *err)
 	return total <= way->tail->limit ? fetch(way, shown, err) : tell_gap(way, total - shown);
 }
 
-static void print_event(struct json_object *event)
+static void print_event(const struct cli *cli, struct json_object *event)
 {
-	puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	term_json_line(cli, event, false);
 }
 
 static int take_end(struct tail *tail, struct json_object *event, struct drover_error *err)
@@ -183,7 +183,7 @@ static int take_end(struct tail *tail, struct json_object *event, struct drover_
 			rc = lines_end(&host->lines[stream - 1], show_line, &way);
 	}
 	if (!rc && tail->cli->json)
-		print_event(event);
+		print_event(tail->cli, event);
 	host->done = !rc;
 	return rc;
 }
@@ -222,7 +222,7 @@ int tail_event(struct tail *tail, const char *kind, struct json_object *event, s
 	else if (!strcmp(kind, "output") && *name && wanted(tail, name))
 		rc = take_output(tail, event);
 	else if (!strcmp(kind, "task") && tail->cli->json)
-		print_event(event);
+		print_event(tail->cli, event);
 	if (fflush(stdout) || ferror(stdout))
 		rc = drover_error_set(err, DROVER_EFAULT, "standard output is closed");
 	return rc;

@@ -89,6 +89,24 @@ void term_line(const struct cli *cli, FILE *out, const char *text)
 	}
 }
 
+void term_json(const struct cli *cli, struct json_object *value, int flags)
+{
+	size_t size;
+	const char *text = json_object_to_json_string_length(value, flags | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+
+	/* Control characters below 0x20 are escaped in any JSON; those above 0x7f only matter to a terminal. */
+	if (cli->stdout_terminal)
+		escaped(stdout, text, size, "\n\t");
+	else
+		fwrite(text, 1, size, stdout);
+}
+
+void term_json_line(const struct cli *cli, struct json_object *value, bool pretty)
+{
+	term_json(cli, value, pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN);
+	putchar('\n');
+}
+
 const char *term_color(const struct cli *cli, const char *status)
 {
 	static const struct {

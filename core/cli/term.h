@@ -5,8 +5,11 @@
 #ifndef CLI_TERM_H
 #define CLI_TERM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+#include <json-c/json.h>
 
 #include "cli/cli.h"
 
@@ -16,6 +19,10 @@ void term_text(const struct cli *cli, FILE *out, const char *text, size_t size);
 void term_bytes(const struct cli *cli, FILE *out, const char *line, size_t size);
 /* Of one line: newlines become blanks. `text` may be NULL. */
 void term_line(const struct cli *cli, FILE *out, const char *text);
+/* A value as JSON on stdout, harmless there as well; `flags` as json-c has them. Without a newline. */
+void term_json(const struct cli *cli, struct json_object *value, int flags);
+/* The same on a line of its own; `pretty` over several. */
+void term_json_line(const struct cli *cli, struct json_object *value, bool pretty);
 /* The colour in which a host's status (or a task's state or outcome) is shown, or ""; and what ends it. */
 const char *term_color(const struct cli *cli, const char *status);
 const char *term_reset(const struct cli *cli);

@@ -256,6 +256,28 @@ def test_escape_sequences_do_no_harm_on_a_terminal_and_are_kept_in_a_file(build,
         assert drover("logs", "t", url=daemon.url).stdout == evil
 
 
+def test_nothing_that_a_server_sends_reaches_a_terminal_as_it_is(build, tmp_path):
+    evil = "\x1b[2J\u009b31m\u202e"
+    rows = [row("a" + evil, evil, phase=evil, signal=evil, message=evil, remote_process=evil, stdout=evil, stderr=evil)]
+    with FakeDaemon(rows, task_id="t", state="done") as daemon:
+        task = daemon.task()
+        daemon.task = lambda: {**task, **dict.fromkeys(("name", "note", "owner", "reason", "executor", "outcome",
+                                                        "waiting_for_task", "created_at"), evil)}
+        daemon.groups = [group(evil, 2, status=evil, phase=evil, signal=evil, message=evil, stdout=evil,
+                               diff_to_majority={"stdout": evil, "stderr": None})]
+        for words in (["show", "t"], ["show", "t", "--json"], ["list"], ["list", "--json"], ["results", "t"],
+                      ["results", "t", "--json"], ["watch", "t"], ["watch", "t", "-L"], ["watch", "t", "--stream"],
+                      ["watch", "t", "--stream", "--json"], ["watch", "t", "--json"], ["outputs", "t"],
+                      ["outputs", "t", "--json"], ["logs", "t"], ["verify", "t"], ["host", "a" + evil],
+                      ["run", "--dry-run", "-H", "x", "true"]):
+            with Terminal([str(build / "drover"), *words],
+                          {"HOME": str(tmp_path), "DROVER_URL": daemon.url, "NO_COLOR": "1"}) as terminal:
+                seen = terminal.read_all().replace(b"\x1b[K", b"")
+            assert seen, words
+            for harm in (b"\x1b", "\u009b".encode(), "\u202e".encode()):
+                assert harm not in seen, (words, seen)
+
+
 # ------------------------------------------------------------------------------------------ retry, host
 
 def test_retry_sends_what_was_chosen_and_prints_the_childs_id(drover):
