@@ -32,43 +32,95 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 	return 0;
 }
 
+/* The code unit of `\uXXXX` at `p`, or -1: none is there. */
+static int code_unit(const char *p, size_t left)
+{
+	int unit = 0;
+
+	if (left < 6 || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		const char *digit = p[i] ? strchr("0123456789abcdef0123456789ABCDEF", p[i]) : NULL;
+
+		if (!digit)
+			return -1;
+		unit = unit << 4 | (int)(digit - "0123456789abcdef0123456789ABCDEF") % 16;
+	}
+	return unit;
+}
+
+static bool is_surrogate(int unit, int kind)
+{
+	return unit >= 0 && (unit & 0xfc00) == kind;
+}
+
+/* The length of the escape at `p`; 0: half a pair of surrogates, which the library would replace unasked. */
+static size_t escape_sequence(const char *p, size_t left)
+{
+	int unit = code_unit(p, left);
+
+	if (is_surrogate(unit, 0xdc00))
+		return 0;
+	if (is_surrogate(unit, 0xd800))
+		return is_surrogate(code_unit(p + 6, left - 6), 0xdc00) ? 12 : 0;
+	return unit >= 0 ? 6 : 2;
+}
+
+/* From behind the opening quote at `*at` to the closing one. `*nul`: there is a NUL in it. */
+static int scan_string(const char *text, size_t size, size_t *at, bool *nul, struct drover_error *err)
+{
+	*nul = false;
+	for (size_t i = *at; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+		size_t length = c == '\\' ? escape_sequence(text + i, size - i)
+					  : utf8_sequence((const unsigned char *)text + i, size - i);
+
+		if (c == '"') {
+			*at = i;
+			return 0;
+		}
+		if (c < 0x20)
+			return drover_error_set(err, DROVER_EINVALID,
+						"byte %zu: a control character inside a string: write it as \\u%04x", i,
+						c);
+		if (!length)
+			return drover_error_set(err, DROVER_EINVALID, "byte %zu: %s", i,
+						c == '\\' ? "half a pair of surrogates" : "not UTF-8");
+		*nul |= !code_unit(text + i, size - i);
+		i += length - 1;
+	}
+	*at = size;
+	return 0;
+}
+
 /*
  * Walks the text outside and inside of strings. Counts the members of all objects: each has one colon
- * outside of strings, so a parsed tree with fewer members had a key twice.
+ * outside of strings, so a parsed tree with fewer members had a key twice. A key ends at a NUL for the
+ * library, and would pass for another one.
  */
 static int scan(const char *text, size_t size, size_t *members, struct drover_error *err)
 {
-	bool quoted = false;
+	bool nul = false;
+	int code = 0;
 
 	*members = 0;
-	for (size_t i = 0; i < size; i++) {
+	for (size_t i = 0; i < size && !code; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (quoted) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				quoted = false;
-			else if (c < 0x20)
-				return drover_error_set(
-					err, DROVER_EINVALID,
-					"byte %zu: a control character inside a string: write it as \\u%04x", i, c);
-			else if (!utf8_sequence((const unsigned char *)text + i, size - i))
-				return drover_error_set(err, DROVER_EINVALID, "byte %zu: not UTF-8", i);
-			else
-				i += utf8_sequence((const unsigned char *)text + i, size - i) - 1;
-			continue;
-		}
-		if (c == '"')
-			quoted = true;
-		else if (c == ':')
+		if (c == '"') {
+			i++;
+			code = scan_string(text, size, &i, &nul, err);
+		} else if (c == ':') {
 			++*members;
-		else if (c == '\'' || c == 'N' || c == 'I' || c == '/' || c == '\0' || c > 0x7e)
-			return drover_error_set(err, DROVER_EINVALID, "byte %zu: unexpected %s", i,
+			if (nul)
+				code = drover_error_set(err, DROVER_EINVALID, "byte %zu: a key with a NUL in it", i);
+		} else if (c == '\'' || c == 'N' || c == 'I' || c == '/' || c == '\0' || c > 0x7e) {
+			code = drover_error_set(err, DROVER_EINVALID, "byte %zu: unexpected %s", i,
 						c == '\'' ? "single quote: strings are written in double quotes"
 							  : "character");
+		}
 	}
-	return 0;
+	return code;
 }
 
 static size_t count_members(struct json_object *value)
