@@ -41,9 +41,10 @@ void sink_events_check(struct conf *c)
 		snprintf(path, sizeof(path), "%s.events", common->path);
 		for (size_t w = 0; w < words->count; w++)
 			if (!kind_of(words->items[w]))
-				errors_add(c->errors, section_place(c, common, "events"), path,
-					   "\"%.80s\" is no kind of event that a sink can have: write task, host or audit",
-					   words->items[w]);
+				errors_add(
+					c->errors, section_place(c, common, "events"), path,
+					"\"%.80s\" is no kind of event that a sink can have: write task, host or audit",
+					words->items[w]);
 		if (sink_events(words) & AUDIT && sink_events(words) != AUDIT)
 			errors_add(c->errors, section_place(c, common, "events"), path,
 				   "audit events have a sink of their own: write `events: [audit]`, and another sink "

@@ -13,13 +13,13 @@
 
 #define SETS_MAX 64
 #define VERDICTS_MAX 4096
-#define PAGE 5000      /* rows that one query looks at: it holds a reading session of the store meanwhile */
-#define NAMED_HOSTS 5  /* that a refusal names */
+#define PAGE 5000     /* rows that one query looks at: it holds a reading session of the store meanwhile */
+#define NAMED_HOSTS 5 /* that a refusal names */
 
 struct access_set {
 	char *text;
 	struct nameset names;
-	int users;   /* that look into it without the lock */
+	int users;    /* that look into it without the lock */
 	bool dropped; /* freed by the last of them */
 	UT_hash_handle hh;
 };
@@ -297,9 +297,9 @@ static int check_detours(const struct submission *s, const struct access_set *se
 		json_object_object_foreach (vars, key, value) {
 			(void)value;
 			if (!strncmp(key, "ansible_", 8))
-				return drover_error_set(err, DROVER_EDENIED,
-							"a token with a node set may not give a host the variable %.60s",
-							key);
+				return drover_error_set(
+					err, DROVER_EDENIED,
+					"a token with a node set may not give a host the variable %.60s", key);
 		}
 	}
 	return 0;

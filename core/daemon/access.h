@@ -18,10 +18,10 @@ struct access_set;
 struct access_verdict;
 
 struct access {
-	pthread_mutex_t lock;             /* of what follows */
-	struct json_object *credentials;  /* owned: {NAME: {"allow": [token name] or null}} */
-	struct access_set *sets;          /* a uthash by text: node sets that tokens have lately had */
-	struct access_verdict *verdicts;  /* a uthash by task and node set: a task's hosts never change */
+	pthread_mutex_t lock;            /* of what follows */
+	struct json_object *credentials; /* owned: {NAME: {"allow": [token name] or null}} */
+	struct access_set *sets;         /* a uthash by text: node sets that tokens have lately had */
+	struct access_verdict *verdicts; /* a uthash by task and node set: a task's hosts never change */
 };
 
 /* `credentials` of the core's slice; at the start and at a reload. Copies. */

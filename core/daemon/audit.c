@@ -9,9 +9,7 @@ int core_audit(void *context, const struct drover_audit *line, struct drover_err
 
 void core_audit_own(struct core *core, const char *action, const char *detail)
 {
-	struct drover_audit line = {
-		.size = sizeof(line), .action = action, .result = "allowed", .detail = detail
-	};
+	struct drover_audit line = { .size = sizeof(line), .action = action, .result = "allowed", .detail = detail };
 	struct drover_error err = { 0 };
 
 	if (core->hub && hub_audit(core->hub, &line, &err))

@@ -13,9 +13,9 @@
 
 #include <sodium.h>
 
-#define HEAD_SIZE 256              /* PATH.chain: one sector, so that it is written whole or not at all */
-#define LINE_MAX_SIZE (16 << 20)   /* of the last line, as it is read again */
-#define PREFIX_SIZE 160            /* what is put before an event */
+#define HEAD_SIZE 256            /* PATH.chain: one sector, so that it is written whole or not at all */
+#define LINE_MAX_SIZE (16 << 20) /* of the last line, as it is read again */
+#define PREFIX_SIZE 160          /* what is put before an event */
 
 static void hash_line(const char *line, size_t size, char hash[CHAIN_HASH])
 {

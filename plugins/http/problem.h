@@ -14,7 +14,7 @@ enum problem_kind {
 	PROBLEM_SYNTAX,         /* 400: not JSON */
 	PROBLEM_REQUEST,        /* 400: not HTTP as it should be */
 	PROBLEM_PARAMETERS,     /* 400: of the query */
-	PROBLEM_UNAUTHORIZED,      /* 401, with WWW-Authenticate */
+	PROBLEM_UNAUTHORIZED,   /* 401, with WWW-Authenticate */
 	PROBLEM_FORBIDDEN,      /* 403 */
 	PROBLEM_NOT_FOUND,      /* 404 */
 	PROBLEM_METHOD,         /* 405 */

@@ -233,7 +233,8 @@ int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *requested, int 
 	(void)algorithms;
 	(void)algorithm_count;
 	pthread_mutex_lock(&servers.lock);
-	LIST_FOREACH (tls, &servers.all, entry) {
+	LIST_FOREACH(tls, &servers.all, entry)
+	{
 		struct pair *pair;
 
 		if (tls->port != port)

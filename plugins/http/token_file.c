@@ -88,9 +88,9 @@ static bool copy(char *to, size_t room, const char *from, const char *letters)
 
 static enum drover_role parse_role(const char *word)
 {
-	static const char *const words[] = { [DROVER_ROLE_READ] = "read",
-					     [DROVER_ROLE_SUBMIT] = "submit",
-					     [DROVER_ROLE_ADMIN] = "admin" };
+	static const char *const words[] = {
+		[DROVER_ROLE_READ] = "read", [DROVER_ROLE_SUBMIT] = "submit", [DROVER_ROLE_ADMIN] = "admin"
+	};
 
 	for (int i = DROVER_ROLE_READ; word && i <= DROVER_ROLE_ADMIN; i++)
 		if (!strcmp(word, words[i]))
@@ -231,8 +231,9 @@ static int check_file(const char *path, const struct stat *st, struct drover_err
 		return drover_error_set(err, DROVER_EINVALID, "%s has mode %04o, others can get at it: chmod 600", path,
 					(unsigned)(st->st_mode & 07777));
 	if (st->st_uid && st->st_uid != geteuid())
-		return drover_error_set(err, DROVER_EINVALID, "%s belongs to uid %u, not to this process's user or root",
-					path, (unsigned)st->st_uid);
+		return drover_error_set(err, DROVER_EINVALID,
+					"%s belongs to uid %u, not to this process's user or root", path,
+					(unsigned)st->st_uid);
 	if (st->st_size > FILE_MAX)
 		return drover_error_set(err, DROVER_EINVALID, "%s is larger than %d bytes", path, FILE_MAX);
 	return 0;
