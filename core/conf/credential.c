@@ -32,14 +32,14 @@ static void read_certificate(struct conf *c, struct conf_credential *credential,
 	char *file = include_relative(place->file ? place->file : "", values(credential)->certificate);
 	char *text = xcalloc(1, CERTIFICATE_SIZE + 1), member[200];
 	FILE *stream = fopen(file, "re");
+	int error = errno;
 	size_t size = 0;
 
 	snprintf(member, sizeof(member), "%s.certificate", path);
-	errno = 0;
 	if (stream)
 		size = fread(text, 1, CERTIFICATE_SIZE + 1, stream);
 	if (!stream || ferror(stream))
-		errors_add(c->errors, place, member, "cannot read %s: %s", file, strerror(errno));
+		errors_add(c->errors, place, member, "cannot read %s: %s", file, strerror(stream ? EIO : error));
 	else if (size > CERTIFICATE_SIZE || strlen(text) != size || !value_utf8(text) ||
 		 !strstr(text, "-cert-v01@openssh.com"))
 		errors_add(c->errors, place, member,

@@ -135,7 +135,7 @@ static const char whole[] = "node: {name: 123, state_dir: /srv/drover, pools: on
 			    "store: {plugin: several, keep: 2d, password: {file: secret}}\n"
 			    "credentials:\n"
 			    "  prod: {user: yes, password: {env: CONF_TEST_SECRET}, allow: [ci, ops]}\n"
-			    "  bare: {key: {file: key}, passphrase: {file: secret}, certificate: cert}\n"
+			    "  bare: {key: {file: key}, passphrase: {file: phrase}, certificate: cert}\n"
 			    "sources:\n"
 			    "  - {plugin: several, listen: 127.0.0.1:8007}\n"
 			    "executors:\n"
@@ -155,6 +155,7 @@ START_TEST(the_plan)
 	setenv("CONF_TEST_SECRET", "from-the-environment", 1);
 	write_file("secret", "s3cret\n", 0600);
 	write_file("key", "-----BEGIN it\n", 0600);
+	write_file("phrase", "open it\n", 0600);
 	write_file("cert", "ssh-ed25519-cert-v01@openssh.com AAAA\n", 0644);
 	plan = plan_of(whole);
 	IS(plan, "node.name", "\"123\"");
@@ -191,7 +192,7 @@ START_TEST(the_plan)
 	IS(plan, "processes.2.slice.credentials.prod", "{\"user\":\"yes\",\"password\":\"from-the-environment\"}");
 	IS(plan, "processes.2.slice.credentials.bare",
 	   "{\"key\":\"-----BEGIN it\",\"certificate\":\"ssh-ed25519-cert-v01@openssh.com AAAA\\n\","
-	   "\"passphrase\":\"s3cret\"}");
+	   "\"passphrase\":\"open it\"}");
 	IS(plan, "processes.0.slice.credentials",
 	   "{\"prod\":{\"allow\":[\"ci\",\"ops\"]},\"bare\":{\"allow\":null}}");
 	IS(plan, "processes.3.slice.credentials", "(absent)");
@@ -211,6 +212,7 @@ START_TEST(slices_are_apart)
 	setenv("CONF_TEST_SECRET", "from-the-environment", 1);
 	write_file("secret", "s3cret\n", 0600);
 	write_file("key", "-----BEGIN it\n", 0600);
+	write_file("phrase", "open it\n", 0600);
 	write_file("cert", "ssh-ed25519-cert-v01@openssh.com AAAA\n", 0644);
 	plan = plan_of(whole);
 	ck_assert_ptr_nonnull(strstr(at(plan, "processes.0.slice"), "s3cret"));
@@ -518,6 +520,7 @@ START_TEST(showing)
 	setenv("DROVER_LOG__LEVEL", "debug", 1);
 	write_file("secret", "s3cret\n", 0600);
 	write_file("key", "-----BEGIN it\n", 0600);
+	write_file("phrase", "open it\n", 0600);
 	write_file("cert", "ssh-ed25519-cert-v01@openssh.com AAAA\n", 0644);
 	file = write_file("drover.yaml", whole, 0600);
 	yaml = printed(conf_show, file, false);
