@@ -8,8 +8,9 @@
  * them asks again from where it began.
  *
  * What is not sent yet is bounded by `event_buffer`: a reader that is too slow for it is cut off, and
- * gets what it missed from the store when it comes again. What hosts print is nowhere to be had again, and is
- * left out before that: from a quarter of the buffer on.
+ * gets what it missed from the store when it comes again. All that wait together are bounded by
+ * `event_memory`: beyond it those are cut off that have more than their share. What hosts print is nowhere to
+ * be had again, and is left out before that: from a quarter of the buffer on.
  *
  * Threads: a worker creates it and replays; events come on a thread of the core; the connection's
  * thread reads. Their common ground is under `lock`, which may be held when the server's is taken.
@@ -34,6 +35,7 @@
 #define HEARTBEAT 15000 /* ms of silence after which a comment is sent */
 #define REPLAY_ROWS 500
 #define BLOCK_SIZE 16384
+#define SHARE_LEAST 8192 /* of the memory for all readers */
 #define FINAL_STATUSES (~(1u << DROVER_PENDING | 1u << DROVER_RUNNING) & ((1u << DROVER_STATUS_COUNT) - 1))
 
 struct stream {
@@ -59,6 +61,7 @@ struct stream {
 	bool gone;        /* the connection has ended */
 	int64_t beat;     /* workers_now() of the last thing sent */
 	int64_t left_out; /* events of output, since the last one that was not */
+	int64_t counted;  /* of waiting(), in the server's event_bytes */
 };
 
 struct held {
@@ -85,14 +88,39 @@ static int64_t waiting(const struct stream *s)
 	return (int64_t)(s->out.size - s->sent + s->held.size);
 }
 
+/* Under the lock. Returns what waits for all readers. */
+static int64_t count(struct stream *s)
+{
+	int64_t change = waiting(s) - s->counted;
+
+	s->counted += change;
+	return atomic_fetch_add(&s->server->event_bytes, change) + change;
+}
+
+/* What each reader may leave unread when all together leave too much. */
+static int64_t share(const struct stream *s)
+{
+	int64_t clients = atomic_load(&s->server->clients), part;
+
+	part = s->server->options->event_memory / (clients > 0 ? clients : 1);
+	if (part > s->server->options->event_buffer)
+		part = s->server->options->event_buffer;
+	return part > SHARE_LEAST ? part : SHARE_LEAST;
+}
+
 /* Under the lock: sends the reader what is there, or cuts it off where that is too much. */
 static void flush(struct stream *s)
 {
-	if (s->out.failed || s->held.failed || waiting(s) > s->server->options->event_buffer) {
+	const struct http *options = s->server->options;
+	bool crowded = count(s) > options->event_memory;
+
+	if (s->out.failed || s->held.failed || waiting(s) > options->event_buffer ||
+	    (crowded && waiting(s) > share(s))) {
 		s->cut = true;
 		writer_dispose(&s->out);
 		writer_dispose(&s->held);
 		s->sent = 0;
+		count(s);
 	}
 	server_resume(s->server, &s->parked);
 }
@@ -190,7 +218,7 @@ static int replay_row(void *context, const struct drover_result_row *row)
 	struct replay *replay = context;
 	struct stream *s = replay->stream;
 
-	if (replay->count == REPLAY_ROWS || (int64_t)replay->rows.size > s->server->options->event_buffer / 2) {
+	if (replay->count == REPLAY_ROWS || (int64_t)replay->rows.size > share(s) / 2) {
 		replay->more = true;
 		return 1;
 	}
@@ -261,6 +289,7 @@ static void stream_free(struct stream *s)
 		s->server->services->unsubscribe(s->server->core, s->subscription);
 	server_leave_client(s->server);
 	pthread_mutex_destroy(&s->lock);
+	atomic_fetch_sub(&s->server->event_bytes, s->counted);
 	writer_dispose(&s->out);
 	writer_dispose(&s->held);
 	writer_dispose(&s->greeting);
@@ -300,6 +329,20 @@ static enum job_result work(struct job *job)
 	return JOB_KEPT;
 }
 
+/* Under the lock: a reader that never has all keeps no more in memory than it has not had. */
+static void forget_sent(struct stream *s)
+{
+	if (s->sent == s->out.size) {
+		writer_dispose(&s->out);
+		s->sent = 0;
+	} else if (s->sent > s->out.size / 2) {
+		memmove(s->out.data, s->out.data + s->sent, s->out.size - s->sent);
+		s->out.size -= s->sent;
+		s->sent = 0;
+	}
+	count(s);
+}
+
 /* The library's thread asks for what is to be sent. 0 only when the connection is suspended. */
 static ssize_t read_some(void *context, uint64_t position, char *buffer, size_t room)
 {
@@ -318,10 +361,7 @@ static ssize_t read_some(void *context, uint64_t position, char *buffer, size_t 
 		s->sent += size;
 		s->beat = workers_now();
 		n = (ssize_t)size;
-		if (s->sent == s->out.size) {
-			writer_dispose(&s->out);
-			s->sent = 0;
-		}
+		forget_sent(s);
 	} else if (s->ended || !server_park(s->server, &s->parked)) {
 		n = MHD_CONTENT_READER_END_OF_STREAM;
 	} else if (s->replaying) {

@@ -18,6 +18,7 @@ struct http {
 	int64_t connection_timeout; /* ms */
 	int64_t event_clients;
 	int64_t event_buffer;
+	int64_t event_memory;
 	int64_t page_size;
 	char *port_file;
 	struct drover_list hosts;

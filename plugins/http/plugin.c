@@ -28,6 +28,8 @@ static const struct drover_option options[] = {
 		       "event streams and requests waiting for a task's end at once"),
 	DROVER_OPT_SIZE(struct http, event_buffer, "1M", "16K", "1G",
 			"events kept for a slow reader; beyond it the connection is closed, to be resumed"),
+	DROVER_OPT_SIZE(struct http, event_memory, "64M", "1M", "64G",
+			"all of them together; beyond it readers that leave more than their share are closed"),
 	DROVER_OPT_SIZE(struct http, page_size, "32M", "64K", "1G",
 			"a page of results ends early when it has so many bytes"),
 	DROVER_OPT_STRING(struct http, port_file, NULL, "file that the bound address is written to"),

@@ -54,8 +54,9 @@ struct server {
 
 	atomic_bool stopping;
 	atomic_bool draining;
-	atomic_llong body_bytes; /* of all requests under way */
-	atomic_llong clients;    /* event streams and waiting requests */
+	atomic_llong body_bytes;  /* of all requests under way */
+	atomic_llong clients;     /* event streams and waiting requests */
+	atomic_llong event_bytes; /* that the readers of event streams have not had */
 };
 
 int server_open(struct server **server, const struct http *options, const struct drover_source_services *services,

@@ -1,9 +1,10 @@
 """The source `http` against a fake core: streams of events, and the end with clients connected."""
 import json
 import os
+import socket
 import time
 
-from fakecore import JSON
+from fakecore import JSON, PATIENCE
 
 
 # -------------------------------------------------------------------------------------------- events
@@ -99,6 +100,48 @@ def test_a_slow_reader_is_cut_off(start):
     core.tell("host t1 h0 ok")
     assert quick.next()["data"]["host"] == "h0"
     quick.connection.close()
+
+
+def resident(core):
+    with open(f"/proc/{core.process.pid}/smaps_rollup", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
+
+
+def deaf_reader(core):
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    host, port = core.address.rsplit(":", 1)
+    connection.connect((host, int(port)))
+    connection.sendall(b"GET /v1/tasks/t1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return connection
+
+
+def test_many_deaf_readers_share_a_bounded_memory(start):
+    """30 that read nothing may leave 1 MB unread each, but 2 MB together; one that reads goes on."""
+    core = start(event_memory="2M")
+    core.tell("add t1 3")
+    before = resident(core)
+    deaf = [deaf_reader(core) for _ in range(30)]
+    quick = core.events("/v1/tasks/t1/events")
+    quick.next()
+    most = 0
+    for _ in range(150):  # 7.5 MB for each: more than its sockets take
+        core.tell("flood t1 50 1000")
+        for _ in range(50):
+            assert quick.next()["event"] == "host"
+        most = max(most, resident(core))
+    # What the allocator keeps in its arenas comes on top of the 2 MB.
+    assert most - before < 12, f"{before:.1f} MB before, {most:.1f} MB at most"
+    core.tell("host t1 h0 ok")
+    assert quick.next()["data"]["host"] == "h0"
+    quick.connection.close()
+    for connection in deaf:
+        connection.settimeout(PATIENCE)
+        size = 0
+        while part := connection.recv(1 << 20):  # it is closed: it was cut off
+            size += len(part)
+        assert size < 150 * 50 * 1000
+        connection.close()
 
 
 def test_readers_that_vanish_are_forgotten(core):
