@@ -8,7 +8,7 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	(void)err;
 	drover_report(unit, drover_unit_next_host(unit), DROVER_OK, .out = "done");
 	for (;;)
-		if (write(drover_unit_stop_fd(unit), "this is no frame at all, and never was", 38) < 0)
+		if (write(drover_unit_event_fd(unit), "this is no frame at all, and never was", 38) < 0)
 			break;
 	return 0;
 }

@@ -44,7 +44,10 @@ struct fake_core {
 	pid_t host;
 	char *cgroup;
 	bool ready, closed, grant;
-	size_t begun; /* so many hosts' intents come with the unit; 0: all */
+	bool in_parts; /* two hosts of what was asked for at once, the third never, the others after two results */
+	size_t first, asked; /* … those */
+	bool silent;         /* it does not answer */
+	size_t begun;        /* so many hosts' intents come with the unit; 0: all */
 	int results, ends, begins;
 	int statuses[16];  /* of the first hosts */
 	char out[64];      /* begin of the last output */
@@ -80,7 +83,12 @@ static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
 	struct fake_core *core = context;
 
 	core->begins++;
-	exec_link_grant(core->link, handle, first, count, core->grant);
+	core->first = first;
+	core->asked = count;
+	if (core->in_parts)
+		exec_link_grant(core->link, handle, first, 2, true);
+	else if (!core->silent)
+		exec_link_grant(core->link, handle, first, count, core->grant);
 }
 
 static void on_result(void *context, uint64_t handle, size_t position, enum drover_status status,
@@ -89,8 +97,11 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 	struct fake_core *core = context;
 	size_t tail = report->out_size < 8 ? report->out_size : 8;
 
-	(void)handle;
 	core->results++;
+	if (core->in_parts && core->results == 2) {
+		exec_link_grant(core->link, handle, core->first + 2, 1, false);
+		exec_link_grant(core->link, handle, core->first + 3, core->asked - 3, true);
+	}
 	if (position < 16)
 		core->statuses[position] = (int)status;
 	snprintf(core->out, sizeof(core->out), "%.*s", (int)report->out_size, (const char *)report->out);

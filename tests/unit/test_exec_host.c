@@ -143,6 +143,34 @@ START_TEST(not_granted)
 }
 END_TEST
 
+/* Grants come in parts, and are no reason to stop. */
+START_TEST(asked_without_blocking)
+{
+	struct fake_core core;
+
+	start_host(&core, WAY_SUBREAPER, "asks");
+	core.begun = 1;
+	core.in_parts = true;
+	execute(&core, 1, 9, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.begins, 1);
+	ck_assert_uint_eq(core.asked, 8); /* one came with the unit */
+	ck_assert_int_eq(core.ended.how, EXEC_ERROR);
+	ck_assert_str_eq(core.message, "1 were refused");
+	ck_assert_int_eq(core.results, 8);
+	/* The same executor is told to stop while it waits. */
+	core.in_parts = false;
+	core.silent = true;
+	execute(&core, 2, 9, LONG, "{}");
+	wait_for(&core, &core.begins, 2);
+	exec_link_stop(core.link, 2, "enough");
+	wait_for(&core, &core.ends, 2);
+	ck_assert_int_eq(core.ended.how, EXEC_STOPPED);
+	ck_assert_int_eq(core.results, 9); /* the one that was begun */
+	stop_host(&core);
+}
+END_TEST
+
 START_TEST(output_is_cut)
 {
 	struct fake_core core;
@@ -351,6 +379,7 @@ int main(void)
 	tcase_set_timeout(link_case, 120);
 	tcase_add_test(link_case, greeting);
 	tcase_add_test(link_case, not_granted);
+	tcase_add_test(link_case, asked_without_blocking);
 	tcase_add_test(link_case, output_is_cut);
 	tcase_add_loop_test(link_case, helper, 0, WAYS);
 	tcase_add_loop_test(link_case, stopped_by_the_core, 0, WAYS);
