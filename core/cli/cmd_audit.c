@@ -64,7 +64,8 @@ int cmd_audit(struct cli *cli, int argc, char **argv)
 		parse,
 		"verify FILE",
 		"Verifies that no line of an audit log was changed, removed or inserted: that "
-		"each names the one before it. Also reads FILE.1 and so on.",
+		"each names the one before it. Also reads FILE.1 and so on."
+		"\vExample: drover audit verify /var/log/drover/audit.jsonl",
 		NULL,
 		NULL,
 		NULL

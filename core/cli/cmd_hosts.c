@@ -208,7 +208,7 @@ int cmd_hosts(struct cli *cli, int argc, char **argv)
 					  "expand|fold|count HOSTS...\ngroups [HOSTS...]",
 					  "Says which hosts a node set stands for, or writes many names as the "
 					  "shortest node set, or counts them; or lists the groups of the daemon's "
-					  "inventory, or those that have any of HOSTS.",
+					  "inventory, or those that have any of HOSTS.\vExample: drover hosts fold web1 web2 db7",
 					  NULL,
 					  NULL,
 					  NULL };

@@ -221,7 +221,7 @@ int cmd_token(struct cli *cli, int argc, char **argv)
 					  parse,
 					  "create NAME --role ROLE\nlist\nrevoke NAME",
 					  "Makes, lists and revokes the tokens that a daemon takes. create prints the "
-					  "token on standard output, this once.",
+					  "token on standard output, this once.\vExample: drover token create ci --role submit",
 					  NULL,
 					  NULL,
 					  NULL };

@@ -27,7 +27,7 @@ const struct command commands[] = {
 	{ "retry", "a task again, for the hosts that it failed on", cmd_retry },
 	{ "verify", "proves that every host of a task has exactly one final status", cmd_verify },
 	{ "engines", "the nodes that execute, and their processes", cmd_engines },
-	{ "hosts", "node sets: expand, fold, count", cmd_hosts },
+	{ "hosts", "node sets: expand, fold, count; groups", cmd_hosts },
 	{ "token", "who may ask a daemon: creates, lists and revokes tokens", cmd_token },
 	{ "audit", "verifies the chain of an audit log", cmd_audit },
 	{ "config", "checks or shows a daemon's configuration", cmd_config },

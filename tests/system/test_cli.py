@@ -81,6 +81,35 @@ def test_run_here_without_any_set_up_and_read_it_afterwards(home):
     assert "private" in home.drover("engines").stdout
 
 
+def test_each_exit_code_of_run(home):
+    def code(*words):
+        done = home.drover("run", "--standalone", *words)
+        assert bool(done.stderr) == (done.returncode in (1, 2)), done.stderr
+        return done.returncode
+
+    def simulated(payload, *more):
+        return code("--type", "sim", "-H", "a[1-40]", "--payload", json.dumps(payload), *more)
+
+    assert code("-H", "localhost", "true") == 0
+    assert code("-H", "localhost", "--unit-size", "0", "true") == 1
+    assert code("true") == 2
+    assert code("-H", "localhost", "false") == 3
+    assert code("-H", "localhost", "-S", "exit 41") == 41
+    assert code("-H", "localhost", "-S", "kill -9 $$") == 137
+    assert code("-H", "localhost", "-S", "true") == 0
+    assert simulated({"latency": "0", "fail": 1}, "--waves", "1,100%", "--max-failed", "0") == 4
+    process = home.start(*sim("a1", {"hang": 1}, "--timeout", "10m", "-v"))
+    wait_for("the task", lambda: process.stderr.readline().startswith("drover: task "))
+    assert home.drover("cancel", "--standalone", "last").returncode == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert home.drover("run", "--url", "http://127.0.0.1:1", "-H", "localhost", "true").returncode == 69
+    os.makedirs(os.path.join(home.folder, ".config/drover"))
+    with open(os.path.join(home.folder, ".config/drover/config.yaml"), "w", encoding="ascii") as file:
+        file.write("url: [x]\n")
+    assert home.drover("run", "-H", "localhost", "true").returncode == 78
+
+
 def test_exit_codes_and_remote_exit_code(home):
     assert home.drover("run", "--standalone", "-H", "localhost", "exit 7").returncode == 3
     assert home.drover("run", "--standalone", "-S", "-H", "localhost", "exit 7").returncode == 7

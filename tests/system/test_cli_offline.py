@@ -230,6 +230,14 @@ def test_help_and_version(drover):
     assert "--host-timeout" in drover("help", "run").stdout
 
 
+def test_each_command_has_an_example(drover):
+    commands = [line.split()[0] for line in drover("help").stdout.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert len(commands) > 15
+    for command in commands:
+        if command != "help":
+            assert f"drover {command}" in drover(command, "--help").stdout.split("Example")[1], command
+
+
 def test_options_may_stand_before_the_command(drover):
     with FakeDaemon() as daemon:
         done = drover("--json", "--url", daemon.url, "list")
