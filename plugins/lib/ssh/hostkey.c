@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ssh/hostnames.h"
+
 #define NAME_SIZE 300 /* "[name]:port" */
 
 struct line {
@@ -27,15 +29,48 @@ struct hostkeys {
 	size_t path_count;
 	struct hostkeys *another; /* owned */
 	struct line *lines;
-	size_t count;
+	size_t count, room;
+	struct hostnames *names; /* of the lines; those with patterns under "" */
 };
 
 /* --------------------------------------------------------------------------------------- loading */
 
+/* So that a host's lines are found without a look at all of them. */
+static int add_names(struct hostkeys *hk, const struct line *line, size_t number)
+{
+	const char *name = line->text;
+	int code = 0;
+
+	if (line->pattern)
+		return hostnames_add(&hk->names, "", 0, number);
+	while (*name && *name != ' ' && !code) {
+		size_t size = strcspn(name, ", ");
+
+		if (size)
+			code = hostnames_add(&hk->names, name, size, number);
+		name += size + (name[size] == ',');
+	}
+	return code;
+}
+
+static int make_room(struct hostkeys *hk)
+{
+	size_t room = hk->room ? 2 * hk->room : 16;
+	struct line *lines;
+
+	if (hk->count < hk->room)
+		return 0;
+	lines = reallocarray(hk->lines, room, sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	hk->lines = lines;
+	hk->room = room;
+	return 0;
+}
+
 static int add_line(struct hostkeys *hk, const char *text, const char *path, int number)
 {
 	struct line line = { .path = path, .number = number };
-	struct line *lines;
 
 	text += strspn(text, " \t");
 	if (!*text || *text == '#' || *text == '\n')
@@ -48,19 +83,15 @@ static int add_line(struct hostkeys *hk, const char *text, const char *path, int
 		text += line.revoked ? 8 : 15;
 		text += strspn(text, " \t");
 	}
-	lines = reallocarray(hk->lines, hk->count + 1, sizeof(*lines));
-	if (!lines)
-		return -ENOMEM;
-	hk->lines = lines;
-	line.text = strdup(text);
+	line.text = make_room(hk) ? NULL : strdup(text);
 	if (!line.text)
 		return -ENOMEM;
 	/* libssh splits at single blanks; a tab is as good to everybody else. */
 	for (char *c = line.text; *c; c++)
 		*c = *c == '\t' ? ' ' : *c == '\r' || *c == '\n' ? '\0' : *c;
 	line.pattern = strcspn(line.text, "|*?!") < strcspn(line.text, " ");
-	lines[hk->count++] = line;
-	return 0;
+	hk->lines[hk->count] = line;
+	return add_names(hk, &line, hk->count++);
 }
 
 static int load_file(struct hostkeys *hk, const char *path)
@@ -125,6 +156,7 @@ void hostkeys_free(struct hostkeys *hk)
 			free(hk->paths[i]);
 		free(hk->paths);
 		free(hk->lines);
+		hostnames_free(hk->names);
 		free(hk);
 		hk = another;
 	}
@@ -172,13 +204,11 @@ static bool negated(const char *text, const char *entry)
 }
 
 /* The line's key, where the line is about the host; else NULL. */
-static ssh_key key_of_line(const struct line *line, const char *name, const char *entry)
+static ssh_key key_of_line(const struct line *line, const char *entry)
 {
 	struct ssh_knownhosts_entry *parsed = NULL;
 	ssh_key key = NULL;
 
-	if (!line->pattern && !strcasestr(line->text, name))
-		return NULL;
 	if (line->pattern && negated(line->text, entry))
 		return NULL;
 	if (ssh_known_hosts_parse_line(entry, line->text, &parsed) != SSH_OK)
@@ -191,21 +221,36 @@ static ssh_key key_of_line(const struct line *line, const char *name, const char
 
 typedef void match_fn(void *context, const struct line *line, ssh_key key);
 
-static size_t match_name(const struct hostkeys *hk, const struct hostkey_host *host, const char *name, match_fn *fn,
-			 void *context)
+/* Of the lines under `under`, those that are about `entry`. */
+static size_t match_under(const struct hostkeys *hk, const char *under, const char *entry, match_fn *fn, void *context)
 {
-	char entry[NAME_SIZE];
+	const struct hostnames_line *at = hostnames_find(hk->names, under);
 	size_t found = 0;
 
-	host_entry(name, host->port, host->alias, entry);
-	for (size_t i = 0; i < hk->count; i++) {
-		ssh_key key = key_of_line(&hk->lines[i], name, entry);
+	for (; at; at = at->next) {
+		const struct line *line = &hk->lines[at->line];
+		ssh_key key = key_of_line(line, entry);
 
 		if (!key)
 			continue;
-		fn(context, &hk->lines[i], key);
+		fn(context, line, key);
 		ssh_key_free(key);
-		found += hk->lines[i].authority ? 0 : 1;
+		found += line->authority ? 0 : 1;
+	}
+	return found;
+}
+
+static size_t match_name(const struct hostkeys *hk, const struct hostkey_host *host, const char *name, match_fn *fn,
+			 void *context)
+{
+	char entry[NAME_SIZE], usual[NAME_SIZE + 8];
+	size_t found;
+
+	host_entry(name, host->port, host->alias, entry);
+	found = match_under(hk, entry, entry, fn, context) + match_under(hk, "", entry, fn, context);
+	if (*entry != '[') {
+		snprintf(usual, sizeof(usual), "[%s]:22", entry);
+		found += match_under(hk, usual, entry, fn, context);
 	}
 	return found;
 }
