@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/term.h"
 #include "conf/suggest.h"
+#include "util/buf.h"
 
 enum { OPT_URL = 0x1000, OPT_JSON, OPT_STANDALONE };
 
@@ -54,14 +56,19 @@ void cli_init(struct cli *cli)
 
 void cli_say(const char *format, ...)
 {
+	const struct cli plain = { .stderr_terminal = isatty(STDERR_FILENO) };
+	struct buf text = BUF_INIT;
 	va_list args;
 
-	fflush(stdout);
+	/* Names and messages of a daemon may be in it. */
 	va_start(args, format);
-	fputs("drover: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	buf_vprintf(&text, format, args);
 	va_end(args);
+	fflush(stdout);
+	fputs("drover: ", stderr);
+	term_line(&plain, stderr, text.data);
+	fputc('\n', stderr);
+	buf_dispose(&text);
 }
 
 int cli_usage(const char *command, const char *format, ...)

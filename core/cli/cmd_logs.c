@@ -19,8 +19,9 @@ struct logs_args {
 
 /* Rows of hosts are told to a tail as the events that they were. */
 struct reading {
-	struct tail tail;
+	struct tail *tail; /* NULL: they are only counted */
 	struct drover_error *err;
+	size_t rows;
 };
 
 enum { OPT_HOST = 0x100 };
@@ -46,29 +47,28 @@ static int take_row(void *context, struct json_object *row)
 {
 	struct reading *reading = context;
 
-	return tail_event(&reading->tail, "host", row, reading->err);
+	reading->rows++;
+	return reading->tail ? tail_event(reading->tail, "host", row, reading->err) : 0;
 }
 
-static int read_rows(struct session *session, struct tail *tail, const struct nodeset *hosts)
+/* The rows of the hosts that are asked for, without their outputs. */
+static int read_rows(struct session *session, const char *id, const struct nodeset *only, struct reading *reading)
 {
-	struct drover_error err = { 0 };
-	struct reading reading = { *tail, &err };
-	size_t count = tail->only ? hosts->count : 1;
+	size_t count = only ? only->count : 1;
 	int rc = 0;
 
 	for (size_t i = 0; i < count && !rc; i++) {
 		struct buf query = BUF_INIT;
 
 		buf_string(&query, "output=false");
-		if (tail->only) {
+		if (only) {
 			buf_string(&query, "&host=");
-			client_escape(&session->client, &query, hosts->names[i]);
+			client_escape(&session->client, &query, only->names[i]);
 		}
-		rc = rows_each(session, tail->id, query.data, take_row, &reading, &err);
+		rc = rows_each(session, id, query.data, take_row, reading, reading->err);
 		buf_dispose(&query);
 	}
-	*tail = reading.tail;
-	return rc ? client_fail(&session->client, "read the outputs", &err) : CLI_OK;
+	return rc ? client_fail(&session->client, "read the outputs", reading->err) : CLI_OK;
 }
 
 static int print_logs(struct session *session, struct cli *cli, const struct logs_args *args,
@@ -79,15 +79,21 @@ static int print_logs(struct session *session, struct cli *cli, const struct log
 			     .id = field_text(task, "id"),
 			     .only = args->hosts.count ? hosts : NULL,
 			     .watching = true };
+	struct drover_error err = { 0 };
+	struct reading reading = { args->follow ? NULL : &tail, &err, 0 };
 	struct json_object *ended = NULL;
-	int code;
+	int code = CLI_OK;
 
 	/* Of one host the bytes are all there is to say. */
 	tail.bare = (tail.only ? (int64_t)hosts->count : field_int(task, "hosts_total", 0)) == 1;
-	if (args->follow)
+	if (!args->follow || tail.only)
+		code = read_rows(session, tail.id, tail.only, &reading);
+	if (!code && tail.only && !reading.rows) {
+		cli_say("the task %s has no such host", tail.id);
+		code = CLI_ERROR;
+	}
+	if (!code && args->follow)
 		code = follow_task(session, cli, tail.id, &tail, &ended);
-	else
-		code = read_rows(session, &tail, hosts);
 	json_object_put(ended);
 	tail_dispose(&tail);
 	return code;

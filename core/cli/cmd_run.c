@@ -64,7 +64,9 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 	host_groups_attach(&groups, cli, &args.task.exclude);
 	code = task_args_finish(&args.task, args.words);
 	host_groups_close(&groups);
-	if (!code && !args.task.dry_run && !args.task.detach)
+	if (!code && (args.task.dry_run || args.task.detach) && (args.view.folder || args.view.mode != VIEW_FOLDED))
+		code = cli_usage("run", "--dry-run and --detach show no outputs; watch, outputs and logs do later");
+	if (!code)
 		code = view_open(&args.view);
 	if (!code)
 		code = session_open(&session, cli, true);

@@ -200,6 +200,8 @@ def test_every_error_of_a_refused_task_is_shown(drover):
     (("--url", "ftp://x", "list"), "is no daemon's address"),
     (("demo", "--hosts", "3"), "--hosts: must be 10 to 100000"),
     (("run", "-H", "a", "-L", "--stream", "x"), "-L and --stream exclude each other"),
+    (("run", "-H", "a", "--detach", "--outdir", "o", "x"), "--dry-run and --detach show no outputs"),
+    (("run", "-H", "a", "--dry-run", "--stream", "x"), "--dry-run and --detach show no outputs"),
     (("run", "-H", "a", "--max-failed", "1/2", "x"), '--max-failed: "1/2" is neither a number of hosts nor a share'),
     (("run", "-H", "a", "--max-failed", "101%", "x"), '--max-failed: "101%" is neither'),
     (("run", "-H", "a", "--waves", "1,,100%", "x"), '--waves: "" is neither a number of hosts nor a share'),

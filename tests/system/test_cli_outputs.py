@@ -216,6 +216,14 @@ def test_logs_of_one_host_are_its_bytes(drover):
         assert (done.stdout, done.stderr, done.returncode) == (data, b"err", 0)
 
 
+@pytest.mark.parametrize("more", [[], ["-f"]])
+def test_logs_of_a_host_that_the_task_does_not_have(drover, more):
+    with FakeDaemon([row("a1", stdout="x")], task_id="t", polls=1 << 30) as daemon:
+        done = drover("logs", "t", "--host", "b1", *more, url=daemon.url)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"the task t has no such host" in done.stderr
+
+
 def test_logs_of_several_hosts_say_whose_line_it_is(drover):
     with FakeDaemon(ROWS, task_id="t") as daemon:
         for words in (("logs", "t"), ("logs", "t", "-f"), ("logs", "t", "--host", "a[1-3]")):
