@@ -107,7 +107,7 @@ int thresholds_check(struct drover_session *s, struct sqlite_task *task, bool *a
 /* The hosts of the waves that are not open yet are all pending, so nobody has to be counted. */
 static bool open_waves_ended(const struct sqlite_task *task)
 {
-	return task->counts[DROVER_PENDING] + task->counts[DROVER_RUNNING] == task->hosts - task->wave_end;
+	return !task->counts[DROVER_RUNNING] && task->counts[DROVER_PENDING] == task->hosts - task->wave_end;
 }
 
 static bool has_next_wave(const struct sqlite_task *task)
