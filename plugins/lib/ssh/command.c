@@ -224,21 +224,34 @@ enum host_state command_becoming_late(struct host *h)
 
 /* ---------------------------------------------------------------------------------- while it runs */
 
+/* By what came in and not by the descriptor's events: libssh reads also while it is asked to send. */
+static void note_traffic(struct host *h, int64_t now)
+{
+	if (h->traffic.in_bytes == h->seen)
+		return;
+	h->seen = h->traffic.in_bytes;
+	h->heard = now;
+}
+
 enum host_state command_silent(struct host *h)
 {
-	const int64_t now = fanout_now(), silent = now - h->heard;
+	const int64_t now = fanout_now();
+	int64_t silent;
 
 	if (now >= h->total_deadline)
 		return host_command_late(h);
+	note_traffic(h, now);
+	silent = now - h->heard;
 	if (silent >= h->settings.keepalive * h->settings.keepalive_count) {
 		h->remote = FANOUT_REMOTE_UNKNOWN;
 		return host_end(h, FANOUT_TIMEOUT, "%s: no answer for %g s while the command ran (keepalive)", h->where,
 				(double)silent / 1000);
 	}
-	/* The first call takes the answer to the last question, if it has come; the second asks. */
+	/* The first call takes the answer to the last question, if it has come; the second asks, and may have it at once. */
 	if (silent >= h->settings.keepalive) {
 		(void)ssh_send_keepalive(h->session);
 		(void)ssh_send_keepalive(h->session);
+		note_traffic(h, now);
 	}
 	h->phase_deadline = (silent >= h->settings.keepalive ? now : h->heard) + h->settings.keepalive;
 	return HOST_RUNNING;

@@ -235,6 +235,7 @@ static enum host_state begin_session(struct host *h)
 	if (line)
 		return host_end(h, FANOUT_UNREACHABLE, "%s at %s:%d names nothing that libssh %s can do", line->keyword,
 				line->file, line->number, ssh_version(0));
+	ssh_set_counters(h->session, &h->traffic, NULL);
 	ssh_set_blocking(h->session, 0);
 	return HOST_BANNER;
 }

@@ -112,8 +112,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
 
 	(void)source;
 	(void)fd;
-	if (h->state == HOST_RUNNING && events & EPOLLIN)
-		h->heard = fanout_now();
+	(void)events;
 	host_advance(h);
 	return 0;
 }
@@ -174,6 +173,7 @@ static void set_deadline(struct host *h, enum host_state from)
 		h->phase_deadline = fanout_now() + (h->fanout->stopped ? STOP_LIMIT_MS : END_LIMIT_MS);
 	} else if (h->state == HOST_RUNNING && h->settings.keepalive) {
 		h->heard = fanout_now();
+		h->seen = h->traffic.in_bytes;
 		h->phase_deadline = h->heard + h->settings.keepalive;
 	} else if (!limit) {
 		h->phase_deadline = INT64_MAX;
@@ -327,6 +327,8 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *context)
 		host_advance(h);
 	} else {
 		host_set_timer(h);
+		if (h->state == HOST_RUNNING)
+			host_advance(h); /* asking the server may have taken in the command's end */
 	}
 	return 0;
 }

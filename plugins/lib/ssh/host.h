@@ -73,7 +73,9 @@ struct host {
 	struct gate gate;
 	bool terminal_asked; /* and granted */
 	size_t env_sent, env_word; /* of ssh_config's SetEnv */
-	int64_t heard;       /* ms: when the server last sent anything */
+	struct ssh_counter_struct traffic;
+	uint64_t seen; /* of its bytes, when `heard` was set */
+	int64_t heard; /* ms: about when the server last sent anything */
 	struct capture out, err;
 	size_t input_sent;
 	bool input_ended;
