@@ -217,14 +217,16 @@ int cmd_token(struct cli *cli, int argc, char **argv)
 		  "The daemon's file, its option `tokens' (default: " TOKENS_FILE_DEFAULT ")", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options,
-					  parse,
-					  "create NAME --role ROLE\nlist\nrevoke NAME",
-					  "Makes, lists and revokes the tokens that a daemon takes. create prints the "
-					  "token on standard output, this once.\vExample: drover token create ci --role submit",
-					  NULL,
-					  NULL,
-					  NULL };
+	static const struct argp argp = {
+		options,
+		parse,
+		"create NAME --role ROLE\nlist\nrevoke NAME",
+		"Makes, lists and revokes the tokens that a daemon takes. create prints the "
+		"token on standard output, this once.\vExample: drover token create ci --role submit",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct token_args args = { .file = TOKENS_FILE_DEFAULT };
 	struct drover_error err = { 0 };
 	struct tokens_file file;

@@ -197,7 +197,9 @@ int hosts_arg_expand(const struct hosts_arg *arg, struct nodeset *set, struct dr
 
 int hosts_arg_fail(const struct hosts_arg *arg, const char *command, const char *option, const struct drover_error *err)
 {
-	if (arg->group_code && *arg->group_code)
-		return *arg->group_code;
+	int code = arg->group_code ? *arg->group_code : CLI_OK;
+
+	if (code)
+		return code;
 	return cli_usage(command, "%s%s%s", option ? option : "", option ? ": " : "", err->message);
 }
