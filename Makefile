@@ -125,9 +125,9 @@ format:
 	clang-format -i $(C_FILES)
 
 # Each tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS; a crash leaves its input in build/fuzz.
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 60
 FUZZERS = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libdrover.a
+$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(B)/libdrover.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) -Iplugins/lib $(DROVER_SANITIZE) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -o $@ $< \
 		$(B)/libdrover.a $(shell $(PKG_CONFIG) --libs $(CORE_PKGS)) $(CORE_LIBS)

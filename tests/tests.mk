@@ -24,6 +24,14 @@ $(B)/tests/unit/test_cli_parts: TEST_OBJ = $(CLI_PARTS)
 $(B)/tests/unit/test_cli_parts: TEST_PKGS = $(CLI_PKGS)
 -include $(UNIT_TESTS:=.d)
 
+# Each fuzz target without its engine, to be run on its seeds.
+REPLAYS = $(patsubst tests/fuzz/%.c,$(B)/tests/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libdrover.a
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -Iplugins/lib $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) \
+		-MMD -MP -MF $@.d -pie -o $@ $< tests/fuzz/replay.c $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs $(CORE_PKGS)) $(CORE_LIBS)
+-include $(REPLAYS:=.d)
+
 # A core for the tests of sources.
 $(B)/tests/fake_core: tests/sdk/fake_core.c $(TEST_HOST)
 	@mkdir -p $(@D)
@@ -64,6 +72,6 @@ $(B)/tests/parity: $(PARITY_SRC)
 		-pie -o $@ $(PARITY_SRC) $(shell $(PKG_CONFIG) --libs $(CLI_PKGS) $(CORE_PKGS)) $(CORE_LIBS)
 -include $(B)/tests/parity.d
 
-tests: $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD)
+tests: $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD) $(REPLAYS)
 
 .PHONY: tests

@@ -5,6 +5,8 @@
  * folder so that options of plugins are reached, too.
  */
 #define _GNU_SOURCE /* memfd_create, memmem */
+#include "fuzz.h"
+
 #include <json-c/json.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,8 +16,6 @@
 #include <unistd.h>
 
 #include "conf/plan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Either a plan or at least one error, never both. */
 	if (!conf_plan(path, &plan, &errors) != !errors.count || !plan != !!errors.count)
 		abort();
+	fuzz_accepted += !!plan;
 	json_object_put(plan);
 	errors_dispose(&errors);
 	close(fd);

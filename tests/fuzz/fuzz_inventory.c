@@ -2,6 +2,8 @@
  * fuzz_inventory.c - any bytes as what `ansible-inventory --list` prints (libFuzzer): refused with a reason, or groups
  * of valid host names, each once, and nothing that is a secret by its name.
  */
+#include "fuzz.h"
+
 #include <json-c/json.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,8 +14,6 @@
 #include "task/inventory.h"
 #include "task/inventory_vars.h"
 #include "util/nodeset.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int check_group(void *context, const struct inventory_group *group)
 {
@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (inventory)
 		inventory_groups(inventory, NULL, check_group, inventory);
+	fuzz_accepted += !!inventory;
 	inventory_unref(inventory);
 	json_object_put(list);
 	json_object_put(notes);

@@ -2,6 +2,8 @@
  * fuzz_nodeset.c - any text as a node set (libFuzzer): refused, or valid names, each once, that fold to a pattern
  * which stands for the same names.
  */
+#include "fuzz.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +15,6 @@
 #include "util/nodeset.h"
 
 #define LIMIT 500
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct nodeset *set)
 {
@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!rc)
 		check(&set);
+	fuzz_accepted += !rc;
 	nodeset_dispose(&set);
 	buf_dispose(&pattern);
 	return 0;

@@ -3,6 +3,7 @@
  * host is a line of the text, of words, or a problem that names one.
  */
 #define _GNU_SOURCE
+#include "fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,8 +11,6 @@
 
 #include "../../plugins/lib/ssh/config_ask.c"
 #include "../../plugins/lib/ssh/config_read.c"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_line(const struct config_line *line, const struct config_file *file)
 {
@@ -56,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config_read_text(config, config->roots[0], text, DEPTH_MOST) == 0) {
 		check(config, "web1", NULL);
 		check(config, "10.0.0.1", "root");
+		fuzz_accepted++;
 	}
 	config_free(config);
 	free(text);

@@ -1,11 +1,11 @@
 /* fuzz_task.c - any bytes as the body of a task (libFuzzer): refused with a reason, or whole. */
+#include "fuzz.h"
+
 #include <json-c/json.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "task/submission.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void told(void *context, const char *pointer, const char *detail)
 {
@@ -37,10 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						   .unit_size = 100,
 						   .output = 1 << 20,
 						   .output_default = 65536,
-						   .capacity_hosts = 10,
-						   .capacity_units = 10,
 						   .results = 100 };
-	const struct submission_rules rules = { &executors, &limits, pools };
+	const struct submission_rules rules = { .executors = &executors, .limits = &limits, .pools = pools };
 	struct submission submission = { .host_count = 0 };
 	size_t count = 0;
 	struct problems problems = { .tell = told, .context = &count, .room = 100 };
@@ -51,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!submission_read(&submission, data, size, &rules, &problems, &err) &&
 	    (count || !submission.host_count || submission.host_count > 1000 || !submission.task.id))
 		abort();
+	fuzz_accepted += submission.task.body_size > 0;
 	submission_dispose(&submission);
 	return 0;
 }
