@@ -194,11 +194,17 @@ static void start_local(struct work *w, size_t number)
 		.context = w,
 		.target = number,
 	};
+	static const struct fanout_result no_become = {
+		.outcome = FANOUT_REFUSED,
+		.phase = FANOUT_EXECUTION,
+		.message = "on the engine itself a command runs as the daemon's user and becomes nobody else; reach "
+			   "the engine by ssh for that (transport: ssh, or another name of it)",
+	};
 	struct local *local;
 
 	w->local_running++;
-	if (!w->self->allow_localhost) {
-		local_done(w, number, &refused);
+	if (!w->self->allow_localhost || w->payload.become_user) {
+		local_done(w, number, w->self->allow_localhost ? &no_become : &refused);
 		return;
 	}
 	local_start(&local, w->event, &config);

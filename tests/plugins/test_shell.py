@@ -515,6 +515,12 @@ def test_local_needs_leave(build):
     assert (r["localhost"]["status"], r["localhost"]["via"], r["localhost"]["out"]) == ("ok", "local", b"hi\n")
 
 
+def test_local_commands_become_nobody(build):
+    r = run_unit(build, "shell", {"command": "id", "become": True}, ["localhost"], ["allow_localhost=true"], timeout=5000)
+    assert r["localhost"]["status"] == "failed" and "becomes nobody else" in r["localhost"]["message"]
+    assert r["localhost"]["out"] == b""
+
+
 def test_local_signals_and_codes(build):
     assert local(build, "exit 7")["rc"] == 7
     assert local(build, "kill -QUIT $$")["signal"] == "QUIT"

@@ -186,6 +186,22 @@ def test_the_remote_process_is_gone_after_its_time(build, request, where, method
     wait_for(lambda: not sleeping(), 3, "the end of every remote process")
 
 
+def test_the_end_where_sudo_uses_a_terminal_of_its_own(build):
+    """As newer ones do by default: the command is in another session then."""
+    rules = ASKING["sudoers.d/fleet"] + "Defaults use_pty\n"
+    with Sshd(1, "UsePAM yes", ordinary=True, password=PASSWORD, etc={"sudoers.d/fleet": rules}) as fleet:
+        assert one(build, fleet, become("sudo", command="id -u; cat", stdin="in"))["out"] == b"0\nin"
+        r = one(build, fleet, become("sudo", command="sleep 600 & sleep 600; sleep 600"), host_timeout=2500)
+        assert (r["status"], r["remote"]) == ("timeout", "dead"), r
+        wait_for(lambda: not sleeping(), 3, "the end of every remote process")
+
+
+def test_the_end_of_another_ordinary_users_process(build, free):
+    payload = {"command": "sleep 600; sleep 600", "become": {"user": OTHER_USER}}
+    r = one(build, free, payload, None, host_timeout=1500)
+    assert (r["status"], r["remote"]) == ("timeout", "dead"), r
+
+
 def sleeping():
     """sudo and su give their commands an environment of their own: the mark is not in it."""
     found = []
