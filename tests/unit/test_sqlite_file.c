@@ -13,6 +13,7 @@
 
 #include <sqlite3.h>
 
+#include "schema_1.h"
 #include "store_fixture.h"
 
 static struct store st;
@@ -198,6 +199,64 @@ END_TEST
 
 /* ----------------------------------------------------------------------------------- refused, failing */
 
+/* A task of four hosts in two units, half done when the program was replaced. */
+static const char old_task[] =
+	"UPDATE counters SET task = 1, host = 4, seq = 9;"
+	"INSERT INTO incarnations (id, node, version, started_at, renewed_at) VALUES (1, 'n1', '0.1', 1, 1);"
+	"INSERT INTO tasks (key, id, type, executor, pool, priority, rerun_lost, timeout, host_timeout, "
+	"connect_timeout,"
+	" output_limit, fanout, expires_at, unit_size, hosts, units, incarnation, host_base, state, created_at, "
+	"pending,"
+	" running, ok, seq) VALUES (1, 'old', 'sim', 'sim', 'default', 50, 0, 0, 0, 0, 0, 0, 0, 2, 4, 2, 1, 1, 2, 1, "
+	"2, 1,"
+	" 1, 9);"
+	"INSERT INTO submissions VALUES (1, NULL, NULL, '{}', '{}', x'00');"
+	"INSERT INTO units (task, unit, first, count, state, open, attempt, incarnation) VALUES (1, 0, 0, 2, 1, 1, 1, "
+	"1),"
+	" (1, 1, 2, 2, 0, 2, 0, 0);"
+	"INSERT INTO hosts (id, task, unit, name, port, status, attempt, incarnation, started_at) VALUES"
+	" (1, 1, 0, 'h0', 0, 2, 1, 1, 1), (2, 1, 0, 'h1', 0, 1, 1, 1, 1), (3, 1, 1, 'h2', 0, 0, 0, 0, 0),"
+	" (4, 1, 1, 'h3', 0, 0, 0, 0, 0);";
+
+START_TEST(a_database_of_the_first_schema_is_brought_up_to_date)
+{
+	struct drover_task task;
+	int64_t incarnation;
+	bool more;
+
+	close_session();
+	ck_assert_int_eq(unlink(st.path), 0);
+	bare(schema_1);
+	bare(schema_1_version);
+	bare(old_task);
+	reopen();
+	task = store_get(&st, 1);
+	ck_assert_int_eq(task.waves, 1);
+	ck_assert_int_eq(task.wave_units, 2);
+	ck_assert_int_eq(task.wave_hosts, 4);
+	ck_assert_int_eq(task.counts[DROVER_RUNNING], 1);
+	/* It goes on: what ran is lost, what waited is claimed. */
+	incarnation = store_incarnate(&st, "n1");
+	store_begin(&st);
+	WORKS(st.ops->sweep(st.w, MAX_ATTEMPTS, ALL, NULL, NULL, &more, &err));
+	store_commit(&st);
+	ck_assert_int_eq(store_claim(&st, incarnation, 1, 1, 0), 1);
+	for (int64_t i = 2; i < 4; i++)
+		ck_assert_int_eq(store_result(&st, (struct drover_result){ .task_key = 1,
+									   .unit = 1,
+									   .incarnation = incarnation,
+									   .attempt = 1,
+									   .index = i,
+									   .status = DROVER_OK }),
+				 DROVER_WRITTEN);
+	task = store_get(&st, 1);
+	ck_assert_int_eq(task.state, DROVER_TASK_DONE);
+	ck_assert_int_eq(task.counts[DROVER_OK], 3);
+	ck_assert_int_eq(task.counts[DROVER_LOST], 1);
+	store_verify(&st, 1);
+}
+END_TEST
+
 START_TEST(a_newer_schema_is_refused)
 {
 	struct drover_session *s;
@@ -356,6 +415,7 @@ int main(void)
 		the_file_is_its_owners,
 		what_was_committed_survives_kill_9,
 		a_transaction_that_was_killed_leaves_nothing,
+		a_database_of_the_first_schema_is_brought_up_to_date,
 		a_newer_schema_is_refused,
 		a_database_of_something_else_is_refused,
 		damage_is_told_from_what_passes,

@@ -1,0 +1,73 @@
+/* schema_1.h - the embedded store's first schema as the first version made it: databases with it exist. Never changes. */
+#ifndef TESTS_SCHEMA_1_H
+#define TESTS_SCHEMA_1_H
+
+static const char schema_1[] =
+	"CREATE TABLE counters (task INTEGER NOT NULL, host INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;"
+	"INSERT INTO counters VALUES (0, 0, 0);"
+
+	"CREATE TABLE incarnations ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, version TEXT NOT NULL,"
+	" started_at INTEGER NOT NULL, renewed_at INTEGER NOT NULL, ended_at INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX incarnations_living ON incarnations (node) WHERE ended_at = 0;"
+
+	/* id is NULL and state 0 while what is left of a removed task is deleted in small steps. */
+	"CREATE TABLE tasks ("
+	" key INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, type TEXT NOT NULL, executor TEXT NOT NULL,"
+	" pool TEXT NOT NULL, owner TEXT, parent TEXT, credential TEXT, priority INTEGER NOT NULL,"
+	" rerun_lost INTEGER NOT NULL, timeout INTEGER NOT NULL, host_timeout INTEGER NOT NULL,"
+	" connect_timeout INTEGER NOT NULL, output_limit INTEGER NOT NULL, fanout INTEGER NOT NULL,"
+	" expires_at INTEGER NOT NULL, unit_size INTEGER NOT NULL, hosts INTEGER NOT NULL, units INTEGER NOT NULL,"
+	" incarnation INTEGER NOT NULL, host_base INTEGER NOT NULL, state INTEGER NOT NULL, reason TEXT,"
+	" created_at INTEGER NOT NULL, started_at INTEGER NOT NULL DEFAULT 0, finished_at INTEGER NOT NULL DEFAULT 0,"
+	" pending INTEGER NOT NULL DEFAULT 0, running INTEGER NOT NULL DEFAULT 0, ok INTEGER NOT NULL DEFAULT 0,"
+	" failed INTEGER NOT NULL DEFAULT 0, unreachable INTEGER NOT NULL DEFAULT 0,"
+	" timed_out INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,"
+	" cancelled INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,"
+	" units_done INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX tasks_changed ON tasks (seq);"
+	"CREATE INDEX tasks_open ON tasks (state, key) WHERE state < 5;"
+	"CREATE INDEX tasks_ended ON tasks (finished_at) WHERE state >= 5;"
+
+	/* What is large and never changes, so that a change of counts writes a small row. */
+	"CREATE TABLE submissions ("
+	" task INTEGER PRIMARY KEY, note TEXT, labels TEXT, payload TEXT NOT NULL, options TEXT NOT NULL,"
+	" body BLOB NOT NULL) STRICT;"
+
+	/* seq: of the last change of the unit or of one of its hosts. */
+	"CREATE TABLE units ("
+	" task INTEGER NOT NULL, unit INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,"
+	" state INTEGER NOT NULL DEFAULT 0, open INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,"
+	" incarnation INTEGER NOT NULL DEFAULT 0, claimed_at INTEGER NOT NULL DEFAULT 0,"
+	" finished_at INTEGER NOT NULL DEFAULT 0, deadline INTEGER NOT NULL DEFAULT 0,"
+	" seq INTEGER NOT NULL DEFAULT 0, message TEXT, PRIMARY KEY (task, unit)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX units_ready ON units (task, unit) WHERE state = 0;"
+	"CREATE INDEX units_held ON units (incarnation) WHERE state = 1;"
+
+	/* stdout, stderr: digests of what `outputs` keeps, NULL where nothing was written. */
+	"CREATE TABLE hosts ("
+	" id INTEGER PRIMARY KEY, task INTEGER NOT NULL, unit INTEGER NOT NULL, name TEXT NOT NULL, address TEXT,"
+	" port INTEGER NOT NULL, user TEXT, vars TEXT, status INTEGER NOT NULL DEFAULT 0,"
+	" phase INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0, remote INTEGER NOT NULL DEFAULT 0,"
+	" rc INTEGER, signal TEXT, message TEXT, waiting_for TEXT, via TEXT, result TEXT,"
+	" stdout BLOB, stdout_size INTEGER NOT NULL DEFAULT 0, stdout_total INTEGER NOT NULL DEFAULT 0,"
+	" stderr BLOB, stderr_size INTEGER NOT NULL DEFAULT 0, stderr_total INTEGER NOT NULL DEFAULT 0,"
+	" attempt INTEGER NOT NULL DEFAULT 0, incarnation INTEGER NOT NULL DEFAULT 0,"
+	" started_at INTEGER NOT NULL DEFAULT 0, finished_at INTEGER NOT NULL DEFAULT 0,"
+	" seq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX hosts_name ON hosts (name, id);"
+	/* For the feed. A final row does not change any more, so it is only ever appended to. */
+	"CREATE INDEX hosts_ended ON hosts (seq) WHERE status >= 2;"
+
+	/* The same output of many hosts of a task is kept once. */
+	"CREATE TABLE outputs (task INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,"
+	" PRIMARY KEY (task, digest)) STRICT, WITHOUT ROWID;"
+
+	/* Results that came after their unit was taken over; the first for each host. */
+	"CREATE TABLE late (host INTEGER PRIMARY KEY, result TEXT NOT NULL) STRICT;";
+
+static const char schema_1_version[] =
+	"CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT;"
+	"INSERT INTO schema_version VALUES (1, 0);";
+
+#endif
