@@ -180,7 +180,7 @@ START_TEST(the_plan)
 	IS(plan, "processes.0.slice.executors.0.options", "(absent)");
 	IS(plan, "processes.0.slice.executors.1.match", "\"lab[1-99]\"");
 	IS(plan, "processes.0.slice.executors.1.capacity.hosts", "5");
-	IS(plan, "processes.0.slice.sinks", "[{\"name\":\"file\",\"plugin\":\"several\",\"spool_limit\":2097152}]");
+	IS(plan, "processes.0.slice.sinks", "[{\"name\":\"file\",\"plugin\":\"several\",\"spool_limit\":2097152,\"events\":10}]");
 	IS(plan, "processes.1.role", "\"executor\"");
 	IS(plan, "processes.1.slice.options",
 	   "{\"number\":\"7\",\"words\":[\"a\",\"b\"],\"env\":{\"A\":\"1\"},\"needed\":\"x y\"}");
