@@ -27,7 +27,7 @@ struct follow {
 	struct progress progress;
 	struct tail *tail;
 	struct events events; /* where it is live */
-	struct drover_error *err;
+	struct drover_error err; /* of what is read from them */
 	bool cancelled; /* we asked for it */
 	int64_t away;   /* boot ms since when the daemon has not answered, or 0 */
 };
@@ -137,25 +137,23 @@ static int take_event(void *context, const char *kind, struct json_object *event
 {
 	struct follow *follow = context;
 
-	return tail_event(follow->tail, kind, event, follow->err);
+	return tail_event(follow->tail, kind, event, &follow->err);
 }
 
 /* With what hosts write, until all of it was shown. Between two connections the daemon is asked how the task is. */
 static int follow_live(struct follow *follow, struct json_object **task)
 {
 	struct client *client = &follow->session->client;
-	struct drover_error err = { 0 };
 	int rc, code = CLI_OK, tries = 0;
 
-	follow->err = &err;
-	if (events_open(&follow->events, follow->session, follow->id, take_event, follow, &err))
-		return client_fail(client, "follow the task", &err);
+	if (events_open(&follow->events, follow->session, follow->id, take_event, follow, &follow->err))
+		return client_fail(client, "follow the task", &follow->err);
 	do {
-		rc = events_read(&follow->events, &err);
+		rc = events_read(&follow->events, &follow->err);
 		if (rc == DROVER_ECANCELLED)
 			code = interrupted(follow);
 		else if (rc && (rc != DROVER_ERETRY || (*task && is_final(*task) && ++tries == STREAM_TRIES)))
-			code = client_fail(client, "follow the task", &err);
+			code = client_fail(client, "follow the task", &follow->err);
 		json_object_put(*task);
 		*task = NULL;
 		if (code == CLI_OK)
