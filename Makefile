@@ -160,7 +160,7 @@ install: all
 	$(INSTALL) -m 644 sdk/include/drover/*.h $(root)/include/drover/
 	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
 	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/
-	$(INSTALL) -m 644 README.md LICENSE $(wildcard docs/*.md) $(root)/share/doc/drover/
+	$(INSTALL) -m 644 README.md LICENSE $(wildcard docs/*.md docs/*.yaml) $(root)/share/doc/drover/
 	sed 's|@PREFIX@|$(PREFIX)|g' contrib/systemd/droverd.service > $(root)/lib/systemd/system/droverd.service
 
 clean:
