@@ -17,46 +17,57 @@ bool engine_cares_for(const struct drover_task *task)
 	return task->fanout || task->waves > 1 || task->max_failed_as || task->concurrency_key;
 }
 
-void changes_block(struct active_task *task, int64_t changes)
+/* The oldest with that key that is here; NULL: none. */
+static struct active_task *find_oldest(struct engine *e, const char *key)
 {
-	if (task->changes == changes)
-		task->blocked_at = clock_boot_ms();
+	struct active_task *oldest = NULL;
+
+	for (struct active_task *task = e->tasks; task; task = task->hh.next)
+		if (!task->ending && task->task.concurrency_key && !strcmp(task->task.concurrency_key, key) &&
+		    (!oldest || task->key < oldest->key))
+			oldest = task;
+	return oldest;
+}
+
+void changes_block(struct engine *e, struct active_task *task, int64_t changes)
+{
+	const char *key = task->task.concurrency_key;
+
+	if (task->changes != changes || task->ending)
+		return;
+	task->blocked_at = clock_boot_ms();
+	task->behind = key && find_oldest(e, key) != task;
+	ready_park(&e->ready, &task->ready, true);
 }
 
 static void unblock(struct engine *e, struct active_task *task)
 {
 	task->changes++;
 	task->blocked_at = 0;
+	task->behind = false;
+	ready_park(&e->ready, &task->ready, false);
 	wants_put(e, task);
-}
-
-/* The tasks that may have waited for one with that key. */
-static void release_key(struct engine *e, const char *key)
-{
-	struct active_task *task, *next;
-
-	HASH_ITER (hh, e->tasks, task, next)
-		if (task->task.concurrency_key && !strcmp(task->task.concurrency_key, key))
-			unblock(e, task);
 }
 
 void engine_task_changed(struct engine *e, const struct drover_task *now)
 {
 	bool open = now->state == DROVER_TASK_QUEUED || now->state == DROVER_TASK_RUNNING;
-	struct active_task *task;
+	struct active_task *task, *oldest;
 
-	if (drover_task_state_is_final(now->state) && now->concurrency_key)
-		release_key(e, now->concurrency_key);
 	HASH_FIND(hh, e->tasks, &now->key, sizeof(now->key), task);
 	if (task) {
 		task->task.next_wave_at = now->next_wave_at;
+		task->ending = task->ending || !open;
 		unblock(e, task);
-		if (!open) {
-			task->ending = true;
+		if (task->ending)
 			ready_drop(&e->ready, &task->ready);
-		}
 		waves_advance(e, task);
 		task_release(e, task);
+	}
+	if (drover_task_state_is_final(now->state) && now->concurrency_key) {
+		oldest = find_oldest(e, now->concurrency_key);
+		if (oldest)
+			unblock(e, oldest);
 	}
 	engine_wake(e);
 }
@@ -67,7 +78,7 @@ void engine_tick(struct engine *e)
 	int64_t now = clock_boot_ms();
 
 	HASH_ITER (hh, e->tasks, task, next) {
-		if (task->blocked_at && now - task->blocked_at >= ASK_AGAIN)
+		if (task->blocked_at && !task->behind && now - task->blocked_at >= ASK_AGAIN)
 			unblock(e, task);
 		waves_advance(e, task);
 	}

@@ -165,7 +165,7 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 			if ((code || unit->claim.later) && !task->ending)
 				ready_return(&e->ready, &task->ready, unit->claim.unit);
 			if (!code && unit->claim.later)
-				changes_block(task, unit->changes);
+				changes_block(e, task, unit->changes);
 			task_release(e, task);
 		}
 		hosts_dispose(&unit->hosts);
@@ -208,7 +208,7 @@ static enum ready_fit fits(void *context, struct ready_task *ready)
 	const struct executor_slot *slot;
 	int64_t hosts = unit_hosts(task);
 
-	if (task->executor < 0 || task->blocked_at || (task->task.fanout && task->wants.head))
+	if (task->executor < 0 || (task->task.fanout && task->wants.head))
 		return READY_NOT_NOW;
 	executor = &e->options.executors->items[task->executor];
 	slot = &e->slots[task->executor];

@@ -33,6 +33,9 @@ static const struct rule rules[] = {
 /* The last attempt of a unit that could not be started: its hosts were never touched, so nothing is unknown. */
 static const struct rule never_started_rule = { DROVER_FAILED, DROVER_FAILED, "the unit could not be started" };
 
+/* Nobody asked for it here: its executor host ends, since the supervisor died or restarts it. */
+static const struct rule with_host_rule = { DROVER_LOST, DROVER_PENDING, "the unit was ended with its executor" };
+
 static const struct rule shutdown_rule = { DROVER_LOST, DROVER_PENDING, "the unit was ended: droverd was stopped" };
 
 struct end_job {
@@ -93,6 +96,8 @@ static const struct rule *choose_rule(const struct engine *e, const struct runni
 {
 	if (how == EXEC_STOPPED && unit->shutdown)
 		return &shutdown_rule;
+	if (how == EXEC_STOPPED && !unit->stopped)
+		return &with_host_rule;
 	if (how == EXEC_NOT_STARTED && unit->tries >= e->options.max_attempts)
 		return &never_started_rule;
 	return &rules[how];

@@ -36,6 +36,7 @@ struct active_task {
 	 */
 	int64_t changes;
 	int64_t blocked_at;     /* CLOCK_BOOTTIME ms; 0: it is not */
+	bool behind;            /* blocked, and an older task with its concurrency key is here: that one is asked for */
 	struct want_list wants; /* hosts that its units have asked for, in order */
 	bool asking;            /* an intent of it is under way */
 	bool advancing;         /* … the opening of its next wave */
@@ -116,7 +117,7 @@ void wants_drop(struct active_task *task);
 /* waves.c */
 void waves_advance(struct engine *engine, struct active_task *task);
 /* changes.c: nothing more is granted to the task at present, as of when it had heard of `changes`. */
-void changes_block(struct active_task *task, int64_t changes);
+void changes_block(struct engine *engine, struct active_task *task, int64_t changes);
 /* results.c */
 void results_add(struct engine *engine, struct running_unit *unit, size_t position, enum drover_status status,
 		 const struct drover_report *report);

@@ -10,7 +10,7 @@ static void link_last(struct ready_queue *queue, struct ready_task *task)
 {
 	struct ready_task **ring = &queue->rings[task->priority];
 
-	if (task->next)
+	if (task->next || task->parked)
 		return;
 	if (!*ring) {
 		task->previous = task->next = task;
@@ -72,6 +72,15 @@ void ready_return(struct ready_queue *queue, struct ready_task *task, int64_t un
 	task->returned[task->returned_count++] = unit;
 	queue->units++;
 	link_last(queue, task);
+}
+
+void ready_park(struct ready_queue *queue, struct ready_task *task, bool parked)
+{
+	task->parked = parked;
+	if (parked)
+		unlink_task(queue, task);
+	else if (ready_count(task))
+		link_last(queue, task);
 }
 
 void ready_drop(struct ready_queue *queue, struct ready_task *task)

@@ -22,6 +22,7 @@
 struct ready_task {
 	struct ready_task *previous, *next; /* the ring of its priority; NULL: not queued */
 	int priority;
+	bool parked;          /* out of its ring, whatever it has ready */
 	int passed;           /* turns of its that went to another, since there was no room for this */
 	int64_t fresh, total; /* units [fresh, total) were never claimed */
 	int64_t *returned;    /* owned */
@@ -53,6 +54,8 @@ void ready_add(struct ready_queue *queue, struct ready_task *task, int priority,
 void ready_open(struct ready_queue *queue, struct ready_task *task, int64_t count);
 /* A unit came back. */
 void ready_return(struct ready_queue *queue, struct ready_task *task, int64_t unit);
+/* A task that nothing can be taken of now costs no look at it until it is unparked. */
+void ready_park(struct ready_queue *queue, struct ready_task *task, bool parked);
 /* Takes all of the task's units out. */
 void ready_drop(struct ready_queue *queue, struct ready_task *task);
 /* The next unit whose task fits, or false. The task goes to the end of its ring. */

@@ -121,7 +121,7 @@ static void wants_done(struct job *base, int code, const struct drover_error *er
 	}
 	task->asking = false;
 	if (later)
-		changes_block(task, job->changes);
+		changes_block(e, task, job->changes);
 	wants_put(e, task);
 	task_release(e, task);
 	free(job->asked);

@@ -227,6 +227,31 @@ START_TEST(room_is_kept_only_where_it_would_help)
 }
 END_TEST
 
+START_TEST(what_is_parked_is_not_looked_at)
+{
+	struct ready_queue queue = { 0 };
+	struct ready_task parked = { 0 }, other = { 0 };
+	int64_t unit;
+
+	ready_add(&queue, &parked, 50, 0, 2);
+	ready_add(&queue, &other, 50, 0, 2);
+	ready_park(&queue, &parked, true);
+	ck_assert_ptr_eq(take(&queue, NULL, &unit), &other);
+	ready_return(&queue, &parked, 7); /* stays where it is */
+	ck_assert_ptr_eq(take(&queue, NULL, &unit), &other);
+	ck_assert_ptr_null(take(&queue, NULL, &unit));
+	ck_assert_int_eq(queue.units, 3);
+	ready_park(&queue, &parked, false);
+	ck_assert_ptr_eq(take(&queue, NULL, &unit), &parked);
+	ck_assert_int_eq(unit, 7);
+	ready_park(&queue, &parked, true);
+	ready_drop(&queue, &parked);
+	ready_park(&queue, &parked, false);
+	ck_assert_ptr_null(take(&queue, NULL, &unit));
+	ck_assert_int_eq(queue.units, 0);
+}
+END_TEST
+
 START_TEST(a_wave_adds_fresh_units)
 {
 	struct ready_queue queue = { 0 };
@@ -261,6 +286,7 @@ int main(void)
 	tcase_add_test(tests, room_is_not_kept_from_what_is_more_urgent);
 	tcase_add_test(tests, room_is_kept_only_where_it_would_help);
 	tcase_add_test(tests, a_wave_adds_fresh_units);
+	tcase_add_test(tests, what_is_parked_is_not_looked_at);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
