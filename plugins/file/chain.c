@@ -119,8 +119,13 @@ int chain_open(struct chain *chain, const char *path, struct drover_error *err)
 	memset(chain->place.hash, '0', CHAIN_HASH - 1);
 	if (place_of_head(chain->head, &head) && head.n > written.n) {
 		/* The next line shows the gap to whoever verifies; going on from the file would hide it. */
-		drover_log(DROVER_LOG_ERROR, "%s ends with line %lld, but line %lld was written: its end is missing",
-			   path, (long long)written.n, (long long)head.n);
+		if (in_file)
+			drover_log(DROVER_LOG_ERROR,
+				   "%s ends with line %lld, but line %lld was written: its end is missing", path,
+				   (long long)written.n, (long long)head.n);
+		else
+			drover_log(DROVER_LOG_INFO, "%s begins after line %lld, which is in another file", path,
+				   (long long)head.n);
 		chain->place = head;
 	} else if (in_file) {
 		chain->place = written;
