@@ -135,8 +135,8 @@ static int search(struct page *p, struct drover_result_filter *filter)
 	if (code)
 		return problem_set_code(&p->r->problem, code, &err);
 	while (!code && !p->more && filter->after_id < end) {
-		filter->until_id = filter->host || end - filter->after_id < GREP_HOSTS ? end
-										       : filter->after_id + GREP_HOSTS;
+		filter->until_id =
+			filter->host || end - filter->after_id < GREP_HOSTS ? end : filter->after_id + GREP_HOSTS;
 		code = query(p, filter);
 		filter->after_id = filter->until_id;
 		if (!p->more && filter->after_id < end && workers_now() > deadline) {
