@@ -12,8 +12,8 @@
 struct json_object;
 
 struct credentials {
-	bool taken; /* the executor has an option `credential` */
-	char *named; /* owned: what that option says, or NULL */
+	bool taken;                      /* the executor has an option `credential` */
+	char *named;                     /* owned: what that option says, or NULL */
 	struct drover_credential *items; /* owned, with their strings */
 	size_t count;
 };

@@ -137,9 +137,9 @@ static int get_method(json_object *become, struct payload *p, struct drover_erro
 	for (int i = 0; become_methods[i] && json_object_is_type(method, json_type_string); i++)
 		if (!strcmp(json_object_get_string(method), become_methods[i]))
 			p->become_method = i;
-	return p->become_method >= 0 ? 0
-				     : drover_error_set(err, DROVER_EINVALID,
-							"payload.become.method must be sudo, su or doas");
+	return p->become_method >= 0
+		       ? 0
+		       : drover_error_set(err, DROVER_EINVALID, "payload.become.method must be sudo, su or doas");
 }
 
 static int get_become(json_object *object, struct payload *p, struct drover_error *err)
@@ -154,9 +154,9 @@ static int get_become(json_object *object, struct payload *p, struct drover_erro
 		json_object_object_foreach (become, member, value) {
 			(void)value;
 			if (strcmp(member, "user") != 0 && strcmp(member, "method") != 0)
-				return drover_error_set(err, DROVER_EINVALID,
-							"payload.become has no member `%.60s`: user and method are known",
-							member);
+				return drover_error_set(
+					err, DROVER_EINVALID,
+					"payload.become has no member `%.60s`: user and method are known", member);
 		}
 		if (get_method(become, p, err) < 0)
 			return DROVER_EINVALID;

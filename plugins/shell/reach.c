@@ -101,9 +101,10 @@ static int make_become(struct reach *r, const struct shell *self, const struct p
 	if (!payload->become_user)
 		return 0;
 	if (password && (strlen(password) > 500 || strpbrk(password, "\r\n")))
-		return drover_error_set(err, DROVER_EINVALID,
-					"the become_password of credential %s cannot be typed: it has more than one line",
-					credential->name);
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			"the become_password of credential %s cannot be typed: it has more than one line",
+			credential->name);
 	r->config.become.method = methods[payload->become_method >= 0 ? payload->become_method : self->become_method];
 	r->config.become.user = payload->become_user;
 	r->config.become.password = password;
@@ -112,7 +113,8 @@ static int make_become(struct reach *r, const struct shell *self, const struct p
 
 int reach_make(struct reach *r, struct drover_unit *unit, const struct payload *payload, struct drover_error *err)
 {
-	static const enum fanout_host_keys host_keys[] = { FANOUT_KEYS_AUTO, FANOUT_KEYS_STRICT, FANOUT_KEYS_ACCEPT_NEW };
+	static const enum fanout_host_keys host_keys[] = { FANOUT_KEYS_AUTO, FANOUT_KEYS_STRICT,
+							   FANOUT_KEYS_ACCEPT_NEW };
 	const struct drover_credential *credential = drover_unit_credential(unit);
 	const struct drover_unit_info *info = drover_unit_info(unit);
 	const struct shell *self = drover_unit_self(unit);

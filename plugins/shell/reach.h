@@ -10,7 +10,7 @@
 struct reach {
 	struct fanout_config config; /* borrows from all that it was made of */
 	struct fanout_credential credential;
-	char **paths; /* owned; ended by NULL */
+	char **paths;            /* owned; ended by NULL */
 	char *home, *local_user; /* owned */
 };
 

@@ -114,7 +114,19 @@ static void set_credential(struct fake_unit *unit, char *text)
 				*text == '@' ? read_file(text + 1) : text;
 }
 
-enum { PAYLOAD = 1, TYPE, OPTION, TIMEOUT, STOP_AFTER, HOST_TIMEOUT, CONNECT_TIMEOUT, OUTPUT_LIMIT, FANOUT, CREDENTIAL, NAMED };
+enum {
+	PAYLOAD = 1,
+	TYPE,
+	OPTION,
+	TIMEOUT,
+	STOP_AFTER,
+	HOST_TIMEOUT,
+	CONNECT_TIMEOUT,
+	OUTPUT_LIMIT,
+	FANOUT,
+	CREDENTIAL,
+	NAMED
+};
 
 static const struct option arguments[] = {
 	{ "payload", required_argument, NULL, PAYLOAD },

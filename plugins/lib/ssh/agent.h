@@ -13,7 +13,7 @@
 enum agent_state { AGENT_NONE, AGENT_ASKED, AGENT_READY };
 
 struct agent {
-	char *path; /* owned */
+	char *path;            /* owned */
 	struct agent *another; /* of a list that the fan-out has */
 	enum agent_state state;
 	int fd;

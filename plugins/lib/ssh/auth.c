@@ -37,7 +37,8 @@ static void list_tried(const struct host *h, char *text, size_t size)
 		append(text, size, "%sthe agent (%u %s %s)", *text ? ", " : "", agent->keys,
 		       agent->keys == 1 ? "key" : "keys", h->agent_tried ? "refused" : "not tried");
 	if (s->password)
-		append(text, size, "%sthe password (%s)", *text ? ", " : "", h->password_tried ? "refused" : "not asked for");
+		append(text, size, "%sthe password (%s)", *text ? ", " : "",
+		       h->password_tried ? "refused" : "not asked for");
 }
 
 static enum host_state refused(struct host *h, const char *why)
@@ -63,7 +64,8 @@ static enum host_state exhausted(struct host *h)
 			 wanted & SSH_AUTH_METHOD_PASSWORD ? ", a password" : "",
 			 wanted & SSH_AUTH_METHOD_INTERACTIVE ? ", answers to questions" : "");
 	else
-		snprintf(why, sizeof(why), h->settings.password ? "neither key nor password was accepted" : "no key was accepted");
+		snprintf(why, sizeof(why),
+			 h->settings.password ? "neither key nor password was accepted" : "no key was accepted");
 	return refused(h, why);
 }
 

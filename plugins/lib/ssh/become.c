@@ -98,7 +98,8 @@ static char *inner_command(const struct become *b, const struct fanout_config *c
 		size = asprintf(&text, "stty raw -echo; printf %%s %s; head -c %zu | /bin/sh -c %s", b->start,
 				config->input_size, quoted);
 	else if (quoted)
-		size = asprintf(&text, "stty raw -echo; printf %%s %s; exec /bin/sh -c %s </dev/null", b->start, quoted);
+		size = asprintf(&text, "stty raw -echo; printf %%s %s; exec /bin/sh -c %s </dev/null", b->start,
+				quoted);
 	free(quoted);
 	return size < 0 ? NULL : text;
 }

@@ -56,7 +56,7 @@ struct config_line {
 	char *keyword;
 	char **words; /* what follows it, unquoted, ended by NULL; of commands one word */
 	size_t count;
-	const char *broken; /* why it cannot be read, or NULL */
+	const char *broken;                  /* why it cannot be read, or NULL */
 	struct config_file *const *included; /* of Include, ended by NULL */
 };
 

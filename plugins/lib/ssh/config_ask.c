@@ -148,7 +148,7 @@ static const struct directive {
 struct asking {
 	const struct config_query *query;
 	struct config_answer *answer;
-	bool final;      /* the second time over */
+	bool final;       /* the second time over */
 	bool wants_final; /* a `Match final` was met */
 };
 
@@ -177,8 +177,8 @@ bool config_match_pattern(const char *pattern, const char *text)
 		if (*pattern == '*') {
 			star = ++pattern;
 			again = text;
-		} else if (*pattern && (*pattern == '?' ||
-					tolower((unsigned char)*pattern) == tolower((unsigned char)*text))) {
+		} else if (*pattern &&
+			   (*pattern == '?' || tolower((unsigned char)*pattern) == tolower((unsigned char)*text))) {
 			pattern++;
 			text++;
 		} else if (star) {

@@ -221,9 +221,8 @@ static int broken_file(struct config_file *file, const char *why)
 	file->lines = calloc(1, sizeof(*file->lines));
 	if (!file->lines)
 		return -ENOMEM;
-	file->lines[0] = (struct config_line){
-		.file = file->path, .number = 1, .keyword = strdup("this file"), .broken = why
-	};
+	file->lines[0] =
+		(struct config_line){ .file = file->path, .number = 1, .keyword = strdup("this file"), .broken = why };
 	file->count = 1;
 	return file->lines[0].keyword ? 0 : -ENOMEM;
 }

@@ -201,8 +201,7 @@ static int set_options(struct host *h)
 				      "aes256-ctr,aes192-ctr,aes128-ctr";
 	const struct settings *s = &h->settings;
 	const struct hostkey_host name = hostkey_of(h);
-	char *algorithms = s->answer.first[CONFIG_HOST_KEY_ALGORITHMS] ? NULL
-								       : hostkeys_algorithms(s->hostkeys, &name);
+	char *algorithms = s->answer.first[CONFIG_HOST_KEY_ALGORITHMS] ? NULL : hostkeys_algorithms(s->hostkeys, &name);
 	const bool no = false;
 	int failed;
 

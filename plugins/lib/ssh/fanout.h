@@ -109,7 +109,7 @@ struct fanout_config {
 	size_t ssh_config_count;
 	bool ssh_config_own; /* they are not those that ssh itself reads: a ssh for ProxyJump is told the first */
 	const struct fanout_credential *credential; /* or NULL */
-	const char *const *keys;                    /* paths of private keys; none: by ssh_config, else the usual ones */
+	const char *const *keys; /* paths of private keys; none: by ssh_config, else the usual ones */
 	size_t key_count;
 	bool agent;                     /* use the agent, after the keys */
 	const char *const *known_hosts; /* paths; missing files are empty; none: by ssh_config, else the usual ones */

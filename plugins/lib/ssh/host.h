@@ -71,7 +71,7 @@ struct host {
 	ssh_channel channel;
 	struct ssh_channel_callbacks_struct callbacks;
 	struct gate gate;
-	bool terminal_asked; /* and granted */
+	bool terminal_asked;       /* and granted */
 	size_t env_sent, env_word; /* of ssh_config's SetEnv */
 	struct ssh_counter_struct traffic;
 	uint64_t seen; /* of its bytes, when `heard` was set */

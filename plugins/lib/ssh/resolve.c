@@ -180,8 +180,7 @@ void resolver_free(struct resolver *r)
 	leave(r);
 }
 
-int resolver_start(struct resolver *resolver, const char *name, int port, int family,
-		   struct resolver_request **request)
+int resolver_start(struct resolver *resolver, const char *name, int port, int family, struct resolver_request **request)
 {
 	struct resolver_request *r = calloc(1, sizeof(*r));
 	int code = 0;

@@ -233,11 +233,14 @@ int settings_make(struct settings *s, struct fanout *fanout, const struct fanout
 	const struct fanout_config *config = &fanout->config;
 	const struct config_query query = { target->name, target->user ? target->user : config->user,
 					    config->local_user };
-	struct making m = { .s = s, .fanout = fanout, .config = config, .target = target, .problem = problem, .size = size };
+	struct making m = {
+		.s = s, .fanout = fanout, .config = config, .target = target, .problem = problem, .size = size
+	};
 	int code;
 
 	*s = (struct settings){ .port = 0 };
-	m.expansion = (struct expansion){ .name = target->name, .local_user = config->local_user, .home = config->home };
+	m.expansion =
+		(struct expansion){ .name = target->name, .local_user = config->local_user, .home = config->home };
 	code = config_ask(fanout->ssh_config, &query, &s->answer);
 	if (code < 0)
 		return code;

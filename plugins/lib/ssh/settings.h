@@ -32,14 +32,14 @@ struct settings {
 	char *address;    /* owned */
 	char *user;       /* owned */
 	int port, family;
-	char *bind_address;                  /* owned, or NULL */
-	char *proxy;                         /* owned: a command that connects instead, or NULL */
+	char *bind_address;                   /* owned, or NULL */
+	char *proxy;                          /* owned: a command that connects instead, or NULL */
 	const struct config_line *proxy_line; /* that says so */
-	int64_t connect;                     /* ms; 0: the configuration's */
-	int64_t keepalive;                   /* ms; 0: none */
+	int64_t connect;                      /* ms; 0: the configuration's */
+	int64_t keepalive;                    /* ms; 0: none */
 	int keepalive_count;
 	bool accept_new, compression;
-	struct hostkeys *hostkeys; /* borrowed from the fan-out, as are those below */
+	struct hostkeys *hostkeys;          /* borrowed from the fan-out, as are those below */
 	const struct identity **identities; /* owned array */
 	size_t identity_count;
 	struct agent *agent;  /* or NULL: none is to be used */

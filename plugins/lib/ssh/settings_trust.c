@@ -145,9 +145,9 @@ int settings_identities(struct making *m)
 
 int settings_methods(struct making *m)
 {
-	static const char *const names[] = { [AUTH_PUBLIC_KEY] = "publickey",
-					     [AUTH_PASSWORD] = "password",
-					     [AUTH_KEYBOARD] = "keyboard-interactive" };
+	static const char *const names[] = {
+		[AUTH_PUBLIC_KEY] = "publickey", [AUTH_PASSWORD] = "password", [AUTH_KEYBOARD] = "keyboard-interactive"
+	};
 	const struct config_line *const *first = m->s->answer.first, *line = first[CONFIG_PREFERRED];
 	const char *order = line ? line->words[0] : "publickey,password,keyboard-interactive";
 	bool allowed[AUTH_METHOD_COUNT];
@@ -174,8 +174,8 @@ int settings_methods(struct making *m)
 /* ------------------------------------------------------------------------------------- host keys */
 
 /* The files of a directive, or the usual ones, appended to `paths`. */
-static int add_paths(struct making *m, const struct config_line *line, const char *const *usual, char **paths, size_t room,
-		     size_t *count)
+static int add_paths(struct making *m, const struct config_line *line, const char *const *usual, char **paths,
+		     size_t room, size_t *count)
 {
 	int code = 0;
 
@@ -223,8 +223,9 @@ int settings_trust(struct making *m)
 	const char *word = line ? line->words[0] : "yes";
 	bool new = !strcasecmp(word, "accept-new") || !strcasecmp(word, "no") || !strcasecmp(word, "off");
 
-	if (!new && strcasecmp(word, "yes") != 0 && strcasecmp(word, "ask") != 0)
+	if (!new &&strcasecmp(word, "yes") != 0 && strcasecmp(word, "ask") != 0)
 		return settings_wrong(m, line, "\"%.40s\" is not one of yes, ask, accept-new, no", word);
-	m->s->accept_new = m->config->host_keys == FANOUT_KEYS_AUTO ? new : m->config->host_keys == FANOUT_KEYS_ACCEPT_NEW;
+	m->s->accept_new =
+		m->config->host_keys == FANOUT_KEYS_AUTO ? new : m->config->host_keys == FANOUT_KEYS_ACCEPT_NEW;
 	return load_known(m);
 }
