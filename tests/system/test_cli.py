@@ -268,6 +268,18 @@ def test_run_survives_the_death_of_its_private_daemon(home):
     assert home.drover("verify", "--standalone", "last").returncode == 0
 
 
+def test_a_stream_survives_the_death_of_its_private_daemon(home):
+    process = home.start(*sim("a[1-90]", {"latency": "2s", "output": "text"}, "--unit-size", "10", "--stream", "-v"))
+    wait_for("the task", lambda: process.stderr.readline().startswith("drover: task "))
+    os.kill(home.daemon(), signal.SIGKILL)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode in (0, 3), err
+    rows = json.loads(home.drover("results", "--standalone", "last", "--json").stdout)["items"]
+    assert len(rows) == 90
+    # Each host's line once, whatever was shown before the daemon was killed.
+    assert sorted(out.splitlines()) == sorted(f"{r['host']}: text" for r in rows if r["stdout"])
+
+
 def test_why_a_daemon_cannot_start_is_said_at_once(home):
     os.makedirs(os.path.join(home.state, "drover.db"), 0o700)
     os.chmod(home.state, 0o700)
