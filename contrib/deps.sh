@@ -8,7 +8,7 @@ set -eu
 
 build='gcc libc6-dev make pkg-config
 	libsystemd-dev libjson-c-dev libyaml-dev libsodium-dev zlib1g-dev uthash-dev
-	libcurl4-openssl-dev libsmartcols-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libssh-dev'
+	libcurl4-openssl-dev libsmartcols-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libssh-dev libssl-dev'
 test='check python3 python3-venv python3-yaml python3-pytest clustershell python3-clustershell
 	ansible-core openssh-server openssh-client openssl sudo opendoas procps util-linux valgrind'
 lint='clang-format clang-tidy cppcheck python3'

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ssh/hashedname.h"
 #include "ssh/hostnames.h"
 
 #define NAME_SIZE 300 /* "[name]:port" */
@@ -22,6 +23,8 @@ struct line {
 	int number;
 	bool revoked, authority;
 	bool pattern; /* hashed or with wildcards: only a full match can tell */
+	bool is_hashed;
+	struct hashedname hashed;
 };
 
 struct hostkeys {
@@ -30,7 +33,8 @@ struct hostkeys {
 	struct hostkeys *another; /* owned */
 	struct line *lines;
 	size_t count, room;
-	struct hostnames *names; /* of the lines; those with patterns under "" */
+	struct hostnames *names;           /* of the lines; those with patterns under "" */
+	struct hashedname_context *hasher; /* or NULL: libssh compares hashed names */
 };
 
 /* --------------------------------------------------------------------------------------- loading */
@@ -90,6 +94,7 @@ static int add_line(struct hostkeys *hk, const char *text, const char *path, int
 	for (char *c = line.text; *c; c++)
 		*c = *c == '\t' ? ' ' : *c == '\r' || *c == '\n' ? '\0' : *c;
 	line.pattern = strcspn(line.text, "|*?!") < strcspn(line.text, " ");
+	line.is_hashed = hk->hasher && hashedname_parse(line.text, &line.hashed);
 	hk->lines[hk->count] = line;
 	return add_names(hk, &line, hk->count++);
 }
@@ -117,6 +122,7 @@ int hostkeys_load(struct hostkeys **hostkeys, const char *const *paths, size_t c
 
 	if (!hk)
 		return -ENOMEM;
+	hk->hasher = hashedname_context_new();
 	hk->paths = calloc(count + 1, sizeof(*hk->paths));
 	for (size_t i = 0; hk->paths && i < count && !code; i++) {
 		hk->paths[i] = strdup(paths[i]);
@@ -157,6 +163,7 @@ void hostkeys_free(struct hostkeys *hk)
 		free(hk->paths);
 		free(hk->lines);
 		hostnames_free(hk->names);
+		hashedname_context_free(hk->hasher);
 		free(hk);
 		hk = another;
 	}
@@ -229,8 +236,10 @@ static size_t match_under(const struct hostkeys *hk, const char *under, const ch
 
 	for (; at; at = at->next) {
 		const struct line *line = &hk->lines[at->line];
-		ssh_key key = key_of_line(line, entry);
+		ssh_key key = NULL;
 
+		if (!line->is_hashed || hashedname_may_be(hk->hasher, &line->hashed, entry))
+			key = key_of_line(line, entry);
 		if (!key)
 			continue;
 		fn(context, line, key);
