@@ -125,6 +125,21 @@ static void check_keys(struct tree_node *tree, struct conf_errors *errors)
 	}
 }
 
+/* A slash at the end makes no other daemon of it. */
+static size_t url_size(const char *url)
+{
+	size_t size = strlen(url);
+
+	while (size > 8 && url[size - 1] == '/')
+		size--;
+	return size;
+}
+
+static bool same_url(const char *a, const char *b)
+{
+	return url_size(a) == url_size(b) && !strncmp(a, b, url_size(a));
+}
+
 /* What the file says, where it is for the daemon that is meant. */
 static int take_token(const char *path, const struct tree_node *tree, struct address *address, struct drover_error *err)
 {
@@ -133,7 +148,7 @@ static int take_token(const char *path, const struct tree_node *tree, struct add
 	char *name;
 	int rc;
 
-	if (address->token || (url && strcmp(url, address->url)))
+	if (address->token || (url && !same_url(url, address->url)))
 		return 0;
 	if (token) {
 		address->token = xstrdup(token);
@@ -164,7 +179,8 @@ static int read_user_file(const char *path, struct address *address, struct drov
 	} else {
 		if (!address->url)
 			address->url = xstrdup(tree_text(tree, "url"));
-		address->ca = below_home(tree_text(tree, "ca"));
+		if (!address->ca)
+			address->ca = below_home(tree_text(tree, "ca"));
 		if (address->url)
 			rc = take_token(path, tree, address, err);
 	}
@@ -210,9 +226,8 @@ static int check_secrecy(const struct address *address, struct drover_error *err
 
 int address_find(const char *url, struct address *address, struct drover_error *err)
 {
-	const char *variable = getenv("DROVER_URL"), *token = getenv("DROVER_TOKEN");
+	const char *variable = getenv("DROVER_URL"), *token = getenv("DROVER_TOKEN"), *ca = getenv("DROVER_CA");
 	char *path = user_file();
-	size_t size;
 	int rc = 0;
 
 	*address = (struct address){ 0 };
@@ -221,6 +236,8 @@ int address_find(const char *url, struct address *address, struct drover_error *
 	address->url = xstrdup(url);
 	if (token && *token)
 		address->token = xstrdup(token);
+	if (ca && *ca)
+		address->ca = xstrdup(ca);
 	if (path)
 		rc = read_user_file(path, address, err);
 	if (!address->url) {
@@ -231,8 +248,7 @@ int address_find(const char *url, struct address *address, struct drover_error *
 		rc = check_url(address->url, err);
 	if (!rc)
 		rc = check_secrecy(address, err);
-	for (size = strlen(address->url); size > 8 && address->url[size - 1] == '/'; size--)
-		address->url[size - 1] = '\0';
+	address->url[url_size(address->url)] = '\0';
 	if (rc)
 		address_dispose(address);
 	free(path);

@@ -11,7 +11,7 @@ struct drover_error;
 struct address {
 	char *url;    /* owned; http://…, https://… or unix:PATH */
 	char *token;  /* owned, or NULL */
-	char *ca;     /* owned; a file of certificates, or NULL */
+	char *ca;     /* owned; a file of certificates ($DROVER_CA, or the file's), or NULL: the system's */
 	bool assumed; /* nobody named one: it is the default */
 };
 

@@ -50,6 +50,9 @@ def test_the_command_line_verifies_the_certificate(folder):
     with secured(folder) as daemon:
         good = drover("list", "--json", env=home(folder, daemon, ca=daemon.config["sources"][0]["tls"]["cert"]))
         assert good.returncode == 0, good.stderr
+        by_variable = drover("list", "--json", env={"DROVER_CA": daemon.config["sources"][0]["tls"]["cert"],
+                                                    **home(folder, daemon)})
+        assert by_variable.returncode == 0, by_variable.stderr
         bad = drover("list", "--json", env=home(folder, daemon))
         assert bad.returncode == 69 and "ertificate" in bad.stderr
         run = drover("run", "--json", "-H", "h1", "--", "true", env=home(
