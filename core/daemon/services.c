@@ -74,21 +74,6 @@ static int query_results(void *context, const struct drover_result_filter *filte
 	return code;
 }
 
-static int query_output(void *context, int64_t task_key, const char *host, int stream,
-			int (*fn)(void *fn_context, struct drover_bytes bytes, int64_t total), void *fn_context,
-			struct drover_error *err)
-{
-	struct core *core = context;
-	struct drover_session *session;
-	int code = lend(core, &session, err);
-
-	if (code)
-		return code;
-	code = core->ops->output(session, task_key, host, stream, fn, fn_context, err);
-	give_back(core, session, code);
-	return code;
-}
-
 static int query_verify(void *context, int64_t task_key, struct drover_verification *verification,
 			struct drover_error *err)
 {
@@ -332,7 +317,6 @@ const struct drover_source_services core_services = {
 	.tasks = query_tasks,
 	.units = query_units,
 	.results = query_results,
-	.output = query_output,
 	.verify = query_verify,
 	.engines = engines,
 	.executors = executors,

@@ -94,7 +94,6 @@ static const struct drover_store_ops store_ops = {
 	.ready_units = query_ready_units,
 	.unit_hosts = query_unit_hosts,
 	.results_query = query_results,
-	.output = query_output,
 	.verify = query_verify,
 	.incarnations = incarnations_query,
 	.last_seq = query_last_seq,

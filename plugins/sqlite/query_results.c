@@ -57,11 +57,6 @@ static const char order_status[] = AFTER("h.status", "h.status") " ORDER BY h.st
 
 static const char sql_task[] = "SELECT id, host_base, hosts FROM tasks WHERE key = ?1 AND state > 0";
 static const char sql_task_id[] = "SELECT id FROM tasks WHERE key = ?1";
-static const char sql_output[] =
-	"SELECT iif(?3 = 1, h.stdout_total, h.stderr_total), o.bytes FROM tasks t"
-	" CROSS JOIN hosts h ON h.name = ?2 AND h.id BETWEEN t.host_base AND t.host_base + t.hosts - 1"
-	" LEFT JOIN outputs o ON o.task = t.key AND o.digest = iif(?3 = 1, h.stdout, h.stderr)"
-	" WHERE t.key = ?1 AND t.state > 0";
 
 /* Where the rows are: `id` is NULL for all tasks. */
 struct scope {
@@ -221,28 +216,5 @@ int query_results(struct drover_session *s, const struct drover_result_filter *f
 	}
 	sqlite3_finalize(stmt);
 	free(scope.id);
-	return code;
-}
-
-int query_output(struct drover_session *s, int64_t task_key, const char *host, int stream,
-		 int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
-		 struct drover_error *err)
-{
-	sqlite3_stmt *stmt = NULL;
-	int code = transaction_flush(s, err);
-
-	if (!code)
-		code = session_prepare_text(s, sql_output, &stmt, err);
-	if (code)
-		return code;
-	sqlite3_bind_int64(stmt, 1, task_key);
-	session_bind_text(stmt, 2, host);
-	sqlite3_bind_int64(stmt, 3, stream);
-	code = session_step(s, stmt, err);
-	if (code > 0)
-		code = fn(context, bytes_of(stmt, 1), sqlite3_column_int64(stmt, 0));
-	else if (!code)
-		code = drover_error_set(err, DROVER_ENOTFOUND, "the task has no host %s", host);
-	sqlite3_finalize(stmt);
 	return code;
 }

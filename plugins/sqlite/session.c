@@ -199,8 +199,8 @@ static int configure(struct drover_session *s, struct drover_error *err)
 	sqlite3_busy_timeout(s->db, (int)s->store->busy_timeout);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_create_function(s->db, "drover_contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
-				contains, NULL, NULL);
+	sqlite3_create_function(s->db, "drover_contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+				NULL, contains, NULL, NULL);
 	snprintf(pragma, sizeof(pragma), "PRAGMA cache_size = -%lld", (long long)(cache / 1024));
 	code = session_script(s, pragma, err);
 	if (!code && writes)

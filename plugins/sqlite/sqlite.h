@@ -278,9 +278,6 @@ int query_verify(struct drover_session *s, int64_t task_key, struct drover_verif
 /* query_results.c */
 int query_results(struct drover_session *s, const struct drover_result_filter *filter, drover_result_fn *fn,
 		  void *context, struct drover_error *err);
-int query_output(struct drover_session *s, int64_t task_key, const char *host, int stream,
-		 int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
-		 struct drover_error *err);
 
 /* query_outputs.c */
 int query_groups(struct drover_session *s, const struct drover_group_filter *filter, drover_group_fn *fn, void *context,

@@ -403,24 +403,6 @@ static int get_results(void *c, const struct drover_result_filter *f, drover_res
 				 : results_of_host(f, fn, context));
 }
 
-static int get_output(void *c, int64_t key, const char *host, int stream,
-		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
-		      struct drover_error *err)
-{
-	struct task *t;
-
-	(void)c;
-	if (!enter())
-		return is_away(err);
-	t = find_key(key);
-	for (int64_t i = 0; i < t->hosts; i++)
-		if (!strcmp(t->rows[i].host, host))
-			return leave(fn(context,
-					(struct drover_bytes){ t->rows[i].out, stream == 1 ? t->rows[i].out_size : 0 },
-					stream == 1 ? (int64_t)t->rows[i].out_size : 0));
-	return leave(drover_error_set(err, DROVER_ENOTFOUND, "no such host"));
-}
-
 static int get_output_part(void *c, int64_t key, const char *host, int stream, drover_output_want_fn *want,
 			   drover_output_fn *fn, void *context, struct drover_error *err)
 {
@@ -601,7 +583,6 @@ static const struct drover_source_services services = {
 	.tasks = get_tasks,
 	.units = get_units,
 	.results = get_results,
-	.output = get_output,
 	.verify = get_verification,
 	.engines = get_engines,
 	.executors = get_executors,

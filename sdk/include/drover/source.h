@@ -186,9 +186,6 @@ struct drover_source_services {
 		     void *context, struct drover_error *err);
 	int (*results)(void *core, const struct drover_result_filter *filter, drover_result_fn *fn, void *context,
 		       struct drover_error *err);
-	int (*output)(void *core, int64_t task_key, const char *host, int stream,
-		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
-		      struct drover_error *err);
 	int (*verify)(void *core, int64_t task_key, struct drover_verification *verification, struct drover_error *err);
 
 	int (*engines)(void *core, int (*fn)(void *context, const struct drover_engine *engine), void *context,

@@ -144,7 +144,7 @@ struct drover_unit_row {
 	int64_t wave;
 };
 
-/* A host's row. Outputs are not in it: `stdout_size` bytes can be read by `output`. */
+/* A host's row. Outputs are not in it: `stdout_size` bytes can be read by `output_part`. */
 struct drover_result_row {
 	size_t size;
 	int64_t id; /* below 2^53; unique over tasks */
@@ -443,10 +443,6 @@ struct drover_store_ops {
 			  void *context, struct drover_error *err);
 	int (*results_query)(struct drover_session *s, const struct drover_result_filter *filter, drover_result_fn *fn,
 			     void *context, struct drover_error *err);
-	/* One stream (1 stdout, 2 stderr) of one host, whole. DROVER_ENOTFOUND: no such host. */
-	int (*output)(struct drover_session *s, int64_t task_key, const char *host, int stream,
-		      int (*fn)(void *context, struct drover_bytes bytes, int64_t total), void *context,
-		      struct drover_error *err);
 	int (*verify)(struct drover_session *s, int64_t task_key, struct drover_verification *verification,
 		      struct drover_error *err);
 	int (*incarnations)(struct drover_session *s, int64_t limit, drover_incarnation_fn *fn, void *context,
@@ -464,7 +460,7 @@ struct drover_store_ops {
 	/* Groups, the largest first, equal ones by first_id. Each output is read once. */
 	int (*groups)(struct drover_session *s, const struct drover_group_filter *filter, drover_group_fn *fn,
 		      void *context, struct drover_error *err);
-	/* A part of one stream of one host. `fn` is not called where no bytes are wanted. DROVER_ENOTFOUND. */
+	/* A part of one stream (1 stdout, 2 stderr) of one host. `fn` is not called where no bytes are wanted. DROVER_ENOTFOUND. */
 	int (*output_part)(struct drover_session *s, int64_t task_key, const char *host, int stream,
 			   drover_output_want_fn *want, drover_output_fn *fn, void *context, struct drover_error *err);
 };
