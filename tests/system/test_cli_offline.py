@@ -306,6 +306,8 @@ def test_the_files_token_is_for_the_files_daemon(drover, home):
         (home / ".config/drover/config.yaml").chmod(0o600)
         assert drover("list", url=other.url).returncode == 0
         assert "Authorization" not in other.requests[-1][4]
+        assert drover("list", url=mine.url + "/").returncode == 0
+        assert mine.requests[-1][4]["Authorization"] == "Bearer s3cret"
 
 
 @pytest.mark.parametrize("url", ["http://localhost.evil.example", "http://127.evil.example:8007", "http://192.0.2.7:8007"])
