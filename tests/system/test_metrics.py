@@ -71,6 +71,8 @@ def test_open_tasks_are_counted_again_after_a_restart_and_restarts_too(daemon):
     assert values['drover_tasks{state="running"}'] == 1
     assert values['drover_hosts{status="running"}'] == 4 and values['drover_hosts{status="pending"}'] == 0
     assert values['drover_part_restarts_total{part="core"}'] == 1
+    daemon.post(f"/v1/tasks/{task}/cancel")
+    daemon.wait(task)
 
 
 def test_spools_of_sinks(tmp_path):
