@@ -41,7 +41,7 @@ struct tls {
 /* GnuTLS gives its callback nothing but the session: the servers of this process, found by their ports. */
 static struct {
 	pthread_mutex_t lock;
-	LIST_HEAD(, tls) all;
+	LIST_HEAD(tls_list, tls) all;
 } servers = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char *member(const struct drover_map *option, const char *key)
