@@ -48,6 +48,7 @@ static int take_row(void *context, struct json_object *row)
 	struct reading *reading = context;
 
 	reading->rows++;
+	json_object_object_add(row, "kind", json_object_new_string("host"));
 	return reading->tail ? tail_event(reading->tail, "host", row, reading->err) : 0;
 }
 

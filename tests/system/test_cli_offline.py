@@ -551,6 +551,14 @@ def test_a_bar_is_drawn_on_a_terminal_only(build, home, drover):
         assert drover("run", "-H", "x", "true", url=daemon.url).stderr == ""
 
 
+def test_the_bar_tells_of_waves_and_of_who_goes_first(build, home):
+    with FakeDaemon([row("a")], polls=4) as daemon:
+        task = daemon.task
+        daemon.task = lambda: {**task(), "waves": {"open": 2, "total": 3}, "waiting_for_task": "other"}
+        seen, _ = on_terminal(build, home, daemon, "run", "-H", "x", "true")
+    assert b"0/1  wave 2/3  behind task other" in seen
+
+
 def test_control_characters_do_no_harm_on_a_terminal(build, home, drover):
     evil = row("a", "failed", rc=1, stdout="\x1b]0;title\x07red\u202e\n", message="x\x1b[2Jy")
     with FakeDaemon([evil]) as daemon:

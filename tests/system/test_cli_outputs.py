@@ -217,6 +217,15 @@ def test_logs_of_one_host_are_its_bytes(drover):
 
 
 @pytest.mark.parametrize("more", [[], ["-f"]])
+def test_logs_as_json(drover, more):
+    with FakeDaemon(ROWS, task_id="t") as daemon:
+        done = drover("logs", "t", "--json", "--host", "a1", *more, url=daemon.url)
+    objects = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(o["kind"], o.get("stream"), o.get("text")) for o in objects if o["kind"] != "task"] == [
+        ("line", "stdout", "one"), ("line", "stdout", "two"), ("line", "stderr", "warn"), ("host", None, None)]
+
+
+@pytest.mark.parametrize("more", [[], ["-f"]])
 def test_logs_of_a_host_that_the_task_does_not_have(drover, more):
     with FakeDaemon([row("a1", stdout="x")], task_id="t", polls=1 << 30) as daemon:
         done = drover("logs", "t", "--host", "b1", *more, url=daemon.url)
