@@ -1,19 +1,26 @@
 #!/bin/sh
 # test-tools.sh - makes what the tests need and no Debian package gives ready to run, under build/:
-# a Python environment with tests/requirements.txt (build/venv), and promtool out of the package
+# Python environments with tests/requirements.txt (build/venv) and with a newer Ansible
+# (tests/requirements-ansible.txt, build/ansible), and promtool out of the package
 # prometheus, which is unpacked there instead of installed, since that would start a server
 # (build/tools). deps.sh calls it. Does nothing, quickly, when all is there.
 set -eu
 cd "$(dirname "$0")/.."
 
-if ! cmp -s tests/requirements.txt build/venv/requirements.txt; then
-	echo "Installing with pip from PyPI, into build/venv: what tests/requirements.txt lists"
-	rm -rf build/venv
+make_environment() { # FOLDER REQUIREMENTS
+	if cmp -s "$2" "$1/requirements.txt"; then
+		return
+	fi
+	echo "Installing with pip from PyPI, into $1: what $2 lists"
+	rm -rf "$1"
 	mkdir -p build
-	/usr/bin/python3 -m venv build/venv
-	build/venv/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt
-	cp tests/requirements.txt build/venv/
-fi
+	/usr/bin/python3 -m venv "$1"
+	"$1/bin/pip" install -q --disable-pip-version-check -r "$2"
+	cp "$2" "$1/requirements.txt"
+}
+
+make_environment build/venv tests/requirements.txt
+make_environment build/ansible tests/requirements-ansible.txt
 
 if [ ! -x build/tools/promtool ]; then
 	echo "Downloading with apt-get, to be unpacked into build/tools: prometheus (for promtool)"
