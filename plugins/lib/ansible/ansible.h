@@ -22,8 +22,21 @@ struct ansible {
 	char *become_user;
 	char *become_method;
 	int64_t forks; /* 0: as many as the unit has hosts */
+	bool allow_localhost;
+	char *vault_password;
+	struct drover_map vault_ids; /* label: file */
+	struct drover_list collections_path;
+	struct drover_list roles_path;
 
-	int ends[2]; /* to the helper: the units', the helper's */
+	int ends[2];      /* to the helper: the units', the helper's */
+	char folder[128]; /* of temporary files */
+	int lock;         /* of it; held by all that may use it */
+};
+
+/* Hosts of a unit that are worked on by one process: positions in the unit. */
+struct ansible_batch {
+	size_t *index;
+	size_t count;
 };
 
 /* In the table of an instance `self` whose first member is `struct ansible ansible`. */
@@ -62,6 +75,27 @@ struct ansible {
 		  .type = DROVER_TYPE_STRING,                                                                          \
 		  .offset = offsetof(self, ansible.become_method),                                                     \
 		  .help = "how tasks become it; by default Ansible's own: sudo" },                                     \
+		{ .name = "allow_localhost",                                                                           \
+		  .type = DROVER_TYPE_BOOL,                                                                            \
+		  .offset = offsetof(self, ansible.allow_localhost),                                                   \
+		  .initial = "false",                                                                                  \
+		  .help = "whether steps may run on this machine: localhost, delegate_to, connection: local" },        \
+		{ .name = "vault_password",                                                                            \
+		  .type = DROVER_TYPE_SECRET,                                                                          \
+		  .offset = offsetof(self, ansible.vault_password),                                                    \
+		  .help = "what opens vaults" },                                                                       \
+		{ .name = "vault_ids",                                                                                 \
+		  .type = DROVER_TYPE_MAP,                                                                             \
+		  .offset = offsetof(self, ansible.vault_ids),                                                         \
+		  .help = "more vault passwords: {LABEL: FILE}, as ansible's --vault-id LABEL@FILE" },                 \
+		{ .name = "collections_path",                                                                          \
+		  .type = DROVER_TYPE_LIST,                                                                            \
+		  .offset = offsetof(self, ansible.collections_path),                                                  \
+		  .help = "folders of collections; without them ansible.cfg's" },                                      \
+		{ .name = "roles_path",                                                                                \
+		  .type = DROVER_TYPE_LIST,                                                                            \
+		  .offset = offsetof(self, ansible.roles_path),                                                        \
+		  .help = "folders of roles; without them ansible.cfg's" },                                            \
 	{                                                                                                              \
 		.name = "forks", .type = DROVER_TYPE_INT, .offset = offsetof(self, ansible.forks), .initial = "0",     \
 		.minimum = "0", .maximum = "10000",                                                                    \
@@ -75,16 +109,28 @@ void ansible_close(struct ansible *self);
 int ansible_helper(struct ansible *self, struct drover_error *err);
 
 /*
- * The executors' `run`: hands the unit to its process and reports what that tells. Errors: DROVER_EINVALID:
- * Ansible refused it, in its own words; DROVER_EFAULT: its process died.
+ * The executors' `run`: hands the unit to its process and reports what that tells; in a task with a `fanout`,
+ * batch by batch, as hosts are granted. Errors: DROVER_EINVALID: Ansible refused it, in its own words.
  */
 int ansible_run(struct drover_unit *unit, struct ansible *self, struct drover_error *err);
 
-/* request.c: what the unit's process needs to know. Owned by the caller. */
-struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self, struct drover_error *err);
+/* request.c: what the process of a batch needs to know. Owned by the caller. */
+struct json_object *ansible_request(struct drover_unit *unit, const struct ansible *self,
+				    const struct ansible_batch *batch, struct drover_error *err);
 
-/* rows.c: reports a host's end as results.py tells it. */
-void ansible_report(struct drover_unit *unit, struct json_object *event);
+/* session.c: works on those hosts, reports them. Errors: as ansible_run. */
+int ansible_session(struct drover_unit *unit, struct ansible *self, const struct ansible_batch *batch,
+		    struct drover_error *err);
+
+/*
+ * folder.c: a folder of this instance's own for temporary files, with a short name, since sockets are in it; what
+ * instances that were killed have left is removed. `lock` keeps it: it is open for as long as somebody may use it.
+ */
+int folder_make(char *path, size_t room, int *lock, struct drover_error *err);
+void folder_remove(const char *path);
+
+/* rows.c: reports a host's end or progress as results.py tells it. True: it was the end. */
+bool ansible_report(struct drover_unit *unit, struct json_object *event);
 /* A member as text, or NULL: it is none. Borrowed. */
 const char *ansible_text(struct json_object *object, const char *name);
 

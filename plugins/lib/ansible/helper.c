@@ -40,26 +40,45 @@ int ansible_check(const struct ansible *self, struct drover_error *err)
 		if (access(self->inventory.items[i], R_OK))
 			return drover_error_set(err, DROVER_EINVALID, "inventory: cannot read %s: %s",
 						self->inventory.items[i], strerror(errno));
+	for (size_t i = 0; i < self->vault_ids.count; i++)
+		if (access(self->vault_ids.pairs[i].value, R_OK))
+			return drover_error_set(err, DROVER_EINVALID, "vault_ids: cannot read %s: %s",
+						self->vault_ids.pairs[i].value, strerror(errno));
 	return find_script(script, sizeof(script), err);
 }
 
 int ansible_open(struct ansible *self, struct drover_error *err)
 {
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, self->ends))
-		return drover_error_set(err, DROVER_EFAULT, "cannot make a socket: %s", strerror(errno));
-	return 0;
+	int rc = folder_make(self->folder, sizeof(self->folder), &self->lock, err);
+
+	if (!rc && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, self->ends))
+		rc = drover_error_set(err, DROVER_EFAULT, "cannot make a socket: %s", strerror(errno));
+	return rc;
 }
 
 void ansible_close(struct ansible *self)
 {
 	close(self->ends[0]);
 	close(self->ends[1]);
+	folder_remove(self->folder);
+	close(self->lock);
+}
+
+static void set_path(const char *name, const struct drover_list *folders)
+{
+	char text[8192] = "";
+	size_t size = 0;
+
+	for (size_t i = 0; i < folders->count && size < sizeof(text); i++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size, "%s%s", i ? ":" : "", folders->items[i]);
+	if (folders->count)
+		setenv(name, text, 1);
 }
 
 int ansible_helper(struct ansible *self, struct drover_error *err)
 {
 	char script[4096], fd[16];
-	char *argv[] = { self->python, "-B", script, fd, NULL };
+	char *argv[] = { self->python, "-B", script, fd, self->folder, NULL };
 	int rc = find_script(script, sizeof(script), err);
 
 	if (rc)
@@ -69,6 +88,8 @@ int ansible_helper(struct ansible *self, struct drover_error *err)
 	snprintf(fd, sizeof(fd), "%d", self->ends[1]);
 	if (self->config)
 		setenv("ANSIBLE_CONFIG", self->config, 1);
+	set_path("ANSIBLE_COLLECTIONS_PATH", &self->collections_path);
+	set_path("ANSIBLE_ROLES_PATH", &self->roles_path);
 	for (size_t i = 0; i < self->environment.count; i++)
 		setenv(self->environment.pairs[i].key, self->environment.pairs[i].value, 1);
 	/* What a terminal would be asked for, and what only people read. */

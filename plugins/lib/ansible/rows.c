@@ -45,7 +45,7 @@ static enum drover_status get_status(struct json_object *event)
 	return DROVER_FAILED;
 }
 
-void ansible_report(struct drover_unit *unit, struct json_object *event)
+bool ansible_report(struct drover_unit *unit, struct json_object *event)
 {
 	struct drover_report report = { .via = "ansible",
 					.message = ansible_text(event, "message"),
@@ -65,7 +65,8 @@ void ansible_report(struct drover_unit *unit, struct json_object *event)
 	if (json_object_object_get_ex(event, "changed", &value) && json_object_is_type(value, json_type_boolean))
 		report.changed = json_object_get_boolean(value) ? DROVER_CHANGED_YES : DROVER_CHANGED_NO;
 	/* Ansible ends its own side of a step that takes too long; the remote one may live on. */
-	if (status == DROVER_TIMEOUT && report.phase == DROVER_PHASE_EXECUTION)
+	if ((status == DROVER_TIMEOUT && report.phase == DROVER_PHASE_EXECUTION) || status == DROVER_LOST)
 		report.remote = DROVER_REMOTE_UNKNOWN;
 	drover_host->executor->report(unit, host, status, &report, sizeof(report));
+	return status != DROVER_RUNNING;
 }

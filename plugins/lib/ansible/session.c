@@ -20,9 +20,14 @@
 /* At the deadline it has so long to say who hung; the unit is killed after 2 s. */
 #define LAST_WORDS_MS 1500
 
+/* The server answers in milliseconds; while it starts, in a second or two; when it cannot, it says so. */
+#define HELLO_MS 60000
+
 struct session {
 	struct drover_unit *unit;
 	struct ansible *self;
+	const struct ansible_batch *batch;
+	bool *final; /* by place in the batch: its end was reported */
 	struct json_object *request;
 	struct channel channel;
 	int process; /* pidfd of what was adopted; -1: none */
@@ -97,11 +102,19 @@ static int send_request(struct session *s, int channel, struct drover_error *err
 static int adopt(struct session *s, struct drover_error *err)
 {
 	struct json_object *hello = NULL, *pid;
+	int64_t until = now_ms() + HELLO_MS;
 	int rc;
 
 	while (!hello) {
-		if (wait_for(s, -1) & WOKEN_STOP)
+		int64_t left = until - now_ms();
+		unsigned woken = wait_for(s, left > 0 ? (int)left : 0);
+
+		if (woken & WOKEN_STOP)
 			return drover_error_set(err, DROVER_ECANCELLED, "the unit is to stop");
+		if (!woken && left <= 0)
+			return drover_error_set(err, DROVER_EFAULT,
+						"the fork server did not answer in %d s; the log says why",
+						HELLO_MS / 1000);
 		rc = channel_read(&s->channel, err);
 		if (!rc)
 			return DROVER_ERETRY;
@@ -112,7 +125,9 @@ static int adopt(struct session *s, struct drover_error *err)
 			return err->code;
 	}
 	rc = DROVER_EINVALID;
-	if (json_object_object_get_ex(hello, "pid", &pid))
+	if (ansible_text(hello, "error"))
+		rc = drover_error_set(err, DROVER_EINVALID, "%s", ansible_text(hello, "error"));
+	else if (json_object_object_get_ex(hello, "pid", &pid))
 		rc = drover_unit_adopt(s->unit, json_object_get_int(pid), err);
 	if (!rc)
 		s->process = (int)syscall(SYS_pidfd_open, json_object_get_int(pid), 0);
@@ -144,6 +159,29 @@ static int begin(struct session *s, struct drover_error *err)
 	return rc ? rc : channel_write(&s->channel, s->request, err);
 }
 
+static const struct drover_target *target(const struct session *s, size_t place)
+{
+	return &drover_unit_info(s->unit)->targets[s->batch->index[place]];
+}
+
+static void note_end(struct session *s, const char *host)
+{
+	for (size_t i = 0; host && i < s->batch->count; i++)
+		if (!strcmp(target(s, i)->name, host))
+			s->final[i] = true;
+}
+
+/* Its process was working on them, and nobody knows how far it came. */
+static int lose_the_rest(struct session *s)
+{
+	for (size_t i = 0; i < s->batch->count; i++)
+		if (!s->final[i])
+			drover_report(s->unit, target(s, i)->name, DROVER_LOST, .via = "ansible",
+				      .phase = DROVER_PHASE_EXECUTION, .remote = DROVER_REMOTE_UNKNOWN,
+				      .message = "Ansible's process died before this host was done");
+	return 0;
+}
+
 static void take(struct session *s, struct json_object *event, struct drover_error *err)
 {
 	const char *kind = ansible_text(event, "event"), *error = ansible_text(event, "error");
@@ -152,7 +190,8 @@ static void take(struct session *s, struct json_object *event, struct drover_err
 		s->ended = true;
 		s->rc = error ? drover_error_set(err, DROVER_EINVALID, "%s", error) : 0;
 	} else if (kind && (!strcmp(kind, "result") || !strcmp(kind, "progress"))) {
-		ansible_report(s->unit, event);
+		if (ansible_report(s->unit, event))
+			note_end(s, ansible_text(event, "host"));
 	}
 }
 
@@ -214,20 +253,23 @@ static int perform(struct session *s, struct drover_error *err)
 		hear_last_words(s, err);
 		return 0;
 	}
-	return err->code
-		       ? err->code
-		       : drover_error_set(err, DROVER_EFAULT, "Ansible's process of this unit died before it was done");
+	return err->code ? err->code : lose_the_rest(s);
 }
 
-int ansible_run(struct drover_unit *unit, struct ansible *self, struct drover_error *err)
+int ansible_session(struct drover_unit *unit, struct ansible *self, const struct ansible_batch *batch,
+		    struct drover_error *err)
 {
-	struct session s = { .unit = unit, .self = self, .process = -1, .channel.fd = -1 };
+	struct session s = { .unit = unit, .self = self, .batch = batch, .process = -1, .channel.fd = -1 };
 	struct drover_error error = { 0 };
 	int rc;
 
-	s.request = ansible_request(unit, self, err);
-	if (!s.request)
+	s.request = ansible_request(unit, self, batch, err);
+	s.final = calloc(batch->count, sizeof(*s.final));
+	if (!s.request || !s.final) {
+		json_object_put(s.request);
+		free(s.final);
 		return DROVER_EINVALID;
+	}
 	rc = perform(&s, &error);
 	if (rc)
 		*err = error;
@@ -235,5 +277,6 @@ int ansible_run(struct drover_unit *unit, struct ansible *self, struct drover_er
 	channel_dispose(&s.channel);
 	if (s.process >= 0)
 		close(s.process);
+	free(s.final);
 	return rc;
 }

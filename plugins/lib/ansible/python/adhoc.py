@@ -1,42 +1,111 @@
 """One module on the unit's hosts, as the `ansible` command runs it."""
 
 import json
+import math
+import os
+import signal
+import threading
+import time
 
 import commands
 import events
+import phases
 import results
+import workers
+
+PERIOD = 0.2
 
 
 class Handler(events.Handler):
-    def __init__(self, channel, names):
+    """Each host has its row once: from Ansible, at its own limit, or at the unit's deadline."""
+
+    def __init__(self, channel, request):
         self.channel = channel
-        self.left = dict.fromkeys(names)
+        self.limit = request.get("host_timeout") or None
+        self.lock = threading.RLock()
+        self.left = dict.fromkeys(host["name"] for host in request["hosts"])  # name: since when it is worked on
+        self.tqm = None
+
+    def on_start(self, host, _task):
+        with self.lock:
+            if host in self.left:
+                self.left[host] = time.monotonic()
 
     def on_result(self, callback, result, status):
-        if self.left.pop(results.host_of(result), self) is None:
-            self.channel.send(results.row(callback, result, "failed" if status == "ignored" else status))
+        with self.lock:
+            name = results.host_of(result)
+            if name in self.left:
+                del self.left[name]
+                self.channel.send(results.row(callback, result, "failed" if status == "ignored" else status))
+
+    def begin(self, tqm):
+        self.tqm = tqm
+        workers.Deaths(tqm, self.left.__contains__)
+        if self.limit:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self):
+        while True:
+            time.sleep(PERIOD)
+            with self.lock:
+                late = [name for name, since in self.left.items() if since and time.monotonic() - since >= self.limit]
+                for name in late:
+                    self._end(name, f"not done in {self.limit:g} s")
+
+    def _end(self, name, message):
+        """Tells the truth, then ends what works on the host, so that another takes its place."""
+        tree = phases.children()
+        self._tell(name, phases.of_host(self.tqm, name, tree), message)
+        worker = workers.find(self.tqm, name)
+        if worker:
+            os.kill(worker.pid, signal.SIGALRM)  # Ansible's own task timeout
+            for pid in phases.descendants(worker.pid, tree):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def _tell(self, name, phase, message):
+        self.left.pop(name)
+        self.channel.send({"event": "result", "host": name, "status": "timeout", "phase": phase, "message": message})
 
     def give_up(self):
-        for name in list(self.left):
-            self.channel.send({"event": "result", "host": name, "status": "timeout", "phase": "execution",
-                               "message": "not done at the unit's deadline"})
+        """The unit's deadline has come: who was hanging in what, and who had not been begun."""
+        with self.lock:
+            tree = phases.children()
+            for name, since in list(self.left.items()):
+                if since:
+                    self._tell(name, phases.of_host(self.tqm, name, tree), "not done at the unit's deadline")
+                else:
+                    self._tell(name, "waiting", "not begun at the unit's deadline: all of the unit's forks were taken")
+
+
+def arguments(request, folder):
+    payload = request["payload"]
+    args = payload.get("args", "")
+    # With a limit of its own each worker hears SIGALRM; one that is deaf to it would die of it, and the run with it.
+    found = ["ansible", *commands.arguments({**request, **payload}, folder), f"--module-name={payload['module']}",
+             f"--args={args if isinstance(args, str) else json.dumps(args)}",
+             f"--task-timeout={max(1, math.ceil(request['time_left']) + 1)}"]
+    for option, name in (("background", "async"), ("poll", "poll")):
+        if name in payload:
+            found.append(f"--{option}={payload[name]}")
+    return [*found, "all"]
 
 
 def run(request, channel, folder):
-    from ansible.cli.adhoc import AdHocCLI
+    from ansible.cli import adhoc as cli
 
-    payload = request["payload"]
-    args = payload.get("args", "")
-    argv = ["ansible", *commands.arguments({**request, **payload}, folder),
-            f"--module-name={payload['module']}", f"--args={args if isinstance(args, str) else json.dumps(args)}"]
-    if request.get("host_timeout"):
-        argv.append(f"--task-timeout={request['host_timeout']}")
-    for option, name in (("background", "async"), ("poll", "poll")):
-        if name in payload:
-            argv.append(f"--{option}={payload[name]}")
-    handler = Handler(channel, [host["name"] for host in request["hosts"]])
+    handler = Handler(channel, request)
+
+    class Manager(cli.TaskQueueManager):
+        def run(self, play):
+            handler.begin(self)
+            return super().run(play)
+
+    cli.TaskQueueManager = Manager
     channel.on_stop = handler.give_up
     events.listen(handler)
-    command = commands.bind(AdHocCLI, request)([*argv, "all"], callback="drover")
+    command = commands.bind(cli.AdHocCLI, request)(arguments(request, folder), callback="drover")
     command.parse()
     command.run()

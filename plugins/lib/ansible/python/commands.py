@@ -5,6 +5,8 @@ The arguments are parsed in this process, by Ansible's parsers; they never were 
 
 import os
 
+import keys
+
 
 def prereqs(request):
     """What the command line makes itself: loader, inventory, variables; with the unit's own hosts."""
@@ -32,15 +34,29 @@ def write_secret(folder, name, secret):
     return path
 
 
-def arguments(request, folder):
-    """What both commands take."""
-    credential = request.get("credential") or {}
-    become = request.get("become")
-    found = [f"--forks={request['forks']}"]
+def login(credential, folder):
+    found = []
     if credential.get("user"):
         found.append(f"--user={credential['user']}")
     if credential.get("key"):
-        found.append(f"--private-key={write_secret(folder, 'key', credential['key'])}")
+        found.append(f"--private-key={keys.use(credential, folder)}")
+    if credential.get("certificate"):
+        path = write_secret(folder, "key-cert.pub", credential["certificate"])
+        found.append(f"--ssh-extra-args=-o CertificateFile={path}")
+    return found
+
+
+def vaults(request, folder):
+    found = [f"--vault-id={label}@{path}" for label, path in (request.get("vault_ids") or {}).items()]
+    if request.get("vault_password"):
+        found.append(f"--vault-password-file={write_secret(folder, 'vault', request['vault_password'])}")
+    return found
+
+
+def arguments(request, folder):
+    """What both commands take."""
+    become = request.get("become")
+    found = [f"--forks={request['forks']}", *login(request.get("credential") or {}, folder), *vaults(request, folder)]
     if request.get("connect_timeout"):
         found.append(f"--timeout={request['connect_timeout']}")
     if become:
@@ -50,9 +66,6 @@ def arguments(request, folder):
         found.append("--check")
     if request.get("diff"):
         found.append("--diff")
-    for number, secret in enumerate(request.get("vault_passwords") or ()):
-        path = write_secret(folder, f"vault{number}", secret["password"])
-        found.append(f"--vault-id={secret['id']}@{path}" if secret.get("id") else f"--vault-password-file={path}")
     return found
 
 

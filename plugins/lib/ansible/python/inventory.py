@@ -1,27 +1,38 @@
 """The hosts of a unit, beside those of the configured inventory."""
 
+import sys
+
 GROUP = "target_hosts"
+HERE = "localhost"
 
 
 def build(request, loader):
     """An inventory that holds the configured sources, with the unit's hosts in it, and them alone chosen."""
     from ansible.inventory.manager import InventoryManager
 
-    inventory = InventoryManager(loader=loader, sources=request.get("inventory") or None)
+    sources = request.get("inventory")
+    inventory = InventoryManager(loader=loader, sources=sources or None, parse=bool(sources))
+    known = set(inventory.hosts)
     inventory.add_group(GROUP)
-    names = []
+    names = [host["name"] for host in request["hosts"]]
     for host in request["hosts"]:
-        name = host["name"]
-        names.append(name)
-        inventory.add_host(name, GROUP)
-        known = inventory.get_host(name)
-        if "all" not in [group.name for group in known.get_groups()]:
-            inventory.add_host(name, "ungrouped")
-        for key, value in variables(host).items():
-            known.set_variable(key, value)
+        add(inventory, host, host["name"] not in known)
     inventory.reconcile_inventory()
     inventory._subset = names
     return inventory
+
+
+def add(inventory, host, new):
+    name = host["name"]
+    inventory.add_host(name, GROUP)
+    if new:
+        inventory.add_host(name, "ungrouped")
+    found = inventory.get_host(name)
+    if new and name == HERE:  # as Ansible's own, which a host of this name hides
+        found.set_variable("ansible_connection", "local")
+        found.set_variable("ansible_python_interpreter", sys.executable)
+    for key, value in variables(host).items():
+        found.set_variable(key, value)
 
 
 def variables(host):

@@ -18,6 +18,11 @@ PHASES = (
 )
 
 
+# A host's row takes no result that is larger (bytes). Standard output and error have a limit of their own.
+RESULT_MOST = 1000000
+LEFT_OUT = "left_out_as_too_large"
+
+
 def host_of(result):
     return (getattr(result, "host", None) or result._host).get_name()
 
@@ -52,6 +57,8 @@ def message_of(data):
 def classify(status, data):
     """The status and phase that the design gives to what Ansible calls ok, failed, unreachable or skipped."""
     message = message_of(data) or ""
+    if data.get("worker_died"):
+        return "lost", "execution"
     if "timedout" in data or TIMED_OUT.search(message):
         return "timeout", "execution"
     if status == "unreachable":
@@ -60,6 +67,19 @@ def classify(status, data):
             return "timeout", phase
         return status, first_match(PHASES, message) or "connect"
     return status, "none" if status in ("ok", "skipped") else "execution"
+
+
+def dump(callback, data):
+    """The whole result as Ansible shows it; what makes it too large is left out, and that is said."""
+    found = callback._dump_results(data, indent=0).replace("\n", "")
+    left_out = []
+    for name in sorted(data, key=lambda key: len(str(data[key])), reverse=True):
+        if len(found.encode("utf-8", "surrogatepass")) < RESULT_MOST:
+            break
+        left_out.append(name)
+        kept = {key: value for key, value in data.items() if key not in left_out}
+        found = callback._dump_results({**kept, LEFT_OUT: left_out}, indent=0).replace("\n", "")
+    return found
 
 
 def row(callback, result, status):
@@ -77,7 +97,7 @@ def row(callback, result, status):
         "stdout": text(data.get("stdout", data.get("module_stdout"))),
         "stderr": text(data.get("stderr", data.get("module_stderr"))),
         "message": message_of(data),
-        "result": callback._dump_results(data, indent=0).replace("\n", ""),
+        "result": dump(callback, data),
     }
     if not event["message"] and status not in ("ok", "skipped"):
         event["message"] = f"non-zero return code {rc}" if rc else "the module failed and gave no message"

@@ -1,13 +1,16 @@
 """The fork server: imports Ansible once, then makes a process for each unit that asks.
 
-Run as `PYTHON server.py FD`. FD is a SOCK_SEQPACKET socket. Each message on it is a JSON object
+Run as `PYTHON server.py FD FOLDER`. FD is a SOCK_SEQPACKET socket. Each message on it is a JSON object
 `{"mark": "NAME=VALUE"}` with three descriptors: the unit's channel (channel.py), and what are to be its
-process's standard output and error. The unit adopts the process before it does anything.
+process's standard output and error. The unit adopts the process before it does anything. Temporary files of
+units go into folders of their own below FOLDER.
 """
 
 import array
 import ctypes
+import fcntl
 import gc
+import importlib
 import json
 import os
 import select
@@ -18,7 +21,8 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import preload  # noqa: E402  (Ansible: half a second)
+import channel as channels  # noqa: E402
+import preload  # noqa: E402
 import unit  # noqa: E402
 
 MESSAGE_SIZE = 4096
@@ -49,27 +53,84 @@ def take_mark(mark):
     os.environb[name] = value
 
 
-class Server:
-    """Folders of units are removed when the last process that has the unit's pipe is gone."""
+class Folders:
+    """Of units: each is removed when the last process is gone that has the write end of its pipe.
 
-    def __init__(self, listener):
+    Whoever has that also has the folder's lock, but for what is exec'd; by the lock a server finds what the
+    units of one before it have left.
+    """
+
+    def __init__(self, root):
+        self.root = root
+        self.mine = {}  # read end of the pipe: folder
+        self.others = [os.path.join(root, name) for name in os.listdir(root)]
+        self.sweep()
+
+    def make(self):
+        """The folder, its lock, both ends of its pipe."""
+        folder = tempfile.mkdtemp(prefix="u", dir=self.root)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        reading, writing = os.pipe()
+        self.mine[reading] = folder
+        return folder, lock, reading, writing
+
+    def remove(self, reading):
+        os.close(reading)
+        shutil.rmtree(self.mine.pop(reading), ignore_errors=True)
+        self.sweep()
+
+    def sweep(self):
+        for folder in list(self.others):
+            try:
+                lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:
+                self.others.remove(folder)
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+                self.others.remove(folder)
+            except OSError:
+                pass  # its unit is still at work
+            finally:
+                os.close(lock)
+
+
+class Server:
+    def __init__(self, listener, root):
         self.listener = listener
-        self.root = tempfile.mkdtemp(prefix="drover-")
-        self.folders = {}  # read end of the pipe: folder
+        self.folders = Folders(root)
+        self.broken = None  # why Ansible could not be imported
+
+    def load(self):
+        """Tried again with each unit while it fails: somebody may install what is missing."""
+        try:
+            importlib.invalidate_caches()
+            preload.load()
+            self.broken = None
+            gc.collect()
+            gc.freeze()  # so that a child's collections do not copy the pages of what was loaded
+        except Exception as error:  # noqa: BLE001  (a broken installation fails in any way)
+            self.broken = f"{sys.executable} cannot load Ansible: {type(error).__name__}: {error}"
+            print(f"<3>{self.broken}", file=sys.stderr)
+
+    def refuse(self, fds):
+        try:
+            channels.Channel(socket.socket(fileno=fds.pop(0))).send_now({"error": self.broken})
+        except OSError:
+            pass  # it is gone
 
     def fork(self, message, fds):
-        folder = tempfile.mkdtemp(dir=self.root)
-        reading, writing = os.pipe()
+        folder, lock, reading, writing = self.folders.make()
         pid = os.fork()
         if not pid:
-            self.become_unit(message, fds, folder, reading, writing)
+            self.become_unit(message, fds, folder, writing)
         os.close(writing)
-        self.folders[reading] = folder
-        for fd in fds:
-            os.close(fd)
+        os.close(lock)
         os.waitpid(pid, 0)
 
-    def become_unit(self, message, fds, folder, reading, writing):
+    def become_unit(self, message, fds, folder, writing):
         """In the child: its own child goes on, so that it is nobody's here. Does not return."""
         status = 1
         try:
@@ -78,7 +139,7 @@ class Server:
             if os.fork():
                 os._exit(0)
             self.listener.close()
-            for fd in [reading, *self.folders]:
+            for fd in self.folders.mine:
                 os.close(fd)
             os.set_inheritable(writing, True)  # ssh's masters have it too
             os.dup2(fds[1], 1)
@@ -89,16 +150,20 @@ class Server:
             sys.stderr.flush()
             os._exit(status)
 
-    def remove(self, reading):
-        os.close(reading)
-        shutil.rmtree(self.folders.pop(reading), ignore_errors=True)
+    def answer(self, message, fds):
+        if self.broken:
+            self.load()
+        if self.broken:
+            self.refuse(fds)
+        else:
+            self.fork(message, fds)
 
     def serve(self):
         while True:
-            ready, _, _ = select.select([self.listener, *self.folders], [], [])
+            ready, _, _ = select.select([self.listener, *self.folders.mine], [], [])
             for fd in ready:
                 if fd is not self.listener:
-                    self.remove(fd)
+                    self.folders.remove(fd)
             if self.listener not in ready:
                 continue
             request = receive(self.listener)
@@ -106,20 +171,17 @@ class Server:
                 return
             message, fds = request
             if len(fds) == DESCRIPTORS:
-                self.fork(message, fds)
+                self.answer(message, fds)
+            for fd in fds:
+                os.close(fd)
 
 
 def main():
     listener = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(listener.fileno(), False)
-    preload.load()
-    gc.collect()
-    gc.freeze()  # so that a child's collections do not copy the pages of what was loaded
-    server = Server(listener)
-    try:
-        server.serve()
-    finally:
-        shutil.rmtree(server.root, ignore_errors=True)
+    server = Server(listener, sys.argv[2])
+    server.load()
+    server.serve()
 
 
 if __name__ == "__main__":

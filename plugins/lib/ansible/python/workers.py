@@ -1,0 +1,52 @@
+"""Ansible's worker processes: which one works on a host, and what becomes of a host whose worker was killed."""
+
+import time
+
+# Between a worker's end and our doubt of it: its result may be on its way.
+GRACE = 1.0
+DIED = "the process that worked on this host died before it was done"
+
+
+def find(tqm, name):
+    """The living worker that works on a host, or None."""
+    for worker in list(getattr(tqm, "_workers", None) or ()):
+        host = getattr(worker, "_host", None)
+        if host is not None and host.get_name() == name and worker.is_alive():
+            return worker
+    return None
+
+
+class Deaths:
+    """In place of Ansible's own check, which ends the whole run when one worker has died.
+
+    The host of the dead worker is told as lost; all others go on.
+    """
+
+    def __init__(self, tqm, is_waited_for):
+        self.tqm = tqm
+        self.is_waited_for = is_waited_for  # of a host's name: has its step not ended yet?
+        self.seen = {}  # worker: when; None: told
+        tqm.has_dead_workers = self.look
+
+    def look(self):
+        now = time.monotonic()
+        for worker in list(self.tqm._workers or ()):
+            if worker is None or not worker.exitcode:
+                continue
+            since = self.seen.setdefault(worker, now)
+            if since is not None and now - since >= GRACE:
+                self.seen[worker] = None
+                if self.is_waited_for(worker._host.get_name()):
+                    self._give_result(worker)
+        return False
+
+    def _give_result(self, worker):
+        result = {"unreachable": True, "msg": DIED, "worker_died": True}
+        queue, fields = worker._final_q, worker._task.dump_attrs()
+        try:
+            from ansible.executor.task_result import _RawTaskResult
+        except ImportError:  # before 2.19
+            queue.send_task_result(worker._host.name, worker._task._uuid, result, task_fields=fields)
+            return
+        queue.send_task_result(_RawTaskResult(host=worker._host, task=worker._task, return_data=result,
+                                              task_fields=fields))
