@@ -53,11 +53,10 @@ class Memory(threading.Thread):
         self.join()
 
 
-def recorded(hosts, one_by_one=False, sample=True):
+def recorded(hosts, sample=True, **known_hosts):
     """Seconds, ms of CPU a host of Drover and of the server, and MB, of one task on so many hosts."""
     with Light(LIGHT, hosts) as light:
-        if one_by_one:
-            light.write_known_hosts(one_by_one=True)
+        light.write_known_hosts(**known_hosts)
         before, memory = children_cpu(), None
         with Daemon({"executors": [light.executor()]}) as daemon:
             memory = Memory(daemon)
@@ -105,7 +104,8 @@ def compare(hosts):
     """What each part adds, measured in turn."""
     ways = {"bare loop of libssh": bare_loop, "one unit process: deadlines, host keys": unit_alone,
             "Drover: units, records, one line of known_hosts": lambda n: recorded(n, sample=False)[1],
-            f"Drover, known_hosts of {hosts} lines": lambda n: recorded(n, one_by_one=True, sample=False)[1]}
+            f"Drover, known_hosts of {hosts} lines": lambda n: recorded(n, one_by_one=True, sample=False)[1],
+            f"Drover, known_hosts of {hosts} hashed lines": lambda n: recorded(n, hashed=True, sample=False)[1]}
     found = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():

@@ -66,12 +66,17 @@ class Light:
         self.write_known_hosts()
         return self
 
-    def write_known_hosts(self, one_by_one=False):
-        """One line for the whole fleet, or one for each host."""
+    def write_known_hosts(self, one_by_one=False, hashed=False):
+        """One line for the whole fleet, or one for each host, with its name in the open or hashed."""
+        one_by_one |= hashed
         names = self.addresses if one_by_one else [f"127.{self.network}.*"]
         with open(self.known_hosts, "w", encoding="ascii") as file:
             for name in names:
                 file.write(f"[{name}]:{self.port} {public_key(self.host_key)}\n")
+        if hashed:
+            subprocess.run(["ssh-keygen", "-H", "-f", self.known_hosts], check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+            os.unlink(f"{self.known_hosts}.old")
 
     def counts(self):
         """accepted, logged_in, commands, open, open_most."""
