@@ -25,8 +25,8 @@ struct drover_metric {
 	const char *const *labels; /* name, value, name, value, …, NULL; or NULL: none */
 	double value;              /* of a histogram: the sum of what was observed */
 	const double *bounds;      /* upper ones, rising */
-	const int64_t *buckets;    /* how many were within each bound and above the one before, and at last those beyond */
-	size_t bucket_count;       /* of bounds; there is one bucket more */
+	const int64_t *buckets; /* how many were within each bound and above the one before, and at last those beyond */
+	size_t bucket_count;    /* of bounds; there is one bucket more */
 };
 
 typedef void drover_metric_fn(void *context, const struct drover_metric *metric);
