@@ -138,12 +138,12 @@ void connections_end(struct connections *c, struct MHD_Connection *connection)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int64_t connections_closed(struct connections *c)
+struct connections_state connections_look(struct connections *c)
 {
-	int64_t closed;
+	struct connections_state state;
 
 	pthread_mutex_lock(&c->lock);
-	closed = c->closed;
+	state = (struct connections_state){ .open = c->count, .closed = c->closed };
 	pthread_mutex_unlock(&c->lock);
-	return closed;
+	return state;
 }

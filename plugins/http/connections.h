@@ -42,7 +42,12 @@ void connections_notify(void *context, struct MHD_Connection *connection, void *
 void connections_begin(struct connections *c, struct MHD_Connection *connection);
 void connections_end(struct connections *c, struct MHD_Connection *connection);
 
-/* How many were closed since they waited too long, or to make room. Any thread. */
-int64_t connections_closed(struct connections *c);
+struct connections_state {
+	size_t open;
+	int64_t closed; /* since they waited too long, or to make room */
+};
+
+/* Any thread. */
+struct connections_state connections_look(struct connections *c);
 
 #endif

@@ -125,15 +125,13 @@ static void write_tally(void *context, const struct route *route, int status, in
 
 static void write_server(struct exposition *e, struct server *server)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	struct connections_state connections = connections_look(&server->connections);
 
 	tally_each(server->tally, write_tally, e);
-	if (info)
-		write_own(e, DROVER_GAUGE, "http_connections", "Connections that are open.", NULL,
-			  (int64_t)info->num_connections);
+	write_own(e, DROVER_GAUGE, "http_connections", "Connections that are open.", NULL, (int64_t)connections.open);
 	write_own(e, DROVER_COUNTER, "http_connections_closed_total",
 		  "Connections closed because they sent no request for too long, or to make room.", NULL,
-		  connections_closed(&server->connections));
+		  connections.closed);
 	write_own(e, DROVER_GAUGE, "http_event_clients", "Event streams and requests that wait for a task's end.", NULL,
 		  atomic_load(&server->clients));
 	write_own(e, DROVER_GAUGE, "http_queue_requests", "Requests that wait for a thread.", NULL,
