@@ -58,9 +58,10 @@ struct running_unit {
 	int64_t *indexes; /* of each in the task */
 	char **hosts;     /* their names; one allocation */
 	bool *reported;
-	char *notes;   /* what its process did wrong, or NULL */
-	bool stopped;  /* by us, before its deadline */
-	bool shutdown; /* … since the node stops */
+	char *notes;      /* what its process did wrong, or NULL */
+	int64_t deadline; /* CLOCK_BOOTTIME ms */
+	bool stopped;     /* by us, before its deadline */
+	bool shutdown;    /* … since the node stops */
 	UT_hash_handle hh;
 };
 

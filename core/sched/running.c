@@ -62,7 +62,7 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 		return;
 	}
 	exec->handle = unit->handle;
-	exec->info.deadline = clock_boot_ms() + task->task.timeout;
+	exec->info.deadline = unit->deadline = clock_boot_ms() + task->task.timeout;
 	exec_link_execute(slot->link, exec);
 	if (task->watchers)
 		watching_tell(e, unit);

@@ -7,6 +7,7 @@
 
 #include "sched/engine_state.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define ASK_HOSTS 5000 /* in one transaction */
@@ -155,7 +156,15 @@ static void add_host(struct want_job *job, const struct running_unit *unit, size
 							     .count = 1 };
 }
 
-/* As much as fits into one transaction. Units that have ended want nothing any more. */
+/* Units that have ended want nothing any more, nor do those that are to stop: an intent would never be followed. */
+static struct running_unit *find_wanting(struct engine *e, uint64_t handle)
+{
+	struct running_unit *unit = running_find(e, handle);
+
+	return unit && !unit->stopped && clock_boot_ms() < unit->deadline ? unit : NULL;
+}
+
+/* As much as fits into one transaction. */
 static void fill(struct engine *e, struct active_task *task, struct want_job *job)
 {
 	size_t limit = ASK_HOSTS, hosts = 0;
@@ -164,7 +173,7 @@ static void fill(struct engine *e, struct active_task *task, struct want_job *jo
 	if (task->task.fanout && task->task.fanout < ASK_HOSTS)
 		limit = (size_t)task->task.fanout;
 	while (hosts < limit && (want = list_take(&task->wants))) {
-		struct running_unit *unit = running_find(e, want->handle);
+		struct running_unit *unit = find_wanting(e, want->handle);
 		size_t count = want->count < limit - hosts ? want->count : limit - hosts;
 
 		for (size_t i = 0; unit && i < count; i++)

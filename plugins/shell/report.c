@@ -70,6 +70,10 @@ void report_result(struct drover_unit *unit, size_t target, const char *via, con
 	enum drover_status status = status_of(unit, result);
 	const char *message = result->message;
 
+	/* What never was ours to begin is the core's to end. */
+	if (result->outcome == FANOUT_STOPPED && result->phase == FANOUT_WAITING &&
+	    drover_unit_grant(unit, target) != DROVER_GRANT_GIVEN)
+		return;
 	if (result->outcome == FANOUT_STOPPED && message)
 		message = drover_format("%s while %s",
 					status == DROVER_TIMEOUT ? "the unit's deadline came" : "cancelled", message);

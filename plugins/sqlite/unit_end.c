@@ -83,7 +83,7 @@ static void decide(const struct sqlite_unit *unit, const struct drover_unit_end 
 			 attempts, attempts == 1 ? "" : "s", message);
 	}
 	begun->phase = begun->to == DROVER_TIMEOUT ? end->phase : DROVER_PHASE_NONE;
-	rest->phase = rest->to == DROVER_TIMEOUT ? end->phase : DROVER_PHASE_NONE;
+	rest->phase = rest->to == DROVER_TIMEOUT ? DROVER_PHASE_WAITING : DROVER_PHASE_NONE; /* never begun */
 }
 
 /* How the attempt ended, unless well; an attempt that ended well clears what the one before it left. */

@@ -351,6 +351,9 @@ void fake_unit_begin(struct fake_unit *unit)
 	unit->began = fake_now();
 	unit->reported = calloc(unit->info.count + 1, 1);
 	unit->granted = calloc(unit->info.count + 1, 1);
+	/* Without a fan-out all intents come with the claim. */
+	if (!unit->info.fanout)
+		memset(unit->granted, DROVER_GRANT_GIVEN, unit->info.count);
 	unit->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	unit->stop_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
 	(void)timerfd_settime(unit->stop_fd, TFD_TIMER_ABSTIME, &when, NULL);

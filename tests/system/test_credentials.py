@@ -134,3 +134,29 @@ def read(memory, line):
         return memory.read(last - first)
     except (OSError, ValueError, OverflowError):
         return b""
+
+
+# The same hosts, a few at a time: the executor asks for each before it touches it.
+
+
+def test_a_fanout_over_ssh(daemon, sshd, tmp_path):
+    log = tmp_path / "log"
+    log.touch(0o666)
+    os.chmod(log, 0o666)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(folder, 0o755)
+    rows = run(daemon, sshd, {"command": f"echo begin >>{log}; sleep 0.3; echo end >>{log}"}, fanout=1)
+    assert {row["status"] for row in rows.values()} == {"ok"}, rows
+    assert log.read_text().split() == ["begin", "end"] * 3
+
+
+def test_hosts_that_wait_for_their_turn_at_a_units_deadline_get_it_later(daemon, sshd):
+    """They were never touched: nobody reports them, and each runs under a deadline of its own attempt."""
+    answer = daemon.post("/v1/tasks", {"type": "shell", "hosts": sshd.addresses, "payload": {"command": "sleep 600"},
+                                       "fanout": 1, "unit_size": 3, "timeout": 2})
+    daemon.wait(answer["id"])
+    rows = daemon.results(answer["id"])
+    assert {(row["status"], row["phase"], row["remote_process"]) for row in rows} == {("timeout", "execution", "dead")}, rows
+    assert sorted(row["attempt"] for row in rows) == [1, 2, 3]
+    daemon.verify(answer["id"])
+    wait_for("the remote sleep to be gone", lambda: not sshd.processes("sleep 600"), 5)

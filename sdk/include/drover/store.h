@@ -241,7 +241,7 @@ struct drover_unit_end {
 	int64_t incarnation;
 	int attempt;
 	enum drover_status begun, rest;
-	enum drover_phase phase;   /* for those that get DROVER_TIMEOUT */
+	enum drover_phase phase;   /* for `begun` that get DROVER_TIMEOUT; `rest` were waiting */
 	enum drover_remote remote; /* for `begun` */
 	const char *message;       /* for both; also kept as the unit's */
 	int max_attempts;
