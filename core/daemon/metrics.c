@@ -157,18 +157,18 @@ static void tell_inventory(void *context, const struct drover_inventory *invento
 	     NULL);
 }
 
-void metrics_tell(void *context, drover_metric_fn *fn, void *fn_context)
+void metrics_tell(void *core_context, drover_metric_fn *fn, void *context)
 {
-	struct core *core = context;
-	struct telling t = { fn, fn_context };
+	struct core *core = core_context;
+	struct telling t = { fn, context };
 	const char *build[] = { "version", DROVER_VERSION, "node", core->node, NULL };
 
-	fn(fn_context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
-						.name = "build_info",
-						.help = "The program that runs.",
-						.type = DROVER_GAUGE,
-						.labels = build,
-						.value = 1 });
+	fn(context, &(struct drover_metric){ .size = sizeof(struct drover_metric),
+					     .name = "build_info",
+					     .help = "The program that runs.",
+					     .type = DROVER_GAUGE,
+					     .labels = build,
+					     .value = 1 });
 	tell(&t, DROVER_GAUGE, "draining", "1 while the daemon is stopping.", atomic_load(&core->draining), NULL, NULL);
 	tell_states(&t, &core->metrics);
 	tell_store(&t, core);

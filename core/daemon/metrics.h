@@ -24,6 +24,6 @@ void metrics_found(struct core_metrics *m, const struct drover_task *task);
 void metrics_changed(struct core_metrics *m, const struct drover_task_change *change);
 
 /* The service: drover/source.h. Any thread; no query. */
-void metrics_tell(void *core, drover_metric_fn *fn, void *context);
+void metrics_tell(void *core_context, drover_metric_fn *fn, void *context);
 
 #endif
