@@ -163,7 +163,7 @@ def generate(document, daemon, tmp_path, mode, phases):
     file.write_text(json.dumps(narrow(document)))
     done = subprocess.run(
         [f"{TOOLS}/schemathesis", "run", str(file), "--url", daemon.url(), "--mode", mode, "--seed", "7",
-         "--max-examples", "25", "--phases", phases, "--suppress-health-check", "all",
+         "--max-examples", "15", "--phases", phases, "--suppress-health-check", "all",
          # That a valid parameter finds something here, and that a valid task can be executed, no schema says.
          "--exclude-checks", "positive_data_acceptance", "--no-color", "--warnings", "off"],
         capture_output=True, text=True, cwd=tmp_path, timeout=300 * PATIENCE, check=False)
