@@ -41,7 +41,7 @@ bool engine_executor_is_up(const struct engine *engine, size_t executor);
 
 /*
  * A task for the engine, with copies of what it needs; any thread. engine_task_accepted takes it over:
- * it is stored and visible and all its units are ready. engine_task_free where that does not come.
+ * it is stored and visible and the units of its first wave are ready. engine_task_free where that does not come.
  */
 struct active_task *engine_task_copy(const struct drover_task *task, int executor);
 void engine_task_free(struct active_task *task);

@@ -12,7 +12,7 @@
 	" t.expires_at, t.unit_size, t.hosts, t.units, t.host_base, t.state, t.created_at, t.started_at,"              \
 	" t.finished_at, t.units_done, t.seq, t.pending, t.running, t.ok, t.failed, t.unreachable, t.timed_out,"       \
 	" t.skipped, t.cancelled, t.expired, t.lost, t.id, t.name, t.type, t.executor, t.pool, t.owner, t.parent,"     \
-	" t.credential, t.reason, s.note, s.labels, s.payload, s.options, t.concurrency_key,"                           \
+	" t.credential, t.reason, s.note, s.labels, s.payload, s.options, t.concurrency_key,"                          \
 	" CASE WHEN t.concurrency_key IS NOT NULL AND t.state IN (1, 2) THEN"                                          \
 	"  (SELECT w.id FROM tasks w WHERE w.concurrency_key = t.concurrency_key AND w.state < 5 AND w.key < t.key"    \
 	"   AND w.id IS NOT NULL ORDER BY w.key LIMIT 1) END,"                                                         \
@@ -43,13 +43,13 @@ static const char sql_last_seq[] = "SELECT seq FROM counters";
 
 /* The strings of a task in the order of the columns. */
 static const size_t text_offsets[] = {
-	offsetof(struct drover_task, id),      offsetof(struct drover_task, name),
-	offsetof(struct drover_task, type),    offsetof(struct drover_task, executor),
-	offsetof(struct drover_task, pool),    offsetof(struct drover_task, owner),
-	offsetof(struct drover_task, parent),  offsetof(struct drover_task, credential),
-	offsetof(struct drover_task, reason),  offsetof(struct drover_task, note),
-	offsetof(struct drover_task, labels),  offsetof(struct drover_task, payload),
-	offsetof(struct drover_task, options), offsetof(struct drover_task, concurrency_key),
+	offsetof(struct drover_task, id),          offsetof(struct drover_task, name),
+	offsetof(struct drover_task, type),        offsetof(struct drover_task, executor),
+	offsetof(struct drover_task, pool),        offsetof(struct drover_task, owner),
+	offsetof(struct drover_task, parent),      offsetof(struct drover_task, credential),
+	offsetof(struct drover_task, reason),      offsetof(struct drover_task, note),
+	offsetof(struct drover_task, labels),      offsetof(struct drover_task, payload),
+	offsetof(struct drover_task, options),     offsetof(struct drover_task, concurrency_key),
 	offsetof(struct drover_task, waiting_for),
 };
 enum { TEXTS = sizeof(text_offsets) / sizeof(text_offsets[0]) };

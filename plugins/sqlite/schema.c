@@ -86,7 +86,8 @@ static const char step_2[] =
 	"ALTER TABLE tasks ADD COLUMN wave_base INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE tasks ADD COLUMN next_wave_at INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE tasks SET wave_units = units, wave_hosts = hosts, wave_end = hosts;"
-	"CREATE INDEX tasks_concurrency ON tasks (concurrency_key, key) WHERE concurrency_key IS NOT NULL AND state < 5;"
+	"CREATE INDEX tasks_concurrency ON tasks (concurrency_key, key) WHERE concurrency_key IS NOT NULL AND state < "
+	"5;"
 	/* excused: attempts that do not count. */
 	"ALTER TABLE units ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE units ADD COLUMN excused INTEGER NOT NULL DEFAULT 0;";

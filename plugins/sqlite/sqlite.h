@@ -74,7 +74,7 @@ struct sqlite_unit {
 	enum drover_unit_state state;
 	int64_t attempt, incarnation;
 	int64_t excused; /* of its attempts, those that do not count */
-	int64_t open; /* its hosts that have no final status; 0 exactly when it is done */
+	int64_t open;    /* its hosts that have no final status; 0 exactly when it is done */
 	int64_t claimed_at, finished_at, deadline;
 	UT_hash_handle hh;
 };

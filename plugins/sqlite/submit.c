@@ -109,8 +109,7 @@ int submit_units(struct drover_session *s, const struct drover_task *task, int64
 		int64_t first = units[i].first, last = units[i].first + units[i].count - 1;
 		int64_t unit = first_unit + i;
 
-		code = session_run(s, sql_unit, NULL, err, task->key, unit, first, units[i].count,
-				   units[i].wave);
+		code = session_run(s, sql_unit, NULL, err, task->key, unit, first, units[i].count, units[i].wave);
 		if (!code && (unit_of(task, first) != unit || unit_of(task, last) != unit))
 			code = session_run(s, sql_renumber, NULL, err, task->host_base + first, task->host_base + last,
 					   unit);
