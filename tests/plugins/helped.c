@@ -122,17 +122,30 @@ static int ask(struct helped *self, const char *mark, int channel)
 	return sendmsg(self->ends[0], &message, MSG_NOSIGNAL) < 0;
 }
 
+/* A worker's channel and what it said first; -1. A helper that dies with a request is asked again. */
+static int get_worker(struct helped *self, const char *mark, int said[2])
+{
+	for (int tries = 0; tries < 5; tries++) {
+		int ends[2];
+
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) || ask(self, mark, ends[1]))
+			return -1;
+		close(ends[1]);
+		if (read(ends[0], said, 2 * sizeof(int)) == 2 * sizeof(int))
+			return ends[0];
+		close(ends[0]);
+	}
+	return -1;
+}
+
 static int run(struct drover_unit *unit, struct drover_error *err)
 {
 	struct helped *self = (struct helped *)(uintptr_t)drover_unit_self(unit);
-	int ends[2], said[2], rc;
+	int said[2], rc, channel = get_worker(self, drover_unit_mark(unit), said);
 	const char *host;
 	char answer[4];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) || ask(self, drover_unit_mark(unit), ends[1]))
-		return drover_error_set(err, DROVER_EFAULT, "cannot ask the helper");
-	close(ends[1]);
-	if (read(ends[0], said, sizeof(said)) != sizeof(said))
+	if (channel < 0)
 		return drover_error_set(err, DROVER_EFAULT, "the helper made nothing");
 	if (drover_unit_adopt(unit, 1, NULL) != DROVER_EINVALID ||
 	    drover_unit_adopt(unit, said[1], NULL) != DROVER_EINVALID)
@@ -140,7 +153,7 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 	rc = drover_unit_adopt(unit, said[0], err);
 	if (rc)
 		return rc;
-	if (write(ends[0], "x", 1) != 1 || read(ends[0], answer, 4) != 4)
+	if (write(channel, "x", 1) != 1 || read(channel, answer, 4) != 4)
 		return drover_error_set(err, DROVER_EFAULT, "the work was not done");
 	while ((host = drover_unit_next_host(unit)))
 		drover_report(unit, host, DROVER_OK, .out = drover_format("%d", said[1]));
