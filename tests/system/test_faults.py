@@ -5,7 +5,7 @@ import os
 import pytest
 from daemon import BUILD, PATIENCE, Daemon, pss_kb
 from fleet.light import PHASES, Light, flood
-from thousand import HOSTS, LIMIT, TIMEOUTS, check_others, ill_hosts, measure_usual, run, took
+from thousand import HOSTS, Herd, ill_hosts, took
 
 # What a host does; the statuses and phases that may be told; a part of the message.
 GONE = {  # a connection that ends; a reset may outrun what was sent before it
@@ -54,22 +54,14 @@ def kinds_of(group):
 @pytest.fixture(scope="module", name="herd")
 def make_herd():
     hosts = {number: kind[0] for group in GROUPS if GROUPS[group] for number, kind in kinds_of(group).items()}
-    with Light(os.path.join(BUILD, "tests/light_sshd"), len(GROUPS) * HOSTS, hosts) as light:
-        with Daemon({"executors": [light.executor(**TIMEOUTS)]}) as daemon:
-            yield daemon, light
-
-
-@pytest.fixture(scope="module", name="usual")
-def time_without_faults(herd):
-    daemon, light = herd
-    return measure_usual(daemon, light.addresses[:HOSTS])
+    with Herd(len(GROUPS), hosts) as herd:
+        yield herd
 
 
 def run_group(herd, group, **more):
     """Runs it on its thousand hosts; gives the rows, the task, and the hosts that are not well with what must be told."""
-    daemon, light = herd
-    ill = {light.addresses[number]: kind for number, kind in kinds_of(group).items()}
-    rows, task = run(daemon, light.addresses[first_of(group):first_of(group) + HOSTS], **more)
+    ill = {herd.light.addresses[number]: kind for number, kind in kinds_of(group).items()}
+    rows, task = herd.run(herd.thousand(list(GROUPS).index(group)), **more)
     for host, (does, status, phases, words) in ill.items():
         row = rows[host]
         assert row["status"] == status and row["phase"] in phases, (does, row)
@@ -78,19 +70,19 @@ def run_group(herd, group, **more):
 
 
 @pytest.mark.parametrize("group", ["drops", "refusals"])
-def test_hosts_that_end_the_connection(herd, usual, group):
+def test_hosts_that_end_the_connection(herd, group):
     rows, task, ill = run_group(herd, group)
-    check_others(rows, task, ill, usual)
+    herd.check_others(rows, task, ill)
     if group == "drops":  # and none of these costs anybody time
-        assert took(task, rows.values()) < LIMIT
+        assert took(task, rows.values()) < herd.limit
         for host, (does, *_) in ill.items():
             if does.get("command", "").startswith("echo done"):
                 assert rows[host]["rc"] == 3 and rows[host]["stdout"] == "done\n", rows[host]
 
 
-def test_hosts_that_crawl(herd, usual):
-    rows, task, ill = run_group(herd, "slow", payload={"command": "host", "stdin": "x" * 500_000})
-    check_others(rows, task, ill, usual)
+def test_hosts_that_crawl(herd):
+    rows, task, ill = run_group(herd, "slow", payload={"command": "host", "stdin": "x" * 50_000})
+    herd.check_others(rows, task, ill)
     for host, (does, *_) in ill.items():
         if does.get("command", "").startswith("echo"):
             assert rows[host]["stdout"] and "a word and more words".startswith(rows[host]["stdout"]), rows[host]
@@ -103,17 +95,16 @@ def memory(daemon):
 
 def test_hosts_that_print_without_end(herd):
     """5 % of the hosts print as fast as they can until their time is over."""
-    daemon, light = herd
     rows, task, ill = run_group(herd, "floods", output_limit=10_000)
     well = [row for host, row in rows.items() if host not in ill]
     assert all(row["status"] == "ok" and row["stdout"] == f"{row['host']}\n" for row in well)
     # Two processors are busy with the floods; but nobody waits for these to end.
-    assert took(task, well) < LIMIT + 2 * PATIENCE
+    assert took(task, well) < herd.limit + 2 * PATIENCE
     for host, (does, *_) in ill.items():
         row = rows[host]
         kind = "line" if "line" in does["command"] else "lines"
         assert row["truncated"] and row["stdout_bytes"] > 1_000_000, row
-        check_ends(daemon, task["id"], host, row["stdout_bytes"], kind, 10_000)
+        check_ends(herd.daemon, task["id"], host, row["stdout_bytes"], kind, 10_000)
         assert row["remote_process"] == "dead", row
 
 
@@ -142,7 +133,7 @@ def test_one_host_that_prints_much(size, kind):
             check_ends(daemon, task, loud, size, kind, 65536)
             well = [row for host, row in rows.items() if host != loud]
             assert all(row["stdout"] == f"{row['host']}\n" for row in well)
-            assert took(daemon.task(task), well) < LIMIT
+            assert took(daemon.task(task), well) < took(daemon.task(task), rows.values())
             assert most < 30, f"{most} MB more"
             daemon.verify(task)
 

@@ -1,13 +1,11 @@
 """A thousand ssh hosts, 5 % of which hang, at each phase: the others never notice, and each of those is named."""
 
 import contextlib
-import os
 import socket
 
 import pytest
-from daemon import BUILD, Daemon
-from fleet.light import Light
-from thousand import EVERY, HOSTS, LIMIT, TIMEOUTS, check_others, ill_hosts, measure_usual, run, took
+from daemon import Daemon
+from thousand import EVERY, HOSTS, Herd, ill_hosts, milliseconds, timeouts, took
 
 # What a host does that hangs, the phase that must be told, and what is known of a process on it.
 HANGS = {
@@ -29,47 +27,37 @@ def sick(group):
 
 @pytest.fixture(scope="module", name="herd")
 def make_herd():
-    """A daemon, and a light server with a thousand hosts for each group."""
+    """A thousand hosts for each group."""
     hosts = {number: HANGS[group][0] for group in HANGS for number in sick(group)}
     kinds = list(HANGS.values())
     hosts |= {number: kinds[i % len(kinds)][0] for i, number in enumerate(sick("all of them"))}
-    with Light(os.path.join(BUILD, "tests/light_sshd"), len(GROUPS) * HOSTS, hosts) as light:
-        with Daemon({"executors": [light.executor(**TIMEOUTS)]}) as daemon:
-            yield daemon, light
+    with Herd(len(GROUPS), hosts) as herd:
+        yield herd
 
 
-def addresses(light, group):
-    first = GROUPS.index(group) * HOSTS
-    return light.addresses[first:first + HOSTS]
-
-
-@pytest.fixture(scope="module", name="usual")
-def time_without_hangs(herd):
-    daemon, light = herd
-    return measure_usual(daemon, addresses(light, "none"))
+def addresses(herd, group):
+    return herd.thousand(GROUPS.index(group))
 
 
 @pytest.mark.parametrize("group", HANGS)
-def test_hang(herd, usual, group):
-    daemon, light = herd
+def test_hang(herd, group):
     _, phase, remote = HANGS[group]
-    ill = {light.addresses[number] for number in sick(group)}
-    rows, task = run(daemon, addresses(light, group))
-    check_others(rows, task, ill, usual)
+    ill = {herd.light.addresses[number] for number in sick(group)}
+    rows, task = herd.run(addresses(herd, group))
+    herd.check_others(rows, task, ill)
     for host in ill:
         row = rows[host]
         assert (row["status"], row["phase"], row["remote_process"]) == ("timeout", phase, remote), row
-        assert f"{light.port}" in row["message"] and f"{LIMIT:g} s" in row["message"], row
+        assert f"{herd.light.port}" in row["message"] and f"{herd.limit:g} s" in row["message"], row
         if group == "in its output":
             assert row["stdout"].startswith("I am\n") and len(row["stdout"]) == 5005, row
 
 
-def test_all_hangs_at_once(herd, usual):
-    daemon, light = herd
+def test_all_hangs_at_once(herd):
     kinds = list(HANGS.values())
-    ill = {light.addresses[number]: kinds[i % len(kinds)] for i, number in enumerate(sick("all of them"))}
-    rows, task = run(daemon, addresses(light, "all of them"))
-    check_others(rows, task, ill, usual)
+    ill = {herd.light.addresses[number]: kinds[i % len(kinds)] for i, number in enumerate(sick("all of them"))}
+    rows, task = herd.run(addresses(herd, "all of them"))
+    herd.check_others(rows, task, ill)
     for host, (_, phase, remote) in ill.items():
         row = rows[host]
         assert (row["status"], row["phase"], row["remote_process"]) == ("timeout", phase, remote), row
@@ -88,18 +76,17 @@ def black_hole():
         yield listener.getsockname()
 
 
-def test_no_connection(herd, usual):
+def test_no_connection(herd):
     """Nobody answers at all: by definition that is `unreachable`, and it holds up nobody either."""
-    daemon, light = herd
     with black_hole() as (address, port):
-        hosts = addresses(light, "none")
+        hosts = addresses(herd, "none")
         ill = {f"gone{number}": {"name": f"gone{number}", "address": address, "port": port}
                for number in range(HOSTS // EVERY)}
         mixed = hosts[len(ill):]
         for i, host in enumerate(ill.values()):
             mixed.insert(i * EVERY, host)
-        rows, task = run(daemon, mixed)
-        check_others(rows, task, ill, usual)
+        rows, task = herd.run(mixed)
+        herd.check_others(rows, task, ill)
         for host in ill:
             row = rows[host]
             assert (row["status"], row["phase"]) == ("unreachable", "connect"), row
@@ -108,12 +95,11 @@ def test_no_connection(herd, usual):
 
 def test_hung_hosts_take_no_more_of_an_engine_than_their_places(herd):
     """200 hosts at once: the 50 that hang take 50 of these places in the end; through the others go the other 950."""
-    _, light = herd
-    ill = {light.addresses[number] for number in sick("in the authentication")}
-    slower = {**TIMEOUTS, "auth_timeout": f"{2 * LIMIT * 1000:.0f}ms"}
-    with Daemon({"executors": [light.executor(**slower)], "capacity": {"hosts": 200}}) as small:
-        rows, task = run(small, addresses(light, "in the authentication"), host_timeout="60s")
+    ill = {herd.light.addresses[number] for number in sick("in the authentication")}
+    slower = {**timeouts(herd.limit), "auth_timeout": milliseconds(2 * herd.limit)}
+    with Daemon({"executors": [herd.light.executor(**slower)], "capacity": {"hosts": 200}}) as small:
+        rows, task = herd.run(addresses(herd, "in the authentication"), daemon=small, host_timeout="60s")
         well = [row for host, row in rows.items() if host not in ill]
         assert {row["status"] for row in well} == {"ok"}
         assert {rows[host]["status"] for host in ill} == {"timeout"}
-        assert took(task, well) < 2 * LIMIT < took(task, rows.values())
+        assert took(task, well) < 2 * herd.limit < took(task, rows.values())
