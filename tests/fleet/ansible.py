@@ -82,7 +82,7 @@ def results_of_ansible(herd, release, module, args, *options):
     for line in done.stdout.splitlines():
         host, bar, rest = line.partition(" | ")
         if bar and host in os.listdir(tree):
-            words[host] = rest.split(" ", 1)[0].rstrip("!")
+            words[host] = rest.split(" ", 1)[0].rstrip("!:")
     found = {}
     for host in os.listdir(tree):
         with open(os.path.join(tree, host), encoding="utf-8") as file:
