@@ -170,7 +170,10 @@ static void set_deadline(struct host *h, enum host_state from)
 	size_t limit = states[h->state].limit;
 
 	if (h->state == HOST_ENDING) {
-		h->phase_deadline = fanout_now() + (h->fanout->stopped ? STOP_LIMIT_MS : END_LIMIT_MS);
+		h->phase_deadline =
+			fanout_now() + (h->fanout->stopped                               ? STOP_LIMIT_MS
+					: h->fanout->become.method == FANOUT_BECOME_NONE ? END_LIMIT_MS
+											 : END_LIMIT_BECOME_MS);
 	} else if (h->state == HOST_RUNNING && h->settings.keepalive) {
 		h->heard = fanout_now();
 		h->seen = h->traffic.in_bytes;
