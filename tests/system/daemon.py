@@ -172,7 +172,11 @@ class Daemon:
             self.process.wait()
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()  # nobody else would: a `with` whose beginning fails has no end
+            raise
 
     def __exit__(self, kind, error, trace):
         if kind:
