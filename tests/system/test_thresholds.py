@@ -2,9 +2,10 @@
 
 import os
 import signal
+import time
 
 import pytest
-from daemon import Daemon, alive, wait_for
+from daemon import PATIENCE, Daemon, alive, wait_for
 from thresholds import with_witness, witness
 
 
@@ -139,6 +140,15 @@ def test_of_the_tasks_with_one_key_one_runs_at_a_time_in_order(daemon):
         rows = daemon.results(task)
         assert min(r["started_at"] for r in rows) >= end
         end = max(r["finished_at"] for r in rows)
+
+
+def test_the_next_of_a_key_is_woken_and_not_found_by_looking_again(daemon):
+    # Looking again is once a second: forty in a row would take 39 s by that alone.
+    begun = time.monotonic()
+    tasks = [daemon.submit("sim", "a1", {}, concurrency_key="k") for _ in range(40)]
+    for task in tasks:
+        assert daemon.wait(task)["counts"]["ok"] == 1
+    assert time.monotonic() - begun < 20 * PATIENCE
 
 
 def test_one_that_waits_expires_and_is_cancelled(daemon):
