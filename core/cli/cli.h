@@ -40,6 +40,7 @@ struct command {
 	const char *name;
 	const char *summary;
 	int (*run)(struct cli *cli, int argc, char **argv); /* returns an enum cli_exit, or -S's code */
+	const struct argp *argp; /* what run reads; manual pages and completion are made from it */
 };
 
 /* drover.c: the table, ended by a name of NULL. */
@@ -58,7 +59,7 @@ void __attribute__((format(printf, 1, 2))) cli_say(const char *format, ...);
 /* The same, for a usage error, with the command's --help; returns CLI_USAGE. */
 int __attribute__((format(printf, 2, 3))) cli_usage(const char *command, const char *format, ...);
 
-/* The commands, each in its file. */
+/* The commands, each in its file, with what each reads: its options and words. */
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_cancel(struct cli *cli, int argc, char **argv);
 int cmd_config(struct cli *cli, int argc, char **argv);
@@ -78,5 +79,10 @@ int cmd_submit(struct cli *cli, int argc, char **argv);
 int cmd_token(struct cli *cli, int argc, char **argv);
 int cmd_verify(struct cli *cli, int argc, char **argv);
 int cmd_watch(struct cli *cli, int argc, char **argv);
+
+extern const struct argp cmd_audit_argp, cmd_cancel_argp, cmd_config_argp, cmd_plugin_argp, cmd_demo_argp,
+	cmd_engines_argp, cmd_host_argp, cmd_hosts_argp, cmd_list_argp, cmd_logs_argp, cmd_outputs_argp,
+	cmd_results_argp, cmd_retry_argp, cmd_run_argp, cmd_show_argp, cmd_submit_argp, cmd_token_argp, cmd_verify_argp,
+	cmd_watch_argp;
 
 #endif

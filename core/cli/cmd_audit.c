@@ -53,28 +53,28 @@ static void print_json(const struct audit_report *report, const struct drover_er
 	json_object_put(out);
 }
 
+static const struct argp_option options[] = {
+	{ "at", OPT_AT, "N:HASH", 0, "Line N must be there, with this hash, which was noted earlier", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_audit_argp = { options,
+				     parse,
+				     "verify FILE",
+				     "Verifies that no line of an audit log was changed, removed or inserted: that "
+				     "each names the one before it. Also reads FILE.1 and so on."
+				     "\vExample: drover audit verify /var/log/drover/audit.jsonl",
+				     NULL,
+				     NULL,
+				     NULL };
+
 int cmd_audit(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "at", OPT_AT, "N:HASH", 0, "Line N must be there, with this hash, which was noted earlier", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = {
-		options,
-		parse,
-		"verify FILE",
-		"Verifies that no line of an audit log was changed, removed or inserted: that "
-		"each names the one before it. Also reads FILE.1 and so on."
-		"\vExample: drover audit verify /var/log/drover/audit.jsonl",
-		NULL,
-		NULL,
-		NULL
-	};
 	struct audit_args args = { 0 };
 	struct audit_report report;
 	struct drover_error err = { 0 };
 
-	cli_parse(cli, "audit", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "audit", &cmd_audit_argp, 0, argc, argv, &args);
 	audit_verify(args.file, args.note, &report, &err);
 	if (cli->json)
 		print_json(&report, &err);

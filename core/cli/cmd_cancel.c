@@ -23,21 +23,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static const struct argp_option options[] = {
+	{ "reason", OPT_REASON, "TEXT", 0, "Why; it is kept with the task", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_cancel_argp = { options,
+				      parse,
+				      "ID",
+				      "Ends a task: hosts that have not begun never do, the others are "
+				      "ended as at a deadline. Results that are there stay."
+				      "\vExample: drover cancel 01JABC --reason 'wrong release'",
+				      NULL,
+				      NULL,
+				      NULL };
+
 int cmd_cancel(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "reason", OPT_REASON, "TEXT", 0, "Why; it is kept with the task", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse,
-					  "ID",
-					  "Ends a task: hosts that have not begun never do, the others are "
-					  "ended as at a deadline. Results that are there stay."
-					  "\vExample: drover cancel 01JABC --reason 'wrong release'",
-					  NULL,
-					  NULL,
-					  NULL };
 	struct cancel_args args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *task, *answer = NULL, *body = NULL;
@@ -45,7 +47,7 @@ int cmd_cancel(struct cli *cli, int argc, char **argv)
 	char *path;
 	int code;
 
-	cli_parse(cli, "cancel", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "cancel", &cmd_cancel_argp, 0, argc, argv, &args);
 	code = one_task_open(cli, args.word, &session, &task);
 	if (code)
 		return code;

@@ -45,45 +45,50 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* `reference` makes docs/configuration.md: for developers, so it is not in the help. */
+static const char *const config_verbs[] = { "check", "show", "reference", NULL };
+
+const struct argp cmd_config_argp = { NULL,
+				      parse,
+				      "check|show [FILE]",
+				      "Checks a daemon's configuration, or shows it with where each value comes "
+				      "from. FILE is " CONF_DEFAULT_FILE " unless it is given."
+				      "\vExample: drover config check conf.d/standalone.yaml",
+				      NULL,
+				      NULL,
+				      NULL };
+
 int cmd_config(struct cli *cli, int argc, char **argv)
 {
-	/* `reference` makes docs/configuration.md: for developers, so it is not in the help. */
-	static const char *const verbs[] = { "check", "show", "reference", NULL };
-	static const struct argp argp = { NULL,
-					  parse,
-					  "check|show [FILE]",
-					  "Checks a daemon's configuration, or shows it with where each value comes "
-					  "from. FILE is " CONF_DEFAULT_FILE " unless it is given."
-					  "\vExample: drover config check conf.d/standalone.yaml",
-					  NULL,
-					  NULL,
-					  NULL };
-	struct words args = { .verbs = verbs };
+	struct words args = { .verbs = config_verbs };
 
-	cli_parse(cli, "config", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "config", &cmd_config_argp, 0, argc, argv, &args);
 	if (!strcmp(args.verb, "reference"))
 		return conf_reference(args.word, stdout);
 	return !strcmp(args.verb, "check") ? conf_check(args.word) : conf_show(args.word, cli->json, stdout);
 }
 
+static const char *const plugin_verbs[] = { "list", "describe", NULL };
+
+static const struct argp_option plugin_options[] = {
+	{ "plugin-path", OPT_PLUGIN_PATH, "FOLDERS", 0, "Look here, separated by colons", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_plugin_argp = { plugin_options,
+				      parse,
+				      "list|describe [NAME]",
+				      "Lists the plugins that are found, or describes one and its options (with "
+				      "--json: as JSON Schema).\vExample: drover plugin describe shell",
+				      NULL,
+				      NULL,
+				      NULL };
+
 int cmd_plugin(struct cli *cli, int argc, char **argv)
 {
-	static const char *const verbs[] = { "list", "describe", NULL };
-	static const struct argp_option options[] = {
-		{ "plugin-path", OPT_PLUGIN_PATH, "FOLDERS", 0, "Look here, separated by colons", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse,
-					  "list|describe [NAME]",
-					  "Lists the plugins that are found, or describes one and its options (with "
-					  "--json: as JSON Schema).\vExample: drover plugin describe shell",
-					  NULL,
-					  NULL,
-					  NULL };
-	struct words args = { .verbs = verbs };
+	struct words args = { .verbs = plugin_verbs };
 
-	cli_parse(cli, "plugin", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "plugin", &cmd_plugin_argp, 0, argc, argv, &args);
 	return !strcmp(args.verb, "list") ? conf_plugin_list(args.path, cli->json, stdout)
 					  : conf_plugin_describe(args.path, args.word, cli->json, stdout);
 }

@@ -112,20 +112,22 @@ static int run_demo(struct session *session, struct cli *cli, int64_t hosts)
 	return CLI_OK;
 }
 
+static const struct argp_option options[] = {
+	{ "hosts", OPT_HOSTS, "N", 0, "So many hosts (1,000)", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_demo_argp = { options,
+				    parse,
+				    NULL,
+				    "Runs a task on a simulated fleet with a few hung hosts, in a daemon of its "
+				    "own that is gone afterwards.\vExample: drover demo --hosts 5000",
+				    NULL,
+				    NULL,
+				    NULL };
+
 int cmd_demo(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "hosts", OPT_HOSTS, "N", 0, "So many hosts (1,000)", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse,
-					  NULL,
-					  "Runs a task on a simulated fleet with a few hung hosts, in a daemon of its "
-					  "own that is gone afterwards.\vExample: drover demo --hosts 5000",
-					  NULL,
-					  NULL,
-					  NULL };
 	const char *tmp = getenv("TMPDIR");
 	struct interrupt interrupt;
 	struct buf folder = BUF_INIT;
@@ -133,7 +135,7 @@ int cmd_demo(struct cli *cli, int argc, char **argv)
 	int64_t hosts = HOSTS_DEFAULT;
 	int code;
 
-	cli_parse(cli, "demo", &argp, 0, argc, argv, &hosts);
+	cli_parse(cli, "demo", &cmd_demo_argp, 0, argc, argv, &hosts);
 	buf_printf(&folder, "%s/drover-demo-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
 	if (!mkdtemp(folder.data)) {
 		cli_say("cannot make a folder below %s: %s", tmp ? tmp : "/tmp", strerror(errno));

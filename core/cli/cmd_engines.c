@@ -120,22 +120,23 @@ static int print_engines(const struct cli *cli, struct json_object *items)
 	return table_print(table);
 }
 
+const struct argp cmd_engines_argp = { NULL,
+				       parse,
+				       NULL,
+				       "Lists the nodes that execute, what runs on them, and their "
+				       "processes with their deaths.\vExample: drover engines",
+				       NULL,
+				       NULL,
+				       NULL };
+
 int cmd_engines(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL,
-					  parse,
-					  NULL,
-					  "Lists the nodes that execute, what runs on them, and their "
-					  "processes with their deaths.\vExample: drover engines",
-					  NULL,
-					  NULL,
-					  NULL };
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;
 	struct session session;
 	int code;
 
-	cli_parse(cli, "engines", &argp, 0, argc, argv, NULL);
+	cli_parse(cli, "engines", &cmd_engines_argp, 0, argc, argv, NULL);
 	code = session_open(&session, cli, false);
 	if (code)
 		return code;

@@ -110,26 +110,28 @@ static int print_history(struct session *session, const struct cli *cli, const s
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
+	{ "status", OPT_STATUS, "STATUS,...", 0, "Only where it was ok, failed, unreachable, timeout, …", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_host_argp = { options,
+				    parse,
+				    "HOST",
+				    "Shows how a host ended in each task that had it, newest first."
+				    "\vExample: drover host web7.example.org --status failed,timeout",
+				    NULL,
+				    NULL,
+				    NULL };
+
 int cmd_host(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
-		{ "status", OPT_STATUS, "STATUS,...", 0, "Only where it was ok, failed, unreachable, timeout, …", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse,
-					  "HOST",
-					  "Shows how a host ended in each task that had it, newest first."
-					  "\vExample: drover host web7.example.org --status failed,timeout",
-					  NULL,
-					  NULL,
-					  NULL };
 	struct host_args args = { .limit = 20 };
 	struct session session;
 	int code;
 
-	cli_parse(cli, "host", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "host", &cmd_host_argp, 0, argc, argv, &args);
 	code = session_open(&session, cli, false);
 	if (code)
 		return code;

@@ -201,24 +201,25 @@ static int show_hosts(const struct cli *cli, const char *verb, const struct host
 	return CLI_OK;
 }
 
+const struct argp cmd_hosts_argp = {
+	NULL,
+	parse,
+	"expand|fold|count HOSTS...\ngroups [HOSTS...]",
+	"Says which hosts a node set stands for, or writes many names as the "
+	"shortest node set, or counts them; or lists the groups of the daemon's "
+	"inventory, or those that have any of HOSTS.\vExample: drover hosts fold web1 web2 db7",
+	NULL,
+	NULL,
+	NULL
+};
+
 int cmd_hosts(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = {
-		NULL,
-		parse,
-		"expand|fold|count HOSTS...\ngroups [HOSTS...]",
-		"Says which hosts a node set stands for, or writes many names as the "
-		"shortest node set, or counts them; or lists the groups of the daemon's "
-		"inventory, or those that have any of HOSTS.\vExample: drover hosts fold web1 web2 db7",
-		NULL,
-		NULL,
-		NULL
-	};
 	struct hosts_args args = { 0 };
 	struct host_groups groups = { 0 };
 	int code;
 
-	cli_parse(cli, "hosts", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "hosts", &cmd_hosts_argp, 0, argc, argv, &args);
 	host_groups_attach(&groups, cli, &args.hosts);
 	if (!strcmp(args.verb, "groups"))
 		code = list_groups(cli, &groups, &args.hosts);

@@ -184,34 +184,36 @@ static int list(struct session *session, struct cli *cli, const struct list_args
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
+	{ "all", OPT_ALL, NULL, 0, "All there are", 0 },
+	{ "state", OPT_STATE, "STATE,...", 0, "Only those queued, running, cancelling, done, cancelled, …", 0 },
+	{ "type", OPT_TYPE, "TYPE", 0, "Only of this type", 0 },
+	{ "label", OPT_LABEL, "KEY=VALUE", 0, "Only with this label", 0 },
+	{ "host", OPT_HOST, "HOST", 0, "Only those with this host", 0 },
+	{ "name", OPT_NAME, "TEXT", 0, "Only those whose name begins so", 0 },
+	{ "owner", OPT_OWNER, "NAME", 0, "Only of this owner", 0 },
+	{ "since", OPT_SINCE, "WHEN", 0, "Only those made since: 2h (ago), 2024-05-17, '2024-05-17 08:30'", 0 },
+	{ "until", OPT_UNTIL, "WHEN", 0, "Only those made until then", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_list_argp = { options,
+				    parse_list,
+				    NULL,
+				    "Lists tasks, newest first.\vExample: drover list --since 1d --state "
+				    "running,queued",
+				    NULL,
+				    NULL,
+				    NULL };
+
 int cmd_list(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "limit", 'n', "N", 0, "At most so many (20)", 0 },
-		{ "all", OPT_ALL, NULL, 0, "All there are", 0 },
-		{ "state", OPT_STATE, "STATE,...", 0, "Only those queued, running, cancelling, done, cancelled, …", 0 },
-		{ "type", OPT_TYPE, "TYPE", 0, "Only of this type", 0 },
-		{ "label", OPT_LABEL, "KEY=VALUE", 0, "Only with this label", 0 },
-		{ "host", OPT_HOST, "HOST", 0, "Only those with this host", 0 },
-		{ "name", OPT_NAME, "TEXT", 0, "Only those whose name begins so", 0 },
-		{ "owner", OPT_OWNER, "NAME", 0, "Only of this owner", 0 },
-		{ "since", OPT_SINCE, "WHEN", 0, "Only those made since: 2h (ago), 2024-05-17, '2024-05-17 08:30'", 0 },
-		{ "until", OPT_UNTIL, "WHEN", 0, "Only those made until then", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse_list,
-					  NULL,
-					  "Lists tasks, newest first.\vExample: drover list --since 1d --state "
-					  "running,queued",
-					  NULL,
-					  NULL,
-					  NULL };
 	struct list_args args = { .limit = 20 };
 	struct session session;
 	int code;
 
-	cli_parse(cli, "list", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "list", &cmd_list_argp, 0, argc, argv, &args);
 	code = session_open(&session, cli, false);
 	if (code)
 		return code;

@@ -100,28 +100,30 @@ static int print_logs(struct session *session, struct cli *cli, const struct log
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
+	{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
+	{ "follow", 'f', NULL, 0, "Go on with what they write until the task has ended", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_logs_argp = {
+	options,
+	parse,
+	"ID",
+	"Prints what hosts wrote, standard output to stdout, standard error to stderr: of one host its bytes "
+	"as "
+	"they are, of several hosts each line with its host in front."
+	"\vOn a terminal control characters are made harmless; a file or pipe gets every byte. Ctrl-C ends the "
+	"printing, never the task.\n\nExamples: drover logs last -f\n"
+	"          drover logs last --host web7 > web7.out",
+	NULL,
+	NULL,
+	NULL
+};
+
 int cmd_logs(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
-		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
-		{ "follow", 'f', NULL, 0, "Go on with what they write until the task has ended", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = {
-		options,
-		parse,
-		"ID",
-		"Prints what hosts wrote, standard output to stdout, standard error to stderr: of one host its bytes "
-		"as "
-		"they are, of several hosts each line with its host in front."
-		"\vOn a terminal control characters are made harmless; a file or pipe gets every byte. Ctrl-C ends the "
-		"printing, never the task.\n\nExamples: drover logs last -f\n"
-		"          drover logs last --host web7 > web7.out",
-		NULL,
-		NULL,
-		NULL
-	};
 	struct logs_args args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *task;
@@ -129,7 +131,7 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
 	struct session session;
 	int code;
 
-	cli_parse(cli, "logs", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "logs", &cmd_logs_argp, 0, argc, argv, &args);
 	if (hosts_arg_expand(&args.hosts, &hosts, &err)) {
 		hosts_arg_dispose(&args.hosts);
 		return cli_usage("logs", "--host: %s", err.message);

@@ -127,30 +127,33 @@ static int print_groups(struct session *session, const struct cli *cli, const ch
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
+	{ "full", OPT_FULL, NULL, 0, "Outputs whole, never as differences", 0 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { { &view_ended_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp cmd_outputs_argp = { options,
+				       parse,
+				       "ID",
+				       "Prints what hosts wrote, hosts with the same output as one group, the "
+				       "largest first; of the others the "
+				       "difference to it where that is shorter."
+				       "\vExample: drover outputs last --status ok",
+				       children,
+				       NULL,
+				       NULL };
+
 int cmd_outputs(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
-		{ "full", OPT_FULL, NULL, 0, "Outputs whole, never as differences", 0 },
-		{ 0 },
-	};
-	static const struct argp_child children[] = { { &view_ended_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { options,
-					  parse,
-					  "ID",
-					  "Prints what hosts wrote, hosts with the same output as one group, the "
-					  "largest first; of the others the "
-					  "difference to it where that is shorter."
-					  "\vExample: drover outputs last --status ok",
-					  children,
-					  NULL,
-					  NULL };
 	struct outputs_args args = { 0 };
 	struct json_object *task;
 	struct session session;
 	int code;
 
-	cli_parse(cli, "outputs", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "outputs", &cmd_outputs_argp, 0, argc, argv, &args);
 	if (args.status && (args.view.folder || args.view.mode != VIEW_FOLDED))
 		return cli_usage("outputs", "--status does not go with -L or --outdir, which take all hosts");
 	code = view_open(&args.view);

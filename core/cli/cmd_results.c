@@ -127,23 +127,25 @@ static int print_all(struct session *session, const char *id, const struct resul
 	return rc ? client_fail(&session->client, "read the results", &err) : CLI_OK;
 }
 
+static const struct argp_option options[] = {
+	{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
+	{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
+	{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
+	{ "grep", OPT_GREP, "TEXT", 0, "Only hosts that wrote TEXT", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_results_argp = { options,
+				       parse,
+				       "ID",
+				       "Prints a task's results, host by host."
+				       "\vExample: drover results last --status timeout,failed",
+				       NULL,
+				       NULL,
+				       NULL };
+
 int cmd_results(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
-		{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
-		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
-		{ "grep", OPT_GREP, "TEXT", 0, "Only hosts that wrote TEXT", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse,
-					  "ID",
-					  "Prints a task's results, host by host."
-					  "\vExample: drover results last --status timeout,failed",
-					  NULL,
-					  NULL,
-					  NULL };
 	struct results_args args = { 0 };
 	struct printing printing = { .cli = cli };
 	struct drover_error err = { 0 };
@@ -152,7 +154,7 @@ int cmd_results(struct cli *cli, int argc, char **argv)
 	struct session session;
 	int code;
 
-	cli_parse(cli, "results", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "results", &cmd_results_argp, 0, argc, argv, &args);
 	if (hosts_arg_expand(&args.hosts, &hosts, &err)) {
 		hosts_arg_dispose(&args.hosts);
 		return cli_usage("results", "--host: %s", err.message);

@@ -113,39 +113,42 @@ static int retry(struct session *session, struct cli *cli, struct json_object *t
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "status", OPT_STATUS, "STATUS,...", 0,
+	  "Hosts that ended so (failed, unreachable, cancelled, expired, and timeouts whose remote process is "
+	  "dead)",
+	  0 },
+	{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
+	{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
+	{ "id", OPT_ID, "ID", 0, "The new task's id", 0 },
+	{ "watch", OPT_WATCH, NULL, 0, "Follow the new task to its end, as run does", 0 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { { &view_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp cmd_retry_argp = {
+	options,
+	parse,
+	"ID",
+	"Submits a task that has ended again, as a new one, for the hosts that it went wrong on; prints the "
+	"new "
+	"id."
+	"\vAsked twice it is one new task. With --watch the exit codes are those of run.\n\n"
+	"Example: drover retry last --status unreachable --watch",
+	children,
+	NULL,
+	NULL
+};
+
 int cmd_retry(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "status", OPT_STATUS, "STATUS,...", 0,
-		  "Hosts that ended so (failed, unreachable, cancelled, expired, and timeouts whose remote process is "
-		  "dead)",
-		  0 },
-		{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
-		{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
-		{ "id", OPT_ID, "ID", 0, "The new task's id", 0 },
-		{ "watch", OPT_WATCH, NULL, 0, "Follow the new task to its end, as run does", 0 },
-		{ 0 },
-	};
-	static const struct argp_child children[] = { { &view_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		options,
-		parse,
-		"ID",
-		"Submits a task that has ended again, as a new one, for the hosts that it went wrong on; prints the "
-		"new "
-		"id."
-		"\vAsked twice it is one new task. With --watch the exit codes are those of run.\n\n"
-		"Example: drover retry last --status unreachable --watch",
-		children,
-		NULL,
-		NULL
-	};
 	struct retry_args args = { 0 };
 	struct json_object *task, *body;
 	struct session session;
 	int code;
 
-	cli_parse(cli, "retry", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "retry", &cmd_retry_argp, 0, argc, argv, &args);
 	if (!args.watch && (args.view.folder || args.view.mode != VIEW_FOLDED || args.view.remote_code))
 		return cli_usage("retry", "what is shown is said for --watch; without it only the new id is");
 	body = make_body(&args);

@@ -37,46 +37,47 @@ static void show_value(const struct cli *cli, struct json_object *task, const ch
 	puts(strstr(name, "timeout") || !strcmp(name, "wave_pause") ? " s" : "");
 }
 
+const struct argp cmd_show_argp = { NULL, one_task_parse, "ID", "Shows one task.\vExample: drover show last --json",
+				    NULL, NULL,           NULL };
+
+static const char *const names[] = { "id",
+				     "name",
+				     "type",
+				     "executor",
+				     "state",
+				     "outcome",
+				     "reason",
+				     "parent",
+				     "owner",
+				     "labels",
+				     "note",
+				     "pool",
+				     "priority",
+				     "credential",
+				     "created_at",
+				     "started_at",
+				     "finished_at",
+				     "expires_at",
+				     "waiting_for_task",
+				     "unit_size",
+				     "timeout",
+				     "host_timeout",
+				     "connect_timeout",
+				     "fanout",
+				     "max_failed",
+				     "wave_pause",
+				     "concurrency_key",
+				     "output_limit",
+				     "on_lost" };
+
 int cmd_show(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = {
-		NULL, one_task_parse, "ID", "Shows one task.\vExample: drover show last --json", NULL, NULL, NULL
-	};
-	static const char *const names[] = { "id",
-					     "name",
-					     "type",
-					     "executor",
-					     "state",
-					     "outcome",
-					     "reason",
-					     "parent",
-					     "owner",
-					     "labels",
-					     "note",
-					     "pool",
-					     "priority",
-					     "credential",
-					     "created_at",
-					     "started_at",
-					     "finished_at",
-					     "expires_at",
-					     "waiting_for_task",
-					     "unit_size",
-					     "timeout",
-					     "host_timeout",
-					     "connect_timeout",
-					     "fanout",
-					     "max_failed",
-					     "wave_pause",
-					     "concurrency_key",
-					     "output_limit",
-					     "on_lost" };
 	const char *word = NULL;
 	struct json_object *task, *waves;
 	struct session session;
 	int code;
 
-	cli_parse(cli, "show", &argp, 0, argc, argv, &word);
+	cli_parse(cli, "show", &cmd_show_argp, 0, argc, argv, &word);
 	code = one_task_open(cli, word, &session, &task);
 	if (code)
 		return code;

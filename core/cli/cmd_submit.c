@@ -50,20 +50,22 @@ static int read_file(const char *name, struct buf *text)
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only say what would be done", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_submit_argp = { options,
+				      parse,
+				      "FILE|-",
+				      "Submits a task in JSON and prints its id."
+				      "\vExample: drover submit task.json && drover watch last",
+				      NULL,
+				      NULL,
+				      NULL };
+
 int cmd_submit(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only say what would be done", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = { options,
-					  parse,
-					  "FILE|-",
-					  "Submits a task in JSON and prints its id."
-					  "\vExample: drover submit task.json && drover watch last",
-					  NULL,
-					  NULL,
-					  NULL };
 	struct submit_args args = { 0 };
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;
@@ -71,7 +73,7 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
 	struct session session;
 	int code;
 
-	cli_parse(cli, "submit", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "submit", &cmd_submit_argp, 0, argc, argv, &args);
 	/* Byte for byte: the daemon says what is wrong with it. */
 	code = read_file(args.word, &text);
 	if (!code)

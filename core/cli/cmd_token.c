@@ -207,32 +207,33 @@ static int revoke(const struct cli *cli, const struct token_args *args, struct t
 	return code;
 }
 
+static const struct argp_option options[] = {
+	{ "role", OPT_ROLE, "ROLE", 0, "read, submit (includes read) or admin (includes both)", 0 },
+	{ "hosts", OPT_HOSTS, "HOSTS", 0, "The only hosts that it may touch; without it any", 0 },
+	{ "expires", OPT_EXPIRES, "TIME", 0, "After so long it is refused: 90d, 12h; without it never", 0 },
+	{ "file", OPT_FILE, "FILE", 0, "The daemon's file, its option `tokens' (default: " TOKENS_FILE_DEFAULT ")", 0 },
+	{ 0 },
+};
+
+const struct argp cmd_token_argp = {
+	options,
+	parse,
+	"create NAME --role ROLE\nlist\nrevoke NAME",
+	"Makes, lists and revokes the tokens that a daemon takes. create prints the "
+	"token on standard output, this once.\vExample: drover token create ci --role submit",
+	NULL,
+	NULL,
+	NULL
+};
+
 int cmd_token(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "role", OPT_ROLE, "ROLE", 0, "read, submit (includes read) or admin (includes both)", 0 },
-		{ "hosts", OPT_HOSTS, "HOSTS", 0, "The only hosts that it may touch; without it any", 0 },
-		{ "expires", OPT_EXPIRES, "TIME", 0, "After so long it is refused: 90d, 12h; without it never", 0 },
-		{ "file", OPT_FILE, "FILE", 0,
-		  "The daemon's file, its option `tokens' (default: " TOKENS_FILE_DEFAULT ")", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = {
-		options,
-		parse,
-		"create NAME --role ROLE\nlist\nrevoke NAME",
-		"Makes, lists and revokes the tokens that a daemon takes. create prints the "
-		"token on standard output, this once.\vExample: drover token create ci --role submit",
-		NULL,
-		NULL,
-		NULL
-	};
 	struct token_args args = { .file = TOKENS_FILE_DEFAULT };
 	struct drover_error err = { 0 };
 	struct tokens_file file;
 	int code, status = CLI_OK;
 
-	cli_parse(cli, "token", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "token", &cmd_token_argp, 0, argc, argv, &args);
 	code = tokens_file_open(&file, args.file, strcmp(args.verb, "list") != 0, &err);
 	if (!code && !strcmp(args.verb, "create"))
 		code = create(cli, &args, &file, &err);

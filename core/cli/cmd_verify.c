@@ -35,17 +35,18 @@ static void print_verification(const struct cli *cli, struct json_object *answer
 	}
 }
 
+const struct argp cmd_verify_argp = { NULL,
+				      one_task_parse,
+				      "ID",
+				      "Proves that every host of a task has exactly one final status, and "
+				      "that the counts are true. Exit code 1 if not, or if the task has not ended."
+				      "\vExample: drover verify last",
+				      NULL,
+				      NULL,
+				      NULL };
+
 int cmd_verify(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp argp = { NULL,
-					  one_task_parse,
-					  "ID",
-					  "Proves that every host of a task has exactly one final status, and "
-					  "that the counts are true. Exit code 1 if not, or if the task has not ended."
-					  "\vExample: drover verify last",
-					  NULL,
-					  NULL,
-					  NULL };
 	const char *word = NULL;
 	struct drover_error err = { 0 };
 	struct json_object *task, *answer = NULL;
@@ -53,7 +54,7 @@ int cmd_verify(struct cli *cli, int argc, char **argv)
 	char *path;
 	int code;
 
-	cli_parse(cli, "verify", &argp, 0, argc, argv, &word);
+	cli_parse(cli, "verify", &cmd_verify_argp, 0, argc, argv, &word);
 	code = one_task_open(cli, word, &session, &task);
 	if (code)
 		return code;

@@ -18,26 +18,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static const struct argp_child children[] = { { &view_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp cmd_watch_argp = { NULL,
+				     parse,
+				     "ID",
+				     "Shows a task's progress and, at its end, how it went.\v"
+				     "Ctrl-C leaves the task alone, twice cancels it. Exit codes are those of run.\n\n"
+				     "Example: drover watch last --stream",
+				     children,
+				     NULL,
+				     NULL };
+
 int cmd_watch(struct cli *cli, int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &view_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		NULL,
-		parse,
-		"ID",
-		"Shows a task's progress and, at its end, how it went.\v"
-		"Ctrl-C leaves the task alone, twice cancels it. Exit codes are those of run.\n\n"
-		"Example: drover watch last --stream",
-		children,
-		NULL,
-		NULL
-	};
 	struct watch_args args = { 0 };
 	struct json_object *task;
 	struct session session;
 	int code;
 
-	cli_parse(cli, "watch", &argp, 0, argc, argv, &args);
+	cli_parse(cli, "watch", &cmd_watch_argp, 0, argc, argv, &args);
 	code = view_open(&args.view);
 	if (!code)
 		code = one_task_open(cli, args.word, &session, &task);
