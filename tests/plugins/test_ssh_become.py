@@ -156,10 +156,13 @@ def test_a_method_that_is_not_there(build, asking):
 def test_a_method_that_hangs(build):
     """PAM that never answers: the phase has a time of its own."""
     pam = "auth required pam_exec.so /bin/sleep 600\n"
+    before = set(sleeping(b"/bin/sleep"))
     with Sshd(1, "UsePAM yes", ordinary=True, password=PASSWORD, etc={**ASKING, "pam.d/sudo": pam}) as fleet:
         r = one(build, fleet, become("sudo", command="true"), options=["become_timeout=700ms"])
         assert (r["status"], r["phase"]) == ("timeout", "execution"), r
         assert "0.7 s (become_timeout)" in r["message"] and r["at"] < 3
+        for pid in set(sleeping(b"/bin/sleep")) - before:  # PAM's own, which has nothing of the fleet's mark
+            kill(pid)
 
 
 @pytest.mark.parametrize("payload, word", [
@@ -202,14 +205,14 @@ def test_the_end_of_another_ordinary_users_process(build, free):
     assert (r["status"], r["remote"]) == ("timeout", "dead"), r
 
 
-def sleeping():
+def sleeping(program=b"sleep"):
     """sudo and su give their commands an environment of their own: the mark is not in it."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/cmdline", "rb") as file:
-                    if file.read() == b"sleep\x00600\x00" and os.stat(f"/proc/{name}").st_uid == 0 and in_fleet(name):
+                    if file.read() == program + b"\x00600\x00" and os.stat(f"/proc/{name}").st_uid == 0 and in_fleet(name):
                         found.append(int(name))
             except OSError:
                 pass
