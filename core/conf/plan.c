@@ -112,6 +112,11 @@ static struct json_object *payload(const struct drover_payload_field *field)
 	return all;
 }
 
+static bool is_unconfined(const struct drover_executor *executor)
+{
+	return executor->size > offsetof(struct drover_executor, flags) && executor->flags & DROVER_EXECUTOR_UNCONFINED;
+}
+
 /* An executor as the core sees it: what it takes, nothing of how it does it. */
 static struct json_object *core_executor(const struct conf_instance *i)
 {
@@ -125,6 +130,7 @@ static struct json_object *core_executor(const struct conf_instance *i)
 	put_text(e, "summary", i->info->summary);
 	put(e, "types", words(executor->types));
 	put_number(e, "window", executor->window);
+	put(e, "unconfined", json_object_new_boolean(is_unconfined(executor)));
 	put_text(e, "match", match ? match->hosts : NULL);
 	put(e, "capacity", i->capacity.self ? fields(&i->capacity) : NULL);
 	put(e, "payload", payload(executor->payload));

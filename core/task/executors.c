@@ -87,6 +87,7 @@ int executors_read(struct json_object *array, struct executors *executors, struc
 		e->version = xstrdup(text(object, "version"));
 		e->summary = xstrdup(text(object, "summary"));
 		e->window = number(object, "window");
+		e->unconfined = json_object_get_boolean(json_object_object_get(object, "unconfined"));
 		if (capacity) {
 			e->capacity_hosts = number(capacity, "hosts");
 			e->capacity_units = number(capacity, "units");

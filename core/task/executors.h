@@ -26,6 +26,7 @@ struct executor_entry {
 	char **types; /* NULL-terminated */
 	char *types_text;
 	int64_t window;
+	bool unconfined; /* DROVER_EXECUTOR_UNCONFINED */
 	bool has_match;
 	struct nodeset match;   /* hosts that it serves, sorted; where has_match */
 	int64_t capacity_hosts; /* 0: the node's */

@@ -29,7 +29,8 @@ def path_of(route, task, host="web1", query=""):
 def shared():
     credentials = {"prod": {"user": "u", "password": {"env": "CANARY"}, "allow": ["ci", "web"]},
                    "unlisted": {"user": "u"}}
-    daemon = Secured({"executors": [{"plugin": "sim"}], "credentials": credentials}, env={"CANARY": "x" * 20})
+    daemon = Secured({"executors": [{"plugin": "sim"}, {"plugin": "ansible_adhoc"}], "credentials": credentials},
+                     env={"CANARY": "x" * 20})
     daemon.roles = {role: daemon.create(role, role) for role in ROLES}
     daemon.ci = daemon.create("ci", "submit")
     daemon.web = daemon.create("web", "submit", hosts="web[1-9]")
@@ -147,6 +148,14 @@ def test_submissions_stay_within_the_node_set(shared):
     assert refused(shared, shared.web, sim([{"name": "web1", "address": "web2"}]))[0] == 202
     assert refused(shared, shared.web, sim([{"name": "web1", "vars": {"ansible_host": "db1"}}]))[0] == 403
     assert refused(shared, shared.ci, sim([{"name": "web1", "address": "10.0.0.9"}]))[0] == 202
+
+
+def test_a_node_set_is_not_left_by_what_an_executor_interprets(shared):
+    """A module's arguments are templates, which run programs on the engine."""
+    lookup = {"type": "adhoc", "hosts": "web1", "payload": {"module": "debug", "args": "msg={{ lookup('pipe', 'id') }}"}}
+    status, detail = refused(shared, shared.web, lookup)
+    assert status == 403 and "type adhoc" in detail
+    assert refused(shared, shared.ci, lookup, "/v1/tasks?dry_run=true")[0] == 200
 
 
 def test_retries_stay_within_the_node_set(shared):

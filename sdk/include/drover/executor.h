@@ -334,6 +334,14 @@ struct drover_payload_field {
 		.name = NULL                                                                                           \
 	}
 
+enum drover_executor_flags {
+	/*
+	 * What a task says may act on other hosts than the task's, or on the engine itself: a playbook's
+	 * delegate_to, a template that runs a program. Tokens that are bound to a node set may not use it.
+	 */
+	DROVER_EXECUTOR_UNCONFINED = 1 << 0
+};
+
 struct drover_executor {
 	DROVER_PLUGIN_INFO;
 	const char *types; /* the task types that it serves, separated by blanks */
@@ -357,6 +365,7 @@ struct drover_executor {
 	 * process that it forks for it and that the unit adopts.
 	 */
 	int (*helper)(void *self, struct drover_error *err);
+	unsigned flags; /* enum drover_executor_flags */
 };
 
 /* A module that is one executor: DROVER_EXECUTOR(.name = "greet", .types = "greet", .run = run, …); */
