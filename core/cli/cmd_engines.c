@@ -11,12 +11,30 @@
 #include "cli/term.h"
 #include "util/buf.h"
 
+struct engines_args {
+	const char *verb, *name; /* `drain` or `undrain` of an engine; NULL: the list */
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	if (key != ARGP_KEY_ARG)
+	struct engines_args *args = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (args->name)
+			argp_error(state, "\"%s\" is too much", arg);
+		if (args->verb)
+			return args->name = arg, 0;
+		if (strcmp(arg, "drain") && strcmp(arg, "undrain"))
+			argp_error(state, "\"%s\" is not drain, undrain", arg);
+		return args->verb = arg, 0;
+	case ARGP_KEY_END:
+		if (args->verb && !args->name)
+			argp_error(state, "%s which engine? `drover engines' shows them", args->verb);
+		return 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	argp_error(state, "\"%s\" is too much", arg);
-	return 0;
+	}
 }
 
 static void join_words(struct buf *words, struct json_object *value)
@@ -120,33 +138,71 @@ static int print_engines(const struct cli *cli, struct json_object *items)
 	return table_print(table);
 }
 
-const struct argp cmd_engines_argp = { NULL,
-				       parse,
-				       NULL,
-				       "Lists the nodes that execute, what runs on them, and their "
-				       "processes with their deaths.\vExample: drover engines",
-				       NULL,
-				       NULL,
-				       NULL };
-
-int cmd_engines(struct cli *cli, int argc, char **argv)
+static int list_engines(struct cli *cli, struct session *session)
 {
 	struct drover_error err = { 0 };
 	struct json_object *answer = NULL;
-	struct session session;
-	int code;
+	int code = CLI_OK;
 
-	cli_parse(cli, "engines", &cmd_engines_argp, 0, argc, argv, NULL);
-	code = session_open(&session, cli, false);
-	if (code)
-		return code;
-	if (client_call(&session.client, "GET", "/v1/engines", NULL, &answer, &err))
-		code = client_fail(&session.client, "list the engines", &err);
+	if (client_call(&session->client, "GET", "/v1/engines", NULL, &answer, &err))
+		code = client_fail(&session->client, "list the engines", &err);
 	else if (cli->json)
 		term_json_line(cli, answer, true);
 	else
 		code = print_engines(cli, field_items(answer));
 	json_object_put(answer);
+	return code;
+}
+
+static int drain_engine(struct cli *cli, struct session *session, const struct engines_args *args)
+{
+	struct drover_error err = { 0 };
+	struct json_object *engine = NULL;
+	struct buf path = BUF_INIT;
+	int code = CLI_OK;
+
+	buf_string(&path, "/v1/engines/");
+	client_escape(&session->client, &path, args->name);
+	buf_printf(&path, "/%s", args->verb);
+	if (client_call(&session->client, "POST", path.data, NULL, &engine, &err))
+		code = client_fail(&session->client, args->verb, &err);
+	else if (cli->json)
+		term_json_line(cli, engine, true);
+	else if (!strcmp(args->verb, "drain"))
+		cli_say("%s takes no further units, until `drover engines undrain' or its next start; units that "
+			"run: %" PRId64,
+			args->name, field_int(field(engine, "running"), "units", 0));
+	else
+		cli_say("%s takes units again", args->name);
+	json_object_put(engine);
+	buf_dispose(&path);
+	return code;
+}
+
+const struct argp cmd_engines_argp = {
+	NULL,
+	parse,
+	"[drain|undrain NAME]",
+	"Lists the nodes that execute, what runs on them, and their processes with their deaths. After drain an engine "
+	"takes "
+	"no further units, while those that run go on to their end; tasks are still accepted and wait in the store."
+	"\vExample: drover engines drain node1",
+	NULL,
+	NULL,
+	NULL
+};
+
+int cmd_engines(struct cli *cli, int argc, char **argv)
+{
+	struct engines_args args = { 0 };
+	struct session session;
+	int code;
+
+	cli_parse(cli, "engines", &cmd_engines_argp, 0, argc, argv, &args);
+	code = session_open(&session, cli, false);
+	if (code)
+		return code;
+	code = args.verb ? drain_engine(cli, &session, &args) : list_engines(cli, &session);
 	session_close(&session);
 	return code;
 }

@@ -216,7 +216,7 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 		.size = sizeof(struct drover_engine),
 		.name = core->node,
 		.version = DROVER_VERSION,
-		.state = atomic_load(&core->draining) ? "draining" : "up",
+		.state = atomic_load(&core->draining) || engine_is_held(core->engine) ? "draining" : "up",
 		.incarnation = core->incarnation,
 		.started_at = core->started_at,
 		.renewed_at = atomic_load(&core->renewed_at),
@@ -240,6 +240,19 @@ static int engines(void *context, int (*fn)(void *fn_context, const struct drove
 	free(pools);
 	buf_dispose(&executors);
 	return told.code;
+}
+
+static int drain_engine(void *context, const char *name, bool drain, struct drover_error *err)
+{
+	struct core *core = context;
+
+	atomic_store(&core->last_request, clock_boot_ms());
+	if (strcmp(name, core->node))
+		return drover_error_set(err, DROVER_ENOTFOUND, "there is no engine %.100s here", name);
+	if (engine_is_held(core->engine) != drain)
+		log_info(drain ? "draining by request: no further unit is taken" : "units are taken again, by request");
+	engine_hold(core->engine, drain);
+	return 0;
 }
 
 static int executors(void *context, int (*fn)(void *fn_context, const struct drover_executor_row *row),
@@ -333,4 +346,5 @@ const struct drover_source_services core_services = {
 	.output_part = core_output_part,
 	.inventory = core_inventory,
 	.host_groups = core_host_groups,
+	.drain_engine = drain_engine,
 };

@@ -249,6 +249,16 @@ void engine_drain(struct engine *e)
 	e->draining = true;
 }
 
+void engine_hold(struct engine *e, bool hold)
+{
+	atomic_store(&e->held, hold);
+}
+
+bool engine_is_held(const struct engine *e)
+{
+	return atomic_load(&e->held);
+}
+
 void engine_stop_units(struct engine *e, const char *reason)
 {
 	struct running_unit *unit, *next;

@@ -73,6 +73,9 @@ void engine_wake(struct engine *engine);
 void engine_permit(struct engine *engine);
 /* Claims nothing more. */
 void engine_drain(struct engine *engine);
+/* The same for as long as `hold` says; any thread. What is under way is still claimed. */
+void engine_hold(struct engine *engine, bool hold);
+bool engine_is_held(const struct engine *engine);
 /* Ends all running units now: hosts that were begun become lost, the rest is given back. */
 void engine_stop_units(struct engine *engine, const char *reason);
 void engine_load(const struct engine *engine, struct engine_load *load);

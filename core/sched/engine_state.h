@@ -2,6 +2,7 @@
 #ifndef SCHED_ENGINE_STATE_H
 #define SCHED_ENGINE_STATE_H
 
+#include <stdatomic.h>
 #include <systemd/sd-event.h>
 #include <uthash.h>
 
@@ -94,6 +95,7 @@ struct engine {
 	int64_t unstored;                       /* results in jobs under way */
 	int64_t unstored_bytes;                 /* of their outputs */
 	bool draining;
+	atomic_bool held; /* an administrator said so */
 };
 
 /* engine.c */

@@ -97,6 +97,33 @@ int engines_list(struct request *r)
 	return end_items(r, r->server->services->engines(r->server->core, write_engine, &r->out, &err), &err);
 }
 
+/* As the engine is then. Units that were being claimed at that moment still come. */
+static int drain(struct request *r, bool on)
+{
+	const struct drover_source_services *services = r->server->services;
+	struct drover_error err = { 0 };
+	int code;
+
+	if (r->body_size && (r->body_size != 2 || memcmp(r->body, "{}", 2)))
+		return problem_set(&r->problem, PROBLEM_REQUEST, "this takes no body, or {}");
+	code = services->drain_engine(r->server->core, r->arguments[0], on, &err);
+	if (code == DROVER_ENOTFOUND)
+		return problem_set(&r->problem, PROBLEM_NOT_FOUND, "%s", err.message);
+	if (!code)
+		code = services->engines(r->server->core, write_engine, &r->out, &err);
+	return code ? problem_set_code(&r->problem, code, &err) : MHD_HTTP_OK;
+}
+
+int engines_drain(struct request *r)
+{
+	return drain(r, true);
+}
+
+int engines_undrain(struct request *r)
+{
+	return drain(r, false);
+}
+
 int engines_executors(struct request *r)
 {
 	struct drover_error err = { 0 };

@@ -12,7 +12,7 @@ route_handler results_of_task, results_of_hosts, results_stdout, results_stderr;
 route_handler outputs_of_task;
 route_handler events_stream;
 route_handler metrics_show;
-route_handler engines_list, engines_executors, engines_healthy, engines_ready;
+route_handler engines_list, engines_executors, engines_healthy, engines_ready, engines_drain, engines_undrain;
 
 route_handler groups_list, groups_show;
 

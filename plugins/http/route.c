@@ -29,6 +29,8 @@ static const struct route routes[] = {
 	{ "GET", "/v1/results", ROLE_READ, results_of_hosts, "host hosts status limit after output", ROUTE_WORKER,
 	  JSON },
 	{ "GET", "/v1/engines", ROLE_READ, engines_list, "", ROUTE_WORKER, JSON },
+	{ "POST", "/v1/engines/{name}/drain", ROLE_ADMIN, engines_drain, "", ROUTE_WORKER, JSON },
+	{ "POST", "/v1/engines/{name}/undrain", ROLE_ADMIN, engines_undrain, "", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/groups", ROLE_READ, groups_list, "limit after", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/groups/{group}", ROLE_READ, groups_show, "", ROUTE_WORKER, JSON },

@@ -18,7 +18,7 @@ HELD = {"latency": "600s"}  # a simulated host that is still running when the te
 
 
 def path_of(route, task, host="web1", query=""):
-    path = route["path"].replace("{id}", task).replace("{host}", host).replace("{group}", "all")
+    path = route["path"].replace("{id}", task).replace("{host}", host).replace("{group}", "all").replace("{name}", "test")
     assert "{" not in path, f"{route['path']}: this test must know what stands for its arguments"
     if route["path"] == "/v1/results":
         return f"{path}?host={host}"

@@ -250,6 +250,11 @@ struct drover_source_services {
 	 */
 	int (*host_groups)(void *core, const struct drover_principal *by, const char *name, const char *after,
 			   drover_host_group_fn *fn, void *context, struct drover_error *err);
+	/*
+	 * With `drain` the engine `name` claims no further unit, until it is asked without, or its core starts again;
+	 * what runs runs on, and tasks are taken as before. DROVER_ENOTFOUND: no such engine.
+	 */
+	int (*drain_engine)(void *core, const char *name, bool drain, struct drover_error *err);
 };
 
 struct drover_source {
