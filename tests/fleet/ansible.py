@@ -24,9 +24,12 @@ class Herd(Sshd):
         self.home = os.path.join(self.folder, "controller")
         os.mkdir(self.home)
         self.config = os.path.join(self.home, "ansible.cfg")
+        remote = os.path.join(self.folder, "remote")
+        os.mkdir(remote)
+        os.chmod(remote, 0o1777)
         with open(self.config, "w", encoding="utf-8") as file:
             # The remote folder of Ansible is in the fleet's own home, so that nothing is left in this machine's.
-            file.write(f"[defaults]\nremote_tmp = {self.folder}/remote-$USER\nremote_port = {self.port}\n"
+            file.write(f"[defaults]\nremote_tmp = {remote}/$USER\nremote_port = {self.port}\n"
                        f"interpreter_python = {REMOTE_PYTHON}\n{settings}\n[ssh_connection]\n"
                        f"ssh_args = -F none -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile="
                        f"{self.known_hosts} -o GlobalKnownHostsFile=/dev/null\n")
@@ -55,7 +58,7 @@ class Herd(Sshd):
         """Runs Ansible's own command as its user would."""
         program = os.path.join(RELEASES[release][1], name)
         return subprocess.run([program, f"--inventory={self.inventory}", f"--user={self.user}",
-                               f"--private-key={self.key}", *arguments], capture_output=True, text=True, check=check,
+                               f"--private-key={self.key}", *arguments], capture_output=True, text=True, errors="replace", check=check,
                               stdin=subprocess.DEVNULL, env=self.environment(), cwd=self.home, **options)
 
     @contextlib.contextmanager
@@ -85,6 +88,6 @@ def results_of_ansible(herd, release, module, args, *options):
             words[host] = rest.split(" ", 1)[0].rstrip("!:")
     found = {}
     for host in os.listdir(tree):
-        with open(os.path.join(tree, host), encoding="utf-8") as file:
+        with open(os.path.join(tree, host), encoding="utf-8", errors="replace") as file:
             found[host] = (words.get(host), json.load(file))
     return found, done

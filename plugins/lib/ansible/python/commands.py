@@ -59,7 +59,7 @@ def arguments(request, folder):
     found = [f"--forks={request['forks']}", *login(request.get("credential") or {}, folder), *vaults(request, folder)]
     if request.get("connect_timeout"):
         found.append(f"--timeout={request['connect_timeout']}")
-    if become:
+    if become is not None:  # {}: whom and how are left to Ansible
         found.append("--become")
         found += [f"--become-{key}={become[key]}" for key in ("user", "method") if become.get(key)]
     if request.get("check"):

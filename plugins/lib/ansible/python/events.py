@@ -8,6 +8,12 @@ handler = None
 class Handler:
     """What a kind of run overrides. Called in the run's own threads."""
 
+    def on_playbook(self, playbook):
+        pass
+
+    def on_task(self, task):
+        pass
+
     def on_start(self, host, task):
         pass
 

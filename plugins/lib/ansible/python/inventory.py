@@ -2,7 +2,7 @@
 
 import sys
 
-GROUP = "target_hosts"
+GROUP = "target_hosts"  # of playbooks: the unit's hosts
 HERE = "localhost"
 
 
@@ -13,22 +13,22 @@ def build(request, loader):
     sources = request.get("inventory")
     inventory = InventoryManager(loader=loader, sources=sources or None, parse=bool(sources))
     known = set(inventory.hosts)
-    inventory.add_group(GROUP)
+    groups = [] if request["type"] == "adhoc" else [GROUP]
+    for group in groups:
+        inventory.add_group(group)
     names = [host["name"] for host in request["hosts"]]
     for host in request["hosts"]:
-        add(inventory, host, host["name"] not in known)
+        new = host["name"] not in known
+        for group in [*groups, "ungrouped"] if new else groups:
+            inventory.add_host(host["name"], group)
+        settle(inventory.get_host(host["name"]), host, new)
     inventory.reconcile_inventory()
     inventory._subset = names
     return inventory
 
 
-def add(inventory, host, new):
-    name = host["name"]
-    inventory.add_host(name, GROUP)
-    if new:
-        inventory.add_host(name, "ungrouped")
-    found = inventory.get_host(name)
-    if new and name == HERE:  # as Ansible's own, which a host of this name hides
+def settle(found, host, new):
+    if new and host["name"] == HERE:  # as Ansible's own, which a host of this name hides
         found.set_variable("ansible_connection", "local")
         found.set_variable("ansible_python_interpreter", sys.executable)
     for key, value in variables(host).items():

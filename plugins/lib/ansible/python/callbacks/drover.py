@@ -16,6 +16,15 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "drover"
 
+    def v2_playbook_on_start(self, playbook):
+        events.handler.on_playbook(playbook)
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        events.handler.on_task(task)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        events.handler.on_task(task)
+
     def v2_runner_on_start(self, host, task):
         events.handler.on_start(host.get_name(), task)
 
