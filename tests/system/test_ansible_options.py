@@ -1,0 +1,134 @@
+"""What operators set for `ansible_adhoc`, and what tasks say: inventory, variables, becoming, this machine, paths."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+from daemon import Daemon, cmdline, drover, wait_for
+from fleet.ansible import RELEASES, Herd
+
+GREETING = '''#!/usr/bin/python3
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(argument_spec={"whom": {"type": "str", "required": True}})
+module.exit_json(changed=False, greeting="hello, " + module.params["whom"])
+'''
+
+
+@pytest.fixture(scope="module", params=list(RELEASES), name="state")
+def _state(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("options")
+    modules = folder / "collections/ansible_collections/test/things/plugins/modules"
+    modules.mkdir(parents=True)
+    (modules / "greet.py").write_text(GREETING, encoding="utf-8")
+    with Herd(2) as herd:
+        inventory = folder / "inventory"
+        (inventory / "group_vars").mkdir(parents=True)
+        (inventory / "host_vars").mkdir()
+        first, second = herd.addresses
+        (inventory / "hosts").write_text(f"[web]\n{first}\nweb2 ansible_host={second}\n[db]\nelsewhere\n",
+                                             encoding="utf-8")
+        (inventory / "group_vars/web.yml").write_text("of_group: webs\nof_both: group\n", encoding="utf-8")
+        (inventory / f"host_vars/{first}.yml").write_text("of_both: host\n", encoding="utf-8")
+        plain = herd.executor("adhoc", request.param, inventory=[str(inventory)],
+                              collections_path=[str(folder / "collections")])
+        executors = [plain, {**plain, "name": "here", "allow_localhost": True},
+                     {**plain, "name": "nobody", "become": True, "become_user": "nobody"}]
+        with Daemon({"executors": executors, "credentials": herd.credentials()}) as daemon:
+            daemon.herd = herd
+            yield daemon
+
+
+def run(daemon, hosts, module, args="", executor="ansible_adhoc", **payload):
+    task = daemon.post("/v1/tasks", {"type": "adhoc", "executor": executor, "hosts": hosts, "timeout": 60,
+                                     "payload": {"module": module, "args": args, **payload}})["id"]
+    daemon.wait(task)
+    daemon.verify(task)
+    return {row["host"]: row for row in daemon.results(task)}
+
+
+def test_variables_of_hosts_and_groups(state):
+    first = state.herd.addresses[0]
+    rows = run(state, [first, "web2"], "debug", "msg='{{ of_group }} {{ of_both }} {{ groups.web | length }}'")
+    assert rows[first]["message"] == "webs host 2" and rows["web2"]["message"] == "webs group 2", rows
+    rows = run(state, ["web2"], "command", "echo reached")
+    assert rows["web2"]["stdout"] == "reached", "ansible_host of the inventory was not used"
+
+
+def test_what_a_task_says_of_a_host_wins(state):
+    second = state.herd.addresses[1]
+    hosts = [{"name": "web2", "vars": {"of_both": "task", "more": [1, 2]}},
+             {"name": "stranger", "address": second, "port": state.herd.port, "user": state.herd.user}]
+    rows = run(state, hosts, "debug", "msg='{{ of_both | default(\"none\") }} {{ more | default([]) | sum }}'")
+    assert rows["web2"]["message"] == "task 3" and rows["stranger"]["message"] == "none 0"
+    assert run(state, hosts[1:], "command", "echo reached")["stranger"]["stdout"] == "reached"
+
+
+def test_other_hosts_of_the_inventory_are_not_touched(state):
+    rows = run(state, ["web2"], "command", "echo {{ groups['all'] | length }}")
+    assert set(rows) == {"web2"} and rows["web2"]["stdout"] == "3"
+
+
+def test_arguments_as_an_object(state):
+    rows = run(state, ["web2"], "command", {"argv": ["echo", "a  b", "*", "'"]})
+    assert rows["web2"]["stdout"] == "a  b * '"
+
+
+def test_a_collection_out_of_the_configured_path(state):
+    assert run(state, ["web2"], "test.things.greet", "whom=you")["web2"]["result"]["greeting"] == "hello, you"
+
+
+def test_becoming_by_the_configuration_and_what_a_task_says_against_it(state):
+    assert run(state, ["web2"], "raw", "id -un", executor="nobody")["web2"]["stdout"].strip() == "nobody"
+    assert run(state, ["web2"], "raw", "id -un", executor="nobody", become=False)["web2"]["stdout"].strip() == "root"
+    assert run(state, ["web2"], "raw", "id -un", become="daemon")["web2"]["stdout"].strip() == "daemon"
+    rows = run(state, ["web2"], "raw", "id -un", become={"user": "root", "method": "su"})
+    assert rows["web2"]["stdout"].strip() == "root", rows
+
+
+def test_this_machine_only_where_it_is_allowed(state):
+    row = run(state, ["localhost"], "command", "id -un")["localhost"]
+    assert row["status"] == "failed" and "allow_localhost" in row["message"], row
+    row = run(state, ["localhost"], "command", "id -un", executor="here")["localhost"]
+    assert row["status"] == "ok" and row["stdout"] == "root", row
+    hosts = [{"name": "sly", "vars": {"ansible_connection": "local"}}]
+    row = run(state, hosts, "command", "id -un")["sly"]
+    assert row["status"] == "failed" and "allow_localhost" in row["message"], row
+
+
+def test_a_module_that_wants_arguments_and_has_none_is_one_clear_error(state):
+    rows = run(state, state.herd.addresses, "command")
+    assert all(row["status"] == "failed" and "No argument passed to command module" in row["message"]
+               for row in rows.values()), rows
+
+
+def test_a_host_whose_key_is_unknown(state):
+    row = run(state, [{"name": "other", "address": f"{state.herd.prefix}.1", "vars": {
+        "ansible_ssh_args": "-F none -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null"}}], "ping")["other"]
+    assert (row["status"], row["phase"]) == ("unreachable", "key exchange"), row
+    assert "Host key verification failed" in row["message"]
+
+
+def test_what_was_left_by_a_daemon_that_was_killed_is_removed_by_the_next():
+    with Herd(1) as herd:
+        daemon = Daemon({"executors": [herd.executor("adhoc")], "credentials": herd.credentials()})
+        with daemon:
+            wait_for("the fork server", lambda: [p for p in daemon.units() if "server.py" in " ".join(cmdline(p))])
+            everything = daemon.everything()
+            root = next(word for pid in everything for word in cmdline(pid) if "/drover-ansible-" in word)
+            for pid in everything:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            daemon.process.wait()
+            assert os.path.isdir(root)
+            daemon.start()
+            wait_for("the old folder to be gone", lambda: not os.path.exists(root))
+
+
+def test_wrong_options_are_said_at_once(tmp_path):
+    bad = {"python": "/no/such/python", "inventory": [str(tmp_path / "missing")], "vault_ids": {"a": str(tmp_path / "b")},
+           "config": str(tmp_path / "no.cfg")}
+    for name, value in bad.items():
+        daemon = Daemon({"executors": [{"plugin": "ansible_adhoc", name: value}]})
+        answer = drover("config", "check", daemon.config_file)
+        assert answer.returncode and name in answer.stderr and "No such file" in answer.stderr, answer
