@@ -1,15 +1,25 @@
 /* plugin.c - the executor `ansible_playbook`: a playbook on the unit's hosts, as `ansible-playbook` runs it. */
 #include <ansible/ansible.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 struct playbook {
 	struct ansible ansible;
 };
 
-static const struct drover_option options[] = { ANSIBLE_OPTIONS(struct playbook), DROVER_OPT_END };
+static const struct drover_option options[] = {
+	ANSIBLE_OPTIONS(struct playbook),
+	{ .name = "playbooks",
+	  .type = DROVER_TYPE_STRING,
+	  .offset = offsetof(struct playbook, ansible.playbooks),
+	  .help = "the folder of the playbooks that tasks name by path; nothing outside of it is one" },
+	DROVER_OPT_END
+};
 
 static const struct drover_payload_field payload[] = {
 	{ .name = "playbook", .types = DROVER_JSON_STRING, .group = 1, .help = "the playbook itself, YAML text" },
-	{ .name = "path", .types = DROVER_JSON_STRING, .group = 1, .help = "its path in the task's project" },
+	{ .name = "path", .types = DROVER_JSON_STRING, .group = 1, .help = "its path in the folder of playbooks" },
 	{ .name = "vars", .types = DROVER_JSON_OBJECT, .help = "extra variables; they win over all others" },
 	{ .name = "tags",
 	  .types = DROVER_JSON_STRING | DROVER_JSON_STRINGS,
@@ -31,7 +41,10 @@ static const struct drover_payload_field payload[] = {
 static int check(const void *context, struct drover_error *err)
 {
 	const struct playbook *self = context;
+	const char *folder = self->ansible.playbooks;
 
+	if (folder && access(folder, R_OK | X_OK))
+		return drover_error_set(err, DROVER_EINVALID, "playbooks: cannot read %s: %s", folder, strerror(errno));
 	return ansible_check(&self->ansible, err);
 }
 

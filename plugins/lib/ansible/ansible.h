@@ -27,6 +27,7 @@ struct ansible {
 	struct drover_map vault_ids; /* label: file */
 	struct drover_list collections_path;
 	struct drover_list roles_path;
+	char *playbooks; /* the folder of playbooks that tasks name by path, or NULL; an option of playbooks' executor */
 
 	int ends[2];      /* to the helper: the units', the helper's */
 	char folder[128]; /* of temporary files */
@@ -131,6 +132,8 @@ void folder_remove(const char *path);
 
 /* rows.c: reports a host's end or progress as results.py tells it. True: it was the end. */
 bool ansible_report(struct drover_unit *unit, struct json_object *event);
+/* Shows watchers what has happened on a host. */
+void ansible_show(struct drover_unit *unit, struct json_object *event);
 /* A member as text, or NULL: it is none. Borrowed. */
 const char *ansible_text(struct json_object *object, const char *name);
 

@@ -98,6 +98,7 @@ static struct json_object *make_vault_ids(const struct drover_map *map)
 static void add_configured(struct json_object *request, const struct ansible *self)
 {
 	add(request, "vault_password", self->vault_password);
+	add(request, "playbooks", self->playbooks);
 	json_object_object_add(request, "vault_ids", make_vault_ids(&self->vault_ids));
 	json_object_object_add(request, "inventory", make_list(&self->inventory));
 	json_object_object_add(request, "allow_localhost", json_object_new_boolean(self->allow_localhost));

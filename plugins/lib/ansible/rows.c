@@ -70,3 +70,13 @@ bool ansible_report(struct drover_unit *unit, struct json_object *event)
 	drover_host->executor->report(unit, host, status, &report, sizeof(report));
 	return status != DROVER_RUNNING;
 }
+
+void ansible_show(struct drover_unit *unit, struct json_object *event)
+{
+	const char *host = ansible_text(event, "host");
+	size_t size;
+	const void *text = get_bytes(event, "text", &size);
+
+	if (host && text)
+		drover_output(unit, host, 1, text, size);
+}

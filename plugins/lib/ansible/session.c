@@ -192,6 +192,8 @@ static void take(struct session *s, struct json_object *event, struct drover_err
 	} else if (kind && (!strcmp(kind, "result") || !strcmp(kind, "progress"))) {
 		if (ansible_report(s->unit, event))
 			note_end(s, ansible_text(event, "host"));
+	} else if (kind && !strcmp(kind, "output")) {
+		ansible_show(s->unit, event);
 	}
 }
 
