@@ -10,8 +10,12 @@ def build(request, loader):
     """An inventory that holds the configured sources, with the unit's hosts in it, and them alone chosen."""
     from ansible.inventory.manager import InventoryManager
 
+    class Inventory(InventoryManager):
+        def subset(self, subset_pattern):
+            """The command line sets its own, and none is all hosts of the inventory: the choice here stands."""
+
     sources = request.get("inventory")
-    inventory = InventoryManager(loader=loader, sources=sources or None, parse=bool(sources))
+    inventory = Inventory(loader=loader, sources=sources or None, parse=bool(sources))
     known = set(inventory.hosts)
     groups = [] if request["type"] == "adhoc" else [GROUP]
     for group in groups:
