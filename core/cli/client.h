@@ -26,6 +26,7 @@ struct client {
 	struct address address; /* owned: where the daemon is */
 	char *base;             /* owned: what paths are appended to */
 	int wake;               /* a call ends when it is readable; -1: none */
+	long patience;          /* ms that connecting and a call may take; 0: as long as a large task needs */
 	bool unreachable;       /* the last call failed because there was no connection or no answer */
 	long status;            /* of the last answer, or 0 */
 	size_t size;            /* of the last answer, in bytes */

@@ -74,7 +74,10 @@ static void prepare(struct transfer *transfer, const char *url, bool endless, ch
 	curl_easy_setopt(client->easy, CURLOPT_URL, url);
 	curl_easy_setopt(client->easy, CURLOPT_HTTPGET, 1L);
 	curl_easy_setopt(client->easy, CURLOPT_CUSTOMREQUEST, NULL);
-	curl_easy_setopt(client->easy, CURLOPT_TIMEOUT_MS, endless ? 0L : (long)CALL_MS);
+	curl_easy_setopt(client->easy, CURLOPT_TIMEOUT_MS,
+			 endless            ? 0L
+			 : client->patience ? client->patience
+					    : (long)CALL_MS);
 	curl_easy_setopt(client->easy, CURLOPT_LOW_SPEED_LIMIT, endless ? 1L : 0L);
 	curl_easy_setopt(client->easy, CURLOPT_LOW_SPEED_TIME, endless ? (long)SILENCE_S : 0L);
 	curl_easy_setopt(client->easy, CURLOPT_ERRORBUFFER, detail);

@@ -30,6 +30,7 @@ const struct command commands[] = {
 	{ "hosts", "node sets: expand, fold, count; groups", cmd_hosts, &cmd_hosts_argp },
 	{ "token", "who may ask a daemon: creates, lists and revokes tokens", cmd_token, &cmd_token_argp },
 	{ "audit", "verifies the chain of an audit log", cmd_audit, &cmd_audit_argp },
+	{ "doctor", "checks what a machine with a daemon needs", cmd_doctor, &cmd_doctor_argp },
 	{ "config", "checks or shows a daemon's configuration", cmd_config, &cmd_config_argp },
 	{ "plugin", "lists and describes plugins", cmd_plugin, &cmd_plugin_argp },
 	{ "help", "this, or a command's options", cmd_help, NULL },

@@ -101,6 +101,7 @@ static const struct drover_store_ops store_ops = {
 	.task_hosts = query_task_hosts,
 	.groups = query_groups,
 	.output_part = query_output_part,
+	.examine = examine_store,
 };
 
 DROVER_SINK(.name = "sqlite", .version = "1.0", .summary = "the embedded store, in one file",

@@ -151,6 +151,16 @@ int schema_migrate(struct drover_session *s, struct drover_error *err)
 	return code;
 }
 
+int schema_version(struct drover_session *s, int64_t *version, int64_t *newest, struct drover_error *err)
+{
+	int code = session_number(s, sql_known, 0, version, err);
+
+	*newest = NEWEST;
+	if (!code && !*version)
+		return drover_error_set(err, DROVER_EINVALID, "%s is a database of something else", s->store->path);
+	return code ? code : session_number(s, sql_version, 0, version, err);
+}
+
 int schema_check(struct drover_session *s, struct drover_error *err)
 {
 	int64_t version;

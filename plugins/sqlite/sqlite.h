@@ -156,6 +156,12 @@ int64_t session_now(void); /* UTC ms */
 /* Brings the schema up to date (writing sessions), or checks that it is (reading ones). */
 int schema_migrate(struct drover_session *s, struct drover_error *err);
 int schema_check(struct drover_session *s, struct drover_error *err);
+/* The file's and this program's; of a file that has a schema. DROVER_EINVALID: it is something else. */
+int schema_version(struct drover_session *s, int64_t *version, int64_t *newest, struct drover_error *err);
+
+/* ------------------------------------------------------------------------------- examine.c */
+
+int examine_store(void *self, drover_finding_fn *fn, void *context, struct drover_error *err);
 
 /* --------------------------------------------------------------------------- transaction.c */
 

@@ -367,6 +367,14 @@ typedef int drover_incarnation_fn(void *context, const struct drover_incarnation
 
 /* ------------------------------------------------------------------------------- the operations */
 
+enum drover_finding {
+	DROVER_FINDING_FINE = 0,
+	DROVER_FINDING_BAD = 1
+};
+
+/* `advice`: what to do about it, or NULL. Both are borrowed for the call. */
+typedef void drover_finding_fn(void *context, enum drover_finding finding, const char *why, const char *advice);
+
 struct drover_store_ops {
 	size_t size;
 
@@ -463,6 +471,12 @@ struct drover_store_ops {
 	/* A part of one stream (1 stdout, 2 stderr) of one host. `fn` is not called where no bytes are wanted. DROVER_ENOTFOUND. */
 	int (*output_part)(struct drover_session *s, int64_t task_key, const char *host, int stream,
 			   drover_output_want_fn *want, drover_output_fn *fn, void *context, struct drover_error *err);
+
+	/*
+	 * Looks at a store that nobody has open, and tells what it finds; changes nothing. `self` has its options and
+	 * was not opened. May take long. NULL: it cannot.
+	 */
+	int (*examine)(void *self, drover_finding_fn *fn, void *context, struct drover_error *err);
 };
 
 #endif
