@@ -59,6 +59,22 @@ static struct json_object *list_value(struct conf *c, const struct tree_node *no
 	return NULL;
 }
 
+/* A list within a mapping: its items with commas between them, as an option of one value would have them. */
+static struct json_object *joined_value(struct conf *c, const struct tree_node *node, const char *path)
+{
+	struct json_object *list = list_value(c, node, path), *joined;
+	struct buf text = BUF_INIT;
+
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		buf_printf(&text, "%s%s", i ? "," : "", json_object_get_string(json_object_array_get_idx(list, i)));
+	joined = json_object_new_string(text.data ? text.data : "");
+	buf_dispose(&text);
+	json_object_put(list);
+	return joined;
+}
+
 static struct json_object *map_value(struct conf *c, const struct tree_node *node, const char *path)
 {
 	struct json_object *map = json_object_new_object();
@@ -67,7 +83,8 @@ static struct json_object *map_value(struct conf *c, const struct tree_node *nod
 	tree_foreach(node, member)
 	{
 		char *name = member_path(path, member->key);
-		struct json_object *value = inner_text(c, member, name);
+		struct json_object *value =
+			member->kind == TREE_SEQUENCE ? joined_value(c, member, name) : inner_text(c, member, name);
 
 		sound = sound && value;
 		if (value)

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "allow.h"
 #include "request.h"
 
 /* ------------------------------------------------------------------------------------- who asks */
@@ -109,6 +110,24 @@ static void identify_token(struct request *r)
 	}
 }
 
+/* Where only some addresses may connect, and whoever does may submit and ask, and no more. */
+static void identify_allowed(struct request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct access *a = &r->access;
+
+	if (!allow_has(r->server->options->allow, info ? info->client_addr : NULL)) {
+		problem_set(&r->problem, PROBLEM_FORBIDDEN,
+			    "this address is not among first_generation.allow_from of the configuration");
+		r->hang_up = true;
+		return;
+	}
+	snprintf(a->owner, sizeof(a->owner), "first_generation");
+	a->by.name = a->owner;
+	a->by.role = DROVER_ROLE_SUBMIT;
+}
+
 void access_identify(struct request *r)
 {
 	struct access *a = &r->access;
@@ -118,6 +137,10 @@ void access_identify(struct request *r)
 	else
 		identify_address(r);
 	a->by = (struct drover_principal){ .size = sizeof(a->by), .from = *a->from ? a->from : NULL };
+	if (r->server->options->allow) {
+		identify_allowed(r);
+		return;
+	}
 	if (r->route && r->route->role == ROLE_ANYBODY)
 		return;
 	if (!r->server->options->tokens) {
@@ -191,6 +214,11 @@ int access_check_host(struct request *r, const char *host)
 	return r->access.by.hosts ? permit(r, NULL, host) : 0;
 }
 
+int access_check_named_task(struct request *r, const char *task)
+{
+	return r->access.by.hosts ? permit(r, task, NULL) : 0;
+}
+
 int access_own_only(struct request *r, const char **owner)
 {
 	if (!r->access.by.hosts)
@@ -216,7 +244,7 @@ static bool is_written_by_core(const struct route *route)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
 		if (!strcmp(route->path, paths[i]))
 			return true;
-	return false;
+	return route_is_first_generation(route);
 }
 
 static int write_line(struct request *r, const char *result, struct drover_error *err)

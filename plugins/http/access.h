@@ -36,6 +36,8 @@ bool access_needs_task(const struct request *r);
 void access_check_task(struct request *r);
 /* For hosts that a query names; may block. 0, or it is in the problem. */
 int access_check_host(struct request *r, const char *host);
+/* For a task that a query names; may block. 0, or it is in the problem. */
+int access_check_named_task(struct request *r, const char *task);
 /* A list of tasks: one with a node set sees its own. `*owner` is the filter. 0, or it is in the problem. */
 int access_own_only(struct request *r, const char **owner);
 

@@ -120,6 +120,13 @@ static bool is_loopback_name(const char *name)
 	return !strcmp(name, "localhost");
 }
 
+static bool is_address(const char *name)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, name, &any) == 1 || inet_pton(AF_INET6, name, &any) == 1;
+}
+
 static bool is_ours(const struct request *r, const char *host)
 {
 	const struct drover_list *hosts = &r->server->options->hosts;
@@ -130,7 +137,8 @@ static bool is_ours(const struct request *r, const char *host)
 	for (size_t i = 0; i < hosts->count; i++)
 		if (!strcasecmp(hosts->items[i], name))
 			return true;
-	return is_loopback_name(name);
+	/* No page gets a browser to call it by an address: there are no names to be bound to one. */
+	return is_loopback_name(name) || (r->server->options->allow && is_address(name));
 }
 
 void guard_origin(struct request *r, const char *method)
@@ -171,6 +179,8 @@ void guard_body(struct request *r)
 			    (long long)r->server->options->body_limit);
 		r->hang_up = true;
 	}
+	if (r->route && route_is_first_generation(r->route))
+		return;
 	if ((has_body || type) && !is_json(type))
 		problem_set(&r->problem, PROBLEM_MEDIA_TYPE, "the body must be application/json");
 }

@@ -15,6 +15,8 @@ route_handler metrics_show;
 route_handler engines_list, engines_executors, engines_healthy, engines_ready, engines_drain, engines_undrain;
 
 route_handler groups_list, groups_show;
+route_handler first_generation_submit_adhoc, first_generation_list_adhoc;
+route_handler first_generation_submit_playbook, first_generation_list_playbook;
 
 /* The member `inventory`. */
 void groups_write_inventory(struct writer *w, const struct drover_inventory *inventory);

@@ -6,7 +6,9 @@
 
 #include <drover/source.h>
 
+struct allow_list;
 struct server;
+struct zone;
 
 /* Zeroed, filled from the option table of plugin.c and freed by the host; read-only here but for `server`. */
 struct http {
@@ -24,7 +26,14 @@ struct http {
 	struct drover_list hosts;
 	struct drover_map tls; /* cert, key */
 	char *tokens;
-	struct server *server; /* from open to close */
+	struct drover_map first_generation; /* listen, allow_from, port_file */
+	char *timezone;                     /* NULL: the machine's */
+
+	/* from open to close */
+	struct server *server;
+	struct zone *zone;              /* of the first generation's times */
+	struct http *plain;             /* the listener for the first generation's clients alone, or NULL */
+	const struct allow_list *allow; /* set there: who may connect; NULL: tokens say who may do what */
 };
 
 #endif

@@ -3,11 +3,13 @@
 
 #include <drover/source.h>
 
+#include "first_generation.h"
 #include "http.h"
 #include "listen.h"
 #include "route.h"
 #include "server.h"
 #include "tls.h"
+#include "zone.h"
 
 static const struct drover_option options[] = {
 	DROVER_OPT_STRING(
@@ -41,6 +43,12 @@ static const struct drover_option options[] = {
 	DROVER_OPT_STRING(
 		struct http, tokens, NULL,
 		"file of tokens, made by `drover token`; without it everybody who can connect may do everything"),
+	DROVER_OPT_MAP(struct http, first_generation,
+		       "a plain listener without tokens for clients of the first generation, with its calls only: "
+		       "`{listen: ADDRESS:PORT, allow_from: [NETWORK, …]}`"),
+	DROVER_OPT_STRING(
+		struct http, timezone, NULL,
+		"of the times in the first generation's calls, such as Asia/Shanghai; without it the machine's"),
 	DROVER_OPT_END
 };
 
@@ -58,6 +66,8 @@ static int check(const void *instance, struct drover_error *err)
 		return drover_error_set(err, DROVER_EINVALID, "tokens: \"%s\" does not begin with /", self->tokens);
 	if (self->tls.count && address.any.sa_family == AF_UNIX)
 		return drover_error_set(err, DROVER_EINVALID, "tls: a unix socket has none");
+	if ((code = first_generation_check(self, err)))
+		return code;
 	if (address.reachable && (!self->tls.count || !self->tokens))
 		return drover_error_set(err, DROVER_EINVALID,
 					"listen: other machines can reach %s, so it needs %s: without them listen on "
@@ -72,8 +82,17 @@ static int check(const void *instance, struct drover_error *err)
 static int start(void *instance, const struct drover_source_services *services, void *core, struct drover_error *err)
 {
 	struct http *self = instance;
+	int code = zone_open(&self->zone, self->timezone, err);
 
-	return server_open(&self->server, self, services, core, err);
+	if (!code)
+		code = server_open(&self->server, self, services, core, err);
+	if (!code && self->first_generation.count && (code = first_generation_open(self, services, core, err)))
+		server_close(self->server);
+	if (code) {
+		zone_close(self->zone);
+		self->zone = NULL;
+	}
+	return code;
 }
 
 static int drain(void *instance, int64_t deadline, struct drover_error *err)
@@ -83,6 +102,8 @@ static int drain(void *instance, int64_t deadline, struct drover_error *err)
 	(void)deadline;
 	(void)err;
 	server_drain(self->server);
+	if (self->plain)
+		server_drain(self->plain->server);
 	return 0;
 }
 
@@ -90,8 +111,11 @@ static void stop(void *instance)
 {
 	struct http *self = instance;
 
+	first_generation_close(self);
 	server_close(self->server);
 	self->server = NULL;
+	zone_close(self->zone);
+	self->zone = NULL;
 }
 
 static void describe(FILE *out)

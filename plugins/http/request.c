@@ -24,6 +24,10 @@ static void find_route(struct request *r, const char *method, const char *url)
 	bool path_known;
 
 	r->route = route_find(r->head ? "GET" : method, url, arguments, &path_known, allow);
+	if (r->server->options->allow && r->route && !route_is_first_generation(r->route)) {
+		r->route = NULL;
+		path_known = false;
+	}
 	access_identify(r);
 	if (r->problem.kind)
 		return;
@@ -41,6 +45,8 @@ static void find_route(struct request *r, const char *method, const char *url)
 			if (!r->arguments[i])
 				problem_set(&r->problem, PROBLEM_REQUEST, "the path is not percent-encoded UTF-8");
 		}
+		if (route_is_first_generation(r->route))
+			return;
 		guard_accept(r);
 		params_read(r);
 	}

@@ -6,6 +6,7 @@
 #include "handlers.h"
 
 #define JSON "application/json"
+#define FIRST_GENERATION "/api/v1/distribute/"
 
 static const struct route routes[] = {
 	{ "POST", "/v1/tasks", ROLE_SUBMIT, tasks_submit, "dry_run", ROUTE_WORKER, JSON },
@@ -34,6 +35,12 @@ static const struct route routes[] = {
 	{ "GET", "/v1/executors", ROLE_READ, engines_executors, "", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/groups", ROLE_READ, groups_list, "limit after", ROUTE_WORKER, JSON },
 	{ "GET", "/v1/groups/{group}", ROLE_READ, groups_show, "", ROUTE_WORKER, JSON },
+	{ "POST", FIRST_GENERATION "adhoc/", ROLE_SUBMIT, first_generation_submit_adhoc, "", ROUTE_WORKER, JSON },
+	{ "GET", FIRST_GENERATION "adhoc/", ROLE_READ, first_generation_list_adhoc, "task_id ip ips", ROUTE_WORKER,
+	  JSON },
+	{ "POST", FIRST_GENERATION "playbook/", ROLE_SUBMIT, first_generation_submit_playbook, "", ROUTE_WORKER, JSON },
+	{ "GET", FIRST_GENERATION "playbook/", ROLE_READ, first_generation_list_playbook, "task_id ips", ROUTE_WORKER,
+	  JSON },
 	{ "GET", "/metrics", ROLE_READ, metrics_show, "", ROUTE_WORKER, "text/plain" },
 	{ "GET", "/-/healthy", ROLE_ANYBODY, engines_healthy, "", ROUTE_DIRECT, JSON },
 	{ "GET", "/-/ready", ROLE_ANYBODY, engines_ready, "", ROUTE_DIRECT, JSON },
@@ -58,7 +65,7 @@ static bool matches(const char *pattern, const char *path, struct route_argument
 		pattern += wanted;
 		path += size;
 	}
-	return !*pattern && !*path;
+	return !*path && (!*pattern || !strcmp(pattern, "/"));
 }
 
 const struct route *route_find(const char *method, const char *path, struct route_argument arguments[ROUTE_ARGUMENTS],
@@ -77,6 +84,11 @@ const struct route *route_find(const char *method, const char *path, struct rout
 		*path_known = true;
 	}
 	return NULL;
+}
+
+bool route_is_first_generation(const struct route *route)
+{
+	return !strncmp(route->path, FIRST_GENERATION, sizeof(FIRST_GENERATION) - 1);
 }
 
 size_t route_count(void)

@@ -42,7 +42,7 @@ typedef int route_handler(struct request *request);
 
 struct route {
 	const char *method; /* GET (HEAD comes with it) or POST */
-	const char *path;   /* a segment {…} matches any, which becomes an argument */
+	const char *path;   /* a segment {…} matches any, which becomes an argument; a final `/` may be left out */
 	enum route_role role;
 	route_handler *handler;
 	const char *parameters; /* of the query, separated by blanks; others are refused */
@@ -69,6 +69,9 @@ void route_describe(FILE *out);
 /* Their number, and one of them. */
 size_t route_count(void);
 const struct route *route_at(size_t index);
+
+/* Of the first generation: its clients write what they like into Content-Type, Accept and the query. */
+bool route_is_first_generation(const struct route *route);
 
 /* Whether a route takes this parameter. */
 bool route_takes(const struct route *route, const char *parameter);
