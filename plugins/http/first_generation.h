@@ -52,8 +52,8 @@ struct first_generation_query {
 /* False: not exactly one parameter is there (or no memory). Dispose of it in any case. */
 bool first_generation_read_query(struct request *r, bool with_ip, struct first_generation_query *query);
 void first_generation_query_dispose(struct first_generation_query *query);
-/* Blanks and outer commas stripped; the names between commas. -1: no memory. */
-int first_generation_split(const char *text, char ***names, size_t *count);
+/* Blanks and outer commas stripped; the names between commas, each once. -1: no memory. */
+int first_generation_split(const char *list, char ***names, size_t *count);
 
 /* first_generation_rows.c: where a host's newest rows are, and whose they are. */
 struct first_generation_row {

@@ -52,40 +52,51 @@ static bool add_name(char **names, size_t *count, const char *name, size_t size)
 	char *copy;
 
 	for (size_t i = 0; i < *count; i++)
-		if (strlen(names[i]) == size && !strncasecmp(names[i], name, size))
+		if (strlen(names[i]) == size && !memcmp(names[i], name, size))
 			return true;
 	copy = strndup(name, size);
 	if (!copy)
 		return false;
-	/* As the core keeps them. */
-	for (char *c = copy; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
 	names[(*count)++] = copy;
 	return true;
 }
 
-int first_generation_split(const char *text, char ***names, size_t *count)
+/* Without blanks, and in lower case, as the core keeps names. NULL: no memory. */
+static char *plain(const char *text)
 {
-	static const char blanks[] = " \t\r\n";
+	char *copy = malloc(strlen(text) + 1), *to = copy;
+
+	for (; copy && *text; text++)
+		if (!strchr(" \t\r\n", *text))
+			*to++ = (char)tolower((unsigned char)*text);
+	if (copy)
+		*to = '\0';
+	return copy;
+}
+
+int first_generation_split(const char *list, char ***names, size_t *count)
+{
+	char *whole = plain(list), *text = whole;
 	size_t most = 1;
+	int code = -1;
 
-	for (const char *c = text; *c; c++)
-		most += *c == ',';
 	*count = 0;
-	*names = calloc(most, sizeof(**names));
-	if (!*names)
-		return -1;
+	*names = NULL;
+	for (const char *c = text; c && *c; c++)
+		most += *c == ',';
+	if (!text || !(*names = calloc(most, sizeof(**names))))
+		goto out;
 	while (*text) {
-		size_t size = strcspn(text, ","), skip = strspn(text, blanks);
-		const char *name = text + (skip < size ? skip : size), *end = text + size;
+		size_t size = strcspn(text, ",");
 
-		while (end > name && strchr(blanks, end[-1]))
-			end--;
-		if (end > name && !add_name(*names, count, name, (size_t)(end - name)))
-			return -1;
+		if (size && !add_name(*names, count, text, size))
+			goto out;
 		text += size + (text[size] == ',');
 	}
-	return 0;
+	code = 0;
+out:
+	free(whole);
+	return code;
 }
 
 bool first_generation_read_query(struct request *r, bool with_ip, struct first_generation_query *query)

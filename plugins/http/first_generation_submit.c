@@ -153,7 +153,11 @@ static int add_hosts(struct json_object *task, const char *ips)
 	int code = first_generation_split(ips, &names, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		json_object_array_add(hosts, json_object_new_string(names[i]));
+		struct json_object *host = json_object_new_object();
+
+		/* As an object: a name, whatever it looks like, and never a set of them. */
+		json_object_object_add(host, "name", json_object_new_string(names[i]));
+		json_object_array_add(hosts, host);
 		free(names[i]);
 	}
 	free(names);

@@ -247,7 +247,7 @@ def test_what_is_no_request(client, body):
 
 
 @pytest.mark.parametrize("change", [{"ips": "-oProxyCommand=x"}, {"task_id": "y" * 161}, {"timeout": "soon"},
-                                    {"timeout": -1}, {"ips": "a b"}, {"task_name": "n" * 300}, {"ips": "@all"}])
+                                    {"timeout": -1}, {"ips": "web[1-3]"}, {"task_name": "n" * 300}, {"ips": "@all"}])
 def test_what_cannot_be_stored(client, daemon, change):
     before = len(daemon.get("/v1/tasks?limit=1000")["items"])
     fields = {"task_id": "unstored", "task_name": "n", "ips": "10.0.0.1", "module": "ping", "type": "adhoc", **change}
@@ -388,10 +388,8 @@ def test_a_page_elsewhere_cannot_use_a_browser_within(daemon):
 def test_the_ordinary_listener_asks_for_tokens():
     with Daemon({"executors": [{"plugin": "sim"}]}) as daemon:
         tokens = os.path.join(daemon.folder, "tokens")
-        open(tokens, "w", encoding="ascii").close()
-        os.chmod(tokens, 0o600)
         daemon.stop()
-        reader, submitter = (drover("token", "create", "--file", tokens, "--name", role, "--role", role).stdout.split()[-1]
+        reader, submitter = (drover("token", "create", role, "--role", role, "--file", tokens).stdout.strip()
                              for role in ("read", "submit"))
         daemon.config["sources"][0].update(tokens=tokens, first_generation={
             "listen": "127.0.0.1:0", "allow_from": "127.0.0.1", "port_file": os.path.join(daemon.folder, "plain")})
@@ -429,7 +427,6 @@ def check_config(tmp_path, **source):
     file.write_text(json.dumps({"node": {"state_dir": str(tmp_path)}, "plugin_path": [os.path.join(BUILD, "plugins")],
                                 "sources": [{"plugin": "http", **source}], "executors": [{"plugin": "sim"}]}))
     done = drover("config", "check", str(file))
-    assert (done.returncode == 0) == (not done.stderr + done.stdout or "error" not in done.stderr), done
     return done.stdout + done.stderr if done.returncode else ""
 
 
