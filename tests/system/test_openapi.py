@@ -165,7 +165,9 @@ def generate(document, daemon, tmp_path, mode, phases):
         [f"{TOOLS}/schemathesis", "run", str(file), "--url", daemon.url(), "--mode", mode, "--seed", "7",
          "--max-examples", "15", "--phases", phases, "--suppress-health-check", "all",
          # That a valid parameter finds something here, and that a valid task can be executed, no schema says.
-         "--exclude-checks", "positive_data_acceptance", "--no-color", "--warnings", "off"],
+         "--exclude-checks", "positive_data_acceptance", "--no-color", "--warnings", "off",
+         # The first generation's calls answer 200 to everything: test_first_generation.py has theirs.
+         "--exclude-path-regex", "^/api/v1/distribute/"],
         capture_output=True, text=True, cwd=tmp_path, timeout=300 * PATIENCE, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout, done.stdout[-3000:]
