@@ -36,7 +36,10 @@ PLUGIN_SO  = $(PLUGINS:%=$(B)/plugins/%.so)
 # What plugins run beside themselves: a folder beside the .so.
 ANSIBLE_PY = $(patsubst plugins/lib/ansible/python/%,$(B)/plugins/ansible/%,$(wildcard plugins/lib/ansible/python/*.py plugins/lib/ansible/python/*/*.py))
 
-all: $(B)/droverd $(B)/drover $(PLUGIN_SO) $(ANSIBLE_PY)
+MAN = $(B)/man/drover.1 $(B)/man/droverd.8 $(B)/man/drover.yaml.5
+COMPLETION = $(B)/completion/drover.bash
+
+all: $(B)/droverd $(B)/drover $(PLUGIN_SO) $(ANSIBLE_PY) $(MAN) $(COMPLETION)
 
 $(B)/obj/core/%.o: core/%.c
 	@mkdir -p $(@D)
@@ -58,6 +61,17 @@ $(B)/droverd: $(DAEMON_OBJ) $(B)/libdrover.a
 
 $(B)/drover: $(CLI_OBJ) $(B)/libdrover.a
 	$(CC) -pie $(DROVER_LDFLAGS) $(LDFLAGS) $(DROVER_SANITIZE) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(CLI_PKGS) $(CORE_PKGS)) $(CORE_LIBS)
+
+# Made from the programs' own tables of commands and options, so that they say what these read.
+made = @mkdir -p $(@D) && $(1) > $@.new && mv $@.new $@
+$(B)/man/drover.1: $(B)/drover
+	$(call made,$(B)/drover help --man)
+$(B)/man/droverd.8: $(B)/droverd
+	$(call made,$(B)/droverd --manual)
+$(B)/man/drover.yaml.5: $(B)/drover $(PLUGIN_SO)
+	$(call made,$(B)/drover config manual $(B)/plugins)
+$(COMPLETION): $(B)/drover
+	$(call made,$(B)/drover completion bash)
 
 # -------------------------------------------------------------------------------------- plugins
 plugin_lib_src = $(foreach lib,$($(1)_LIBS),$(wildcard plugins/lib/$(lib)/*.c))
@@ -152,7 +166,8 @@ INSTALL = install
 root = $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(root)/bin $(root)/sbin $(root)/lib/drover/plugins $(root)/include/drover $(root)/share/drover/conf.d \
-		$(root)/share/doc/drover $(root)/lib/systemd/system
+		$(root)/share/doc/drover $(root)/lib/systemd/system $(root)/share/bash-completion/completions \
+		$(addprefix $(root)/share/man/man,1 5 8)
 	$(INSTALL) -m 755 $(B)/drover $(root)/bin/
 	$(INSTALL) -m 755 $(B)/droverd $(root)/sbin/
 	$(INSTALL) -m 644 $(PLUGIN_SO) $(root)/lib/drover/plugins/
@@ -161,6 +176,8 @@ install: all
 	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
 	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/
 	$(INSTALL) -m 644 README.md LICENSE $(wildcard docs/*.md docs/*.yaml) $(root)/share/doc/drover/
+	for page in $(MAN); do $(INSTALL) -m 644 $$page $(root)/share/man/man$${page##*.}/; done
+	$(INSTALL) -m 644 $(COMPLETION) $(root)/share/bash-completion/completions/drover
 	sed 's|@PREFIX@|$(PREFIX)|g' contrib/systemd/droverd.service > $(root)/lib/systemd/system/droverd.service
 
 clean:

@@ -44,7 +44,7 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp shared_argp = { shared_options, parse_shared, NULL, NULL, NULL, NULL, NULL };
+const struct argp cli_shared_argp = { shared_options, parse_shared, NULL, NULL, NULL, NULL, NULL };
 
 void cli_init(struct cli *cli)
 {
@@ -233,7 +233,7 @@ static error_t parse_root(int key, char *arg, struct argp_state *state)
 void cli_parse(struct cli *cli, const char *command, const struct argp *argp, unsigned flags, int argc, char **argv,
 	       void *input)
 {
-	const struct argp_child children[] = { { argp, 0, NULL, 0 }, { &shared_argp, 0, NULL, 90 }, { 0 } };
+	const struct argp_child children[] = { { argp, 0, NULL, 0 }, { &cli_shared_argp, 0, NULL, 90 }, { 0 } };
 	struct argp root = { NULL, parse_root, argp->args_doc, argp->doc, children, NULL, NULL };
 	struct argp own = *argp;
 	struct argp_child own_children[2];

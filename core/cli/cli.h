@@ -43,6 +43,8 @@ struct command {
 	const struct argp *argp; /* what run reads; manual pages and completion are made from it */
 };
 
+/* cli.c: the options that every command takes. */
+extern const struct argp cli_shared_argp;
 /* drover.c: the table, ended by a name of NULL. */
 extern const struct command commands[];
 
@@ -62,6 +64,7 @@ int __attribute__((format(printf, 2, 3))) cli_usage(const char *command, const c
 /* The commands, each in its file, with what each reads: its options and words. */
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_cancel(struct cli *cli, int argc, char **argv);
+int cmd_completion(struct cli *cli, int argc, char **argv);
 int cmd_config(struct cli *cli, int argc, char **argv);
 int cmd_demo(struct cli *cli, int argc, char **argv);
 int cmd_doctor(struct cli *cli, int argc, char **argv);
@@ -81,9 +84,9 @@ int cmd_token(struct cli *cli, int argc, char **argv);
 int cmd_verify(struct cli *cli, int argc, char **argv);
 int cmd_watch(struct cli *cli, int argc, char **argv);
 
-extern const struct argp cmd_audit_argp, cmd_cancel_argp, cmd_config_argp, cmd_plugin_argp, cmd_demo_argp, cmd_doctor_argp,
-	cmd_engines_argp, cmd_host_argp, cmd_hosts_argp, cmd_list_argp, cmd_logs_argp, cmd_outputs_argp,
-	cmd_results_argp, cmd_retry_argp, cmd_run_argp, cmd_show_argp, cmd_submit_argp, cmd_token_argp, cmd_verify_argp,
-	cmd_watch_argp;
+extern const struct argp cmd_audit_argp, cmd_cancel_argp, cmd_completion_argp, cmd_config_argp, cmd_plugin_argp,
+	cmd_demo_argp, cmd_doctor_argp, cmd_engines_argp, cmd_host_argp, cmd_hosts_argp, cmd_list_argp, cmd_logs_argp,
+	cmd_outputs_argp, cmd_results_argp, cmd_retry_argp, cmd_run_argp, cmd_show_argp, cmd_submit_argp,
+	cmd_token_argp, cmd_verify_argp, cmd_watch_argp;
 
 #endif

@@ -45,8 +45,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* `reference` makes docs/configuration.md: for developers, so it is not in the help. */
-static const char *const config_verbs[] = { "check", "show", "reference", NULL };
+/* `reference` makes docs/configuration.md, `manual` drover.yaml(5): for the build, so they are not in the help. */
+static const char *const config_verbs[] = { "check", "show", "reference", "manual", NULL };
 
 const struct argp cmd_config_argp = { NULL,
 				      parse,
@@ -65,6 +65,8 @@ int cmd_config(struct cli *cli, int argc, char **argv)
 	cli_parse(cli, "config", &cmd_config_argp, 0, argc, argv, &args);
 	if (!strcmp(args.verb, "reference"))
 		return conf_reference(args.word, stdout);
+	if (!strcmp(args.verb, "manual"))
+		return conf_manual(args.word, stdout);
 	return !strcmp(args.verb, "check") ? conf_check(args.word) : conf_show(args.word, cli->json, stdout);
 }
 

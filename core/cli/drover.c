@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/manual.h"
 #include "conf/suggest.h"
 
 const char *argp_program_version = "drover " DROVER_VERSION;
@@ -33,6 +34,7 @@ const struct command commands[] = {
 	{ "doctor", "checks what a machine with a daemon needs", cmd_doctor, &cmd_doctor_argp },
 	{ "config", "checks or shows a daemon's configuration", cmd_config, &cmd_config_argp },
 	{ "plugin", "lists and describes plugins", cmd_plugin, &cmd_plugin_argp },
+	{ "completion", "the script that makes bash complete all of this", cmd_completion, &cmd_completion_argp },
 	{ "help", "this, or a command's options", cmd_help, NULL },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -51,7 +53,7 @@ static void print_help(FILE *out)
 	      "Drives a herd of hosts: one final, truthful status for each of them.\n\n",
 	      out);
 	for (const struct command *command = commands; command->name; command++)
-		fprintf(out, "  %-10s%s\n", command->name, command->summary);
+		fprintf(out, "  %-12s%s\n", command->name, command->summary);
 	fputs("\nTo begin:  drover demo\n"
 	      "           drover run -H localhost -- uptime\n"
 	      "Options of a command: drover help COMMAND\n",
@@ -74,6 +76,11 @@ static int cmd_help(struct cli *cli, int argc, char **argv)
 	const struct command *command;
 	char *words[] = { argv[0], (char *)"--help", NULL };
 
+	/* For the build, so it is not in the help. */
+	if (argc == 2 && !strcmp(argv[1], "--man")) {
+		manual_write(stdout);
+		return CLI_OK;
+	}
 	if (argc < 2 || argv[1][0] == '-') {
 		print_help(stdout);
 		return CLI_OK;

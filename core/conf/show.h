@@ -23,5 +23,7 @@ int conf_plugin_describe(const char *path, const char *name, bool json, FILE *ou
 
 /* docs/configuration.md: every option of the daemon, and of the plugins on the path. */
 int conf_reference(const char *path, FILE *out);
+/* The page drover.yaml(5), of the same tables. */
+int conf_manual(const char *path, FILE *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "conf/plan.h"
 #include "proc/nodump.h"
 #include "proc/roles.h"
+#include "util/roff.h"
 
 const char *argp_program_version = "droverd " DROVER_VERSION;
 
@@ -19,6 +20,7 @@ enum option_key {
 	KEY_CHECK = 256,
 	KEY_DAEMON,
 	KEY_PID_FILE,
+	KEY_MANUAL, /* for the build */
 	KEY_ROLE,
 	KEY_NAME,
 	KEY_CONTROL,
@@ -29,7 +31,7 @@ enum option_key {
 
 struct arguments {
 	struct supervisor_options supervisor;
-	bool check;
+	bool check, manual;
 	const char *role;
 	int control, config, link;
 	const char *cgroup;
@@ -40,6 +42,7 @@ static const struct argp_option options[] = {
 	{ "check", KEY_CHECK, NULL, 0, "Check the configuration and end: 0, or 78 with every error", 0 },
 	{ "daemon", KEY_DAEMON, NULL, 0, "Detach from the terminal", 0 },
 	{ "pid-file", KEY_PID_FILE, "FILE", 0, "Write the process id to FILE", 0 },
+	{ "manual", KEY_MANUAL, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "role", KEY_ROLE, "ROLE", OPTION_HIDDEN, NULL, 0 },
 	{ "name", KEY_NAME, "NAME", OPTION_HIDDEN, NULL, 0 },
 	{ "control", KEY_CONTROL, "FD", OPTION_HIDDEN, NULL, 0 },
@@ -69,6 +72,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_CHECK:
 		a->check = true;
+		return 0;
+	case KEY_MANUAL:
+		a->manual = true;
 		return 0;
 	case KEY_DAEMON:
 		a->supervisor.daemonize = true;
@@ -119,10 +125,40 @@ static int run_role(const struct arguments *a)
 	return 64;
 }
 
+static const struct argp argp = { options, parse, NULL, "Drover's daemon: executes tasks on many hosts.",
+				  NULL,    NULL,  NULL };
+
+/* The page droverd(8). */
+static int write_manual(FILE *out)
+{
+	roff_begin(out, "droverd", "8", "executes tasks on many hosts");
+	roff_section(out, "SYNOPSIS");
+	fputs(".B droverd\n[OPTION...]\n", out);
+	roff_section(out, "DESCRIPTION");
+	roff_doc(out, &argp, 0);
+	roff_lines(out, "It runs in the foreground, says when it is ready as systemd's Type=notify wants it, and logs "
+			"to standard "
+			"error. Its parts are processes of their own, which are started again when they die.");
+	roff_section(out, "OPTIONS");
+	roff_options(out, &argp);
+	roff_section(out, "SIGNALS");
+	roff_item(out, "HUP", "reads the configuration again; a bad one changes nothing and is logged");
+	roff_item(out, "TERM, INT",
+		  "nothing new is begun, running units have node.drain, then it ends; a second one ends it now");
+	roff_section(out, "EXIT STATUS");
+	roff_item(out, "0", "ended in order");
+	roff_item(out, "1", "an error, said in the log");
+	roff_item(out, "64", "wrong usage");
+	roff_item(out, "78", "bad configuration");
+	roff_section(out, "FILES");
+	roff_item(out, CONF_DEFAULT_FILE, "its configuration");
+	roff_section(out, "SEE ALSO");
+	fputs(".BR drover (1),\n.BR drover.yaml (5)\n", out);
+	return ferror(out) ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, "Drover's daemon: executes tasks on many hosts.",
-					  NULL,    NULL,  NULL };
 	struct arguments a = { .control = -1, .config = -1, .link = -1 };
 	char program[4096], *file = NULL;
 	ssize_t size;
@@ -133,6 +169,8 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	if (a.role)
 		return run_role(&a);
+	if (a.manual)
+		return write_manual(stdout);
 	if (a.check)
 		return conf_check(a.supervisor.config_file);
 	size = readlink("/proc/self/exe", program, sizeof(program) - 1);
