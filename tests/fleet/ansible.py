@@ -19,7 +19,7 @@ REMOTE_PYTHON = "/usr/bin/python3"
 class Herd(Sshd):
     """Hosts of a real sshd, with what Ansible needs to reach them; the same for its commands and for Drover."""
 
-    def __init__(self, count=2, settings="", **options):
+    def __init__(self, count=2, settings="", ssh_options="", **options):
         super().__init__(count, **options)
         self.home = os.path.join(self.folder, "controller")
         os.mkdir(self.home)
@@ -32,7 +32,7 @@ class Herd(Sshd):
             file.write(f"[defaults]\nremote_tmp = {remote}/$USER\nremote_port = {self.port}\n"
                        f"interpreter_python = {REMOTE_PYTHON}\n{settings}\n[ssh_connection]\n"
                        f"ssh_args = -F none -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile="
-                       f"{self.known_hosts} -o GlobalKnownHostsFile=/dev/null\n")
+                       f"{self.known_hosts} -o GlobalKnownHostsFile=/dev/null {ssh_options}\n")
         self.inventory = os.path.join(self.home, "hosts")
         self.write_inventory("\n".join(self.addresses) + "\n")
 

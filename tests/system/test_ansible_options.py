@@ -116,7 +116,8 @@ def test_what_was_left_by_a_daemon_that_was_killed_is_removed_by_the_next():
             wait_for("the fork server", lambda: [p for p in daemon.units() if "server.py" in " ".join(cmdline(p))])
             everything = daemon.everything()
             root = next(word for pid in everything for word in cmdline(pid) if "/drover-ansible-" in word)
-            for pid in everything:
+            # First the one that would tidy up when it sees the others die.
+            for pid in [daemon.parts()["executor: ansible_adhoc"], *everything]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             daemon.process.wait()

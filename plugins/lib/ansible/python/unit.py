@@ -35,8 +35,10 @@ def explain(error, folder):
 
 def perform(request, channel, folder):
     import localhost
+    import thrift
 
     settle(folder)
+    thrift.begin()
     if not request.get("allow_localhost"):
         localhost.forbid()
     if request["type"] == "adhoc":

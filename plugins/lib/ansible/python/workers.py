@@ -2,6 +2,7 @@
 
 import time
 
+LOOK_PERIOD = 0.25
 # Between a worker's end and our doubt of it: its result may be on its way.
 GRACE = 1.0
 DIED = "the process that worked on this host died before it was done"
@@ -26,10 +27,15 @@ class Deaths:
         self.tqm = tqm
         self.is_waited_for = is_waited_for  # of a host's name: has its step not ended yet?
         self.seen = {}  # worker: when; None: told
+        self.next_look = 0.0
         tqm.has_dead_workers = self.look
 
     def look(self):
+        """Called all the time while results are waited for; False: go on."""
         now = time.monotonic()
+        if now < self.next_look:
+            return False
+        self.next_look = now + LOOK_PERIOD
         for worker in list(self.tqm._workers or ()):
             if worker is None or not worker.exitcode:
                 continue
