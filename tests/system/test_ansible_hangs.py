@@ -1,144 +1,245 @@
-"""Hosts that hang under Ansible, at each phase of a connection: named, with the phase, and nobody else's trouble."""
+"""Hosts that hang under Ansible: the others go on to the end, and the hung one is named with its step."""
 
 import contextlib
+import json
 import os
-import time
+import signal
 
 import pytest
-from daemon import BUILD, Daemon, wait_for
-from fleet.ansible import RELEASES
-from fleet.light import Light
+from daemon import PATIENCE, Daemon, alive, cmdline, descendants, wait_for
+from fleet.ansible import Herd
+from fleet.relay import Relay
+from fleet.sshd import kill, parent_of
 
-WELL, REFUSED = [0, 7, 8], 6
-# What the host does, and what Drover calls the phase.
-HUNG = {1: ({"at": "accept", "do": "stall"}, "banner"),
-        2: ({"at": "banner", "do": "stall"}, "key exchange"),
-        3: ({"at": "key exchange", "do": "stall"}, "key exchange"),
-        4: ({"at": "authentication", "do": "stall"}, "authentication"),
-        5: ({"command": "echo some; stall"}, "execution")}
-
-
-@contextlib.contextmanager
-def fleet(release, tmp_path, **more):
-    hosts = {number: does for number, (does, _) in HUNG.items()} | {REFUSED: {"login": "refused"}}
-    with Light(f"{BUILD}/tests/light_sshd", 9, hosts, default={"command": "host; exit 0"}) as light:
-        config = tmp_path / "ansible.cfg"
-        config.write_text(f"[defaults]\nremote_port = {light.port}\n[ssh_connection]\nusetty = false\nssh_args = -F none "
-                          f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={light.known_hosts} "
-                          "-o GlobalKnownHostsFile=/dev/null\n", encoding="utf-8")
-        executor = {"plugin": "ansible_adhoc", "python": RELEASES[release][0], "config": str(config), "credential": "fleet",
-                    "environment": {"HOME": str(tmp_path)}, **more}
-        credentials = {"fleet": {"user": light.user, "key": {"file": light.key}}}
-        with Daemon({"executors": [executor], "credentials": credentials}) as daemon:
-            yield daemon, light
+HOSTS = 30
+UNIT = 70 * PATIENCE  # seconds
+SIX = """
+- hosts: all
+  gather_facts: false
+  tasks:
+  - {name: first, raw: 'true'}
+  - {name: second, raw: 'true'}
+  - {name: third, shell: '{{ third | default("true") }}'}
+  - {name: fourth, raw: 'true'}
+  - {name: fifth, raw: 'true'}
+  - {name: sixth, raw: 'true'}
+"""
 
 
-def run(daemon, light, numbers, **more):
-    begin = time.monotonic()
-    hosts = [light.address(number) for number in numbers]
-    task = daemon.submit("adhoc", hosts, {"module": "raw", "args": "host"}, **more)
+def settings_of(herd):
+    return {"executors": [herd.executor("playbook")], "credentials": herd.credentials()}
+
+
+def programs(daemon):
+    """What runs below the executor hosts."""
+    return set(daemon.units())
+
+
+class Six:
+    """A task of thirty hosts, one of which hangs in the third of six steps."""
+
+    def __init__(self, herd, number):
+        self.herd, self.number = herd, number
+        self.names = herd.addresses[number * HOSTS:(number + 1) * HOSTS]
+        self.sick = self.names[7]
+        self.here, self.gate = (os.path.join(herd.folder, f"{word}-{number}") for word in ("here", "gate"))
+        self.task = None
+
+    def in_third(self):
+        """A command for the sick host that says that it runs, and ends when it is told to."""
+        return f"touch {self.here}; until [ -e {self.gate} ]; do sleep 0.1; done"
+
+    def submit(self, daemon, **sick):
+        hosts = [{"name": name, **(sick if name == self.sick else {})} for name in self.names]
+        self.task = daemon.submit("playbook", hosts, {"playbook": SIX}, timeout=UNIT)
+
+    def wait_for_third(self):
+        wait_for(f"the third step on {self.sick}", lambda: os.path.exists(self.here), UNIT)
+
+    def open_gate(self):
+        open(self.gate, "w", encoding="ascii").close()
+
+    def check(self, daemon, phase):
+        found = daemon.wait(self.task, UNIT + 10)
+        daemon.verify(self.task)
+        assert found["units"]["total"] == 1
+        rows = {row["host"]: row for row in daemon.results(self.task)}
+        row = rows.pop(self.sick)
+        assert (row["status"], row["phase"]) == ("timeout", phase), row
+        assert row["message"].startswith("step 3, third: not done in"), row
+        assert [step["status"] for step in row["steps"]] == ["changed", "changed", "timeout"], row
+        assert row["waiting_for"] is None
+        for row in rows.values():
+            assert row["status"] == "ok", row
+            assert [step["name"] for step in row["steps"]] == ["first", "second", "third", "fourth", "fifth", "sixth"]
+            assert row["recap"]["ok"] == 6 and row["recap"]["failed"] == 0 and row["message"] is None
+        unit = daemon.get(f"/v1/tasks/{self.task}/units")["items"][0]
+        assert unit["finished_at"] <= unit["deadline"]
+
+
+def test_one_of_thirty_hosts_hangs_in_the_third_of_six_steps_in_four_ways():
+    """All four at once: `sleep 600`, its sshd stopped, its network silent, and a greeting and then silence.
+
+    The last one has no connection that steps share, so that the third step is the third to connect.
+    """
+    with Herd(4 * HOSTS) as herd, contextlib.ExitStack() as stack:
+        sleeps, stopped, silent, greeted = (Six(herd, number) for number in range(4))
+        quiet = stack.enter_context(Relay((silent.sick, herd.port)))
+        greets = stack.enter_context(Relay((greeted.sick, herd.port), carried=2))
+        herd.write_known_hosts(herd.host_key, [f"[{way.address}]:{way.port}" for way in (quiet, greets)])
+        daemon = stack.enter_context(Daemon(settings_of(herd)))
+        idle = programs(daemon)
+        sleeps.submit(daemon, vars={"third": "sleep 600"})
+        stopped.submit(daemon, vars={"third": stopped.in_third()})
+        silent.submit(daemon, vars={"third": silent.in_third()}, address=quiet.address, port=quiet.port)
+        greeted.submit(daemon, address=greets.address, port=greets.port, vars={
+            "ansible_ssh_args": f"-F none -o ControlMaster=no -o UserKnownHostsFile={herd.known_hosts}"})
+        stopped.wait_for_third()
+        herd.stop_session(stopped.sick)
+        stopped.open_gate()
+        silent.wait_for_third()
+        quiet.fall_silent()
+        silent.open_gate()
+        for case in (sleeps, stopped, silent):
+            case.check(daemon, "execution")
+        greeted.check(daemon, "key exchange")
+        wait_for("the units' processes to be gone", lambda: not programs(daemon) - idle)
+        for pid in herd.stopped:  # as a dead machine's: nobody but the test can end them
+            kill(pid)
+        wait_for("what ran on the hosts to be gone", lambda: not herd.processes(), 20)
+
+
+THREE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+  - {name: first, raw: 'true'}
+  - {name: second, raw: '{{ second | default("true") }}'}
+  - {name: third, raw: 'true'}
+"""
+
+
+def test_three_of_twenty_units_hang_and_the_others_do_not_notice():
+    with Herd(40) as herd, Daemon(settings_of(herd)) as daemon:
+        sick = {herd.addresses[number] for number in (4, 20, 37)}
+        hosts = [{"name": name, **({"vars": {"second": "sleep 600"}} if name in sick else {})}
+                 for name in herd.addresses]
+        task = daemon.submit("playbook", hosts, {"playbook": THREE}, unit_size=2, timeout=40 * PATIENCE)
+        daemon.wait(task, 80)
+        daemon.verify(task)
+        rows = {row["host"]: row for row in daemon.results(task)}
+        units = {rows[name]["unit"] for name in sick}
+        assert len({row["unit"] for row in rows.values()}) == 20 and len(units) == 3
+        for name, row in rows.items():
+            assert row["status"] == ("timeout" if name in sick else "ok"), row
+            assert len(row["steps"]) == (2 if name in sick else 3), row
+        others = [row for row in rows.values() if row["unit"] not in units]
+        assert max(row["finished_at"] for row in others) < min(rows[name]["finished_at"] for name in sick)
+
+
+def steps(*commands):
+    """A playbook of a step for each of these variables: what it holds, or nothing to be done."""
+    tasks = [{"name": f"step {number}", "raw": f"{{{{ {command} | default('true') }}}}"}
+             for number, command in enumerate(commands, 1)]
+    return {"playbook": json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}])}
+
+
+@pytest.fixture(scope="module", name="herd")
+def make_herd():
+    with Herd(4) as herd:
+        yield herd
+
+
+@pytest.fixture(scope="module", name="daemon")
+def make_daemon(herd):
+    with Daemon(settings_of(herd)) as daemon:
+        yield daemon
+
+
+def hosts_of(herd, variables):
+    """The herd's first hosts, one for each entry: what its variables are."""
+    return [{"name": name, "vars": entry} for name, entry in zip(herd.addresses, variables)]
+
+
+def run(daemon, hosts, payload, timeout):
+    task = daemon.submit("playbook", hosts, payload, timeout=timeout)
+    daemon.wait(task, 3 * timeout)
+    daemon.verify(task)
+    return [next(row for row in daemon.results(task) if row["host"] == host["name"]) for host in hosts]
+
+
+def test_several_hung_hosts_are_ended_and_the_last_good_one_goes_on(daemon, herd):
+    sleeps = {"a": "sleep 600"}
+    rows = run(daemon, hosts_of(herd, [sleeps, sleeps, {}, sleeps]), steps("a", "b", "c"), 20 * PATIENCE)
+    assert [row["status"] for row in rows] == ["timeout", "timeout", "ok", "timeout"], rows
+    assert len(rows[2]["steps"]) == 3
+
+
+def test_a_long_last_step_that_nobody_waits_for_is_not_ended(daemon, herd):
+    """It takes more than half of the unit's time, and many times as long as on the other hosts."""
+    rows = run(daemon, hosts_of(herd, [{}, {}, {"b": f"sleep {7 * PATIENCE}"}]), steps("a", "b"), 11 * PATIENCE)
+    assert [row["status"] for row in rows] == ["ok"] * 3, rows
+    assert rows[2]["steps"][1]["duration"] > 6
+
+
+def test_a_step_has_the_time_that_the_task_gives_it(daemon, herd):
+    """For all of a loop's items together; and a rescue makes it good."""
+    book = """
+- hosts: all
+  gather_facts: false
+  tasks:
+  - {name: loop, raw: '{{ a | default("true") }}', loop: [1, 2, 3, 4, 5, 6, 7, 8, 9]}
+  - block: [{name: hangs, raw: '{{ b | default("true") }}'}]
+    rescue: [{name: rescue, raw: 'true'}]
+"""
+    rows = run(daemon, hosts_of(herd, [{}, {"a": "sleep 5"}, {"b": "sleep 600"}]),
+               {"playbook": book, "step_timeout": f"{10 * PATIENCE:g}s"}, 60 * PATIENCE)
+    assert [row["status"] for row in rows] == ["ok", "timeout", "ok"], rows
+    assert [step["status"] for step in rows[1]["steps"]] == ["timeout"]
+    assert f"not done in step_timeout, {10 * PATIENCE:g} s" in rows[1]["message"]
+    assert [step["status"] for step in rows[2]["steps"]] == ["changed", "rescued", "changed"]
+    assert rows[2]["recap"]["rescued"] == 1
+
+
+def worker_of(daemon, address):
+    """The process of Ansible that works on a host."""
+    for pid in daemon.units():
+        words = cmdline(pid)
+        if os.path.basename(words[0]) == "ssh" and address in words and "sleep 600" in words[-2]:
+            return parent_of(pid)
+    return None
+
+
+def test_at_the_deadline_those_who_waited_say_for_whom(daemon, herd):
+    """The worker of the hung host is stopped, so that nothing of Ansible's can end its step."""
+    hosts = hosts_of(herd, [{}, {"b": "sleep 600"}, {}])
+    task = daemon.submit("playbook", hosts, {**steps("a", "b", "c"), "step_timeout": "5m"}, timeout=10)
+    sick = hosts[1]["name"]
+    worker = wait_for("its worker", lambda: worker_of(daemon, sick))
+    assert worker in [pid for unit in daemon.units() for pid in descendants(unit)]
+    os.kill(worker, signal.SIGSTOP)
     daemon.wait(task)
     daemon.verify(task)
     rows = {row["host"]: row for row in daemon.results(task)}
-    return time.monotonic() - begin, {number: rows[light.address(number)] for number in numbers}
+    row = rows.pop(sick)
+    assert (row["status"], row["phase"], row["waiting_for"]) == ("timeout", "execution", None), row
+    assert row["message"].startswith("step 2, step 2: not done"), row
+    assert [step["status"] for step in row["steps"]] == ["changed", "timeout"]
+    for row in rows.values():
+        assert (row["status"], row["phase"], row["waiting_for"]) == ("timeout", "waiting", sick), row
+        assert [step["status"] for step in row["steps"]] == ["changed", "changed"]
+        assert row["recap"]["ok"] == 2
+    wait_for("the worker's end", lambda: not alive(worker))
 
 
-def assert_truth(rows):
-    for number in WELL:
-        assert rows[number]["status"] == "ok", rows[number]
-    for number, (_does, phase) in HUNG.items():
-        assert (rows[number]["status"], rows[number]["phase"]) == ("timeout", phase), rows[number]
-    assert (rows[REFUSED]["status"], rows[REFUSED]["phase"]) == ("unreachable", "authentication"), rows[REFUSED]
-    assert rows[5]["remote_process"] == "unknown"
-
-
-@pytest.mark.parametrize("release", list(RELEASES))
-def test_at_the_hosts_own_limit(release, tmp_path):
-    """Hosts that are well were told at once; those that hang at 4 s, long before the unit's deadline."""
-    with fleet(release, tmp_path) as (daemon, light):
-        took, rows = run(daemon, light, range(9), host_timeout=4, timeout=60)
-        assert_truth(rows)
-        assert took < 30
-        assert all("4 s" in rows[number]["message"] for number in HUNG)
-        wait_for("nothing but the server to run", lambda: len(daemon.units()) == 1)
-
-
-def test_at_the_units_deadline(tmp_path):
-    with fleet("debian", tmp_path) as (daemon, light):
-        _took, rows = run(daemon, light, range(9), timeout=8)
-        assert_truth(rows)
-        assert all("deadline" in rows[number]["message"] for number in HUNG)
-        wait_for("nothing but the server to run", lambda: len(daemon.units()) == 1)
-
-
-def test_a_peer_that_is_silent_is_a_timeout_where_ansible_says_unreachable(tmp_path):
-    with fleet("debian", tmp_path) as (daemon, light):
-        took, rows = run(daemon, light, [0, 1], connect_timeout=2, timeout=60)
-        assert (rows[1]["status"], rows[1]["phase"]) == ("timeout", "banner"), rows[1]
-        assert "timed out" in rows[1]["message"] and rows[0]["status"] == "ok"
-        assert took < 30
-
-
-def test_with_fewer_forks_than_hosts_a_hung_one_gives_its_place_to_the_next(tmp_path):
-    with fleet("debian", tmp_path, forks=1) as (daemon, light):
-        _took, rows = run(daemon, light, [5, 0, 1, 7], host_timeout=3, timeout=60)
-        assert [rows[number]["status"] for number in (5, 0, 1, 7)] == ["timeout", "ok", "timeout", "ok"]
-
-
-def test_who_was_not_begun_at_the_deadline_says_so(tmp_path):
-    with fleet("debian", tmp_path, forks=1) as (daemon, light):
-        _took, rows = run(daemon, light, [5, 0], timeout=5)
-        assert (rows[5]["status"], rows[5]["phase"]) == ("timeout", "execution")
-        assert (rows[0]["status"], rows[0]["phase"]) == ("timeout", "waiting")
-        assert "not begun" in rows[0]["message"]
-
-
-def test_a_fanout_is_held_and_every_host_has_its_turn(tmp_path):
-    """Two at once of a unit of four."""
-    with fleet("debian", tmp_path) as (daemon, light):
-        _took, rows = run(daemon, light, WELL + [REFUSED], fanout=2, timeout=60)
-        assert {row["status"] for number, row in rows.items() if number != REFUSED} == {"ok"}
-        assert light.counts()["commands"] == 3
-        spans = [(row["started_at"], row["finished_at"]) for row in rows.values()]
-        assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) == 2
-
-
-def test_after_too_many_failures_no_further_host_is_touched(tmp_path):
-    with fleet("debian", tmp_path) as (daemon, light):
-        hosts = [light.address(number) for number in [REFUSED, *WELL]]
-        task = daemon.submit("adhoc", hosts, {"module": "raw", "args": "host"}, fanout=1, max_failed=0, timeout=60)
-        assert daemon.wait(task)["state"] == "aborted"
-        rows = {row["host"]: row["status"] for row in daemon.results(task)}
-        assert rows[hosts[0]] == "unreachable" and {rows[host] for host in hosts[1:]} == {"cancelled"}
-        assert light.counts()["commands"] == 0
-
-
-def test_a_cancelled_task_leaves_nothing(tmp_path):
-    with fleet("debian", tmp_path) as (daemon, light):
-        task = daemon.submit("adhoc", [light.address(5), light.address(0)], {"module": "raw", "args": "host"}, timeout=60)
-        wait_for("the healthy host's result", lambda: daemon.task(task)["counts"]["ok"] == 1, 30)
-        daemon.post(f"/v1/tasks/{task}/cancel")
-        assert daemon.wait(task)["counts"]["cancelled"] == 1
-        wait_for("nothing but the server to run", lambda: len(daemon.units()) == 1)
-
-
-@pytest.mark.parametrize("python", ["empty", "absent"])
-def test_a_python_without_ansible_is_one_clear_error(tmp_path, python):
-    """And it is tried again: what is installed later is found without a restart."""
-    path = tmp_path / "python"
-    library = tmp_path / "library"
-    library.mkdir()
-    path.write_text(f"#!/bin/sh\nPYTHONPATH={library} exec /usr/bin/python3 -S -E \"$@\"\n" if python == "absent" else
-                    f"#!/bin/sh\nPYTHONPATH={library} exec /usr/bin/python3 -S \"$@\"\n", encoding="utf-8")
-    path.chmod(0o755)
-    with fleet("debian", tmp_path) as (daemon, light):
-        daemon.config["executors"][0]["python"] = str(path)
-        daemon.stop()
-        daemon.write_config()
-        daemon.start()
-        took, rows = run(daemon, light, [0], timeout=60)
-        assert rows[0]["status"] == "failed" and "cannot load Ansible" in rows[0]["message"] and took < 20
-        if python == "empty":
-            for name in os.listdir("/usr/lib/python3/dist-packages"):
-                os.symlink(f"/usr/lib/python3/dist-packages/{name}", library / name)
-            assert run(daemon, light, [0], timeout=60)[1][0]["status"] == "ok"
+def test_a_killed_worker_loses_its_host_and_no_other(daemon, herd):
+    hosts = hosts_of(herd, [{}, {"b": "sleep 600"}, {}])
+    task = daemon.submit("playbook", hosts, steps("a", "b", "c"), timeout=60)
+    sick = hosts[1]["name"]
+    kill(wait_for("its worker", lambda: worker_of(daemon, sick)))
+    daemon.wait(task)
+    rows = {row["host"]: row for row in daemon.results(task)}
+    row = rows.pop(sick)
+    assert (row["status"], row["remote_process"]) == ("lost", "unknown"), row
+    assert [step["status"] for step in row["steps"]] == ["changed", "lost"], row
+    assert {row["status"] for row in rows.values()} == {"ok"}

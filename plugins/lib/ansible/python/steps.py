@@ -16,7 +16,7 @@ class Host:
     def __init__(self, name):
         self.name = name
         self.steps = []  # as its row has them
-        self.done = {}  # id of a step's task: seconds that it took
+        self.done = {}  # id of a step's task: seconds that it took, where it was not ended before its time
         self.spent = 0.0  # seconds in steps that are done
         self.lines = []
         self.step = None  # that it is in
@@ -136,7 +136,8 @@ class Steps:
                  "changed": bool(data.get("changed", False)), "duration": round(took, 3),
                  **describe(status, data, step.cut)}
         host.step, host.last_task = None, step.task
-        host.done[step.task] = took
+        if not step.cut:
+            host.done[step.task] = took
         host.spent += took
         host.steps.append(entry)
         host.lines.append(f"{status}: {step.name}\n")
