@@ -3,6 +3,7 @@
 
 #include <json-c/json.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/conf.h"
 #include "conf/credential.h"
@@ -117,6 +118,34 @@ static bool is_unconfined(const struct drover_executor *executor)
 	return executor->size > offsetof(struct drover_executor, flags) && executor->flags & DROVER_EXECUTOR_UNCONFINED;
 }
 
+/* For executors whose hosts each take processes of their own; see host_memory in drover/executor.h. */
+#define HOSTS_PER_CORE 150
+#define HOSTS_LEAST 30
+
+static int64_t default_hosts(const struct drover_executor *executor)
+{
+	int64_t cores = sysconf(_SC_NPROCESSORS_ONLN), hosts;
+
+	if (executor->size <= offsetof(struct drover_executor, host_memory) || !executor->host_memory)
+		return 0;
+	hosts = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2 / ((int64_t)executor->host_memory << 20);
+	if (hosts > cores * HOSTS_PER_CORE)
+		hosts = cores * HOSTS_PER_CORE;
+	return hosts < HOSTS_LEAST ? HOSTS_LEAST : hosts;
+}
+
+static struct json_object *capacity_of(const struct conf_instance *i)
+{
+	struct json_object *capacity = i->capacity.self ? fields(&i->capacity) : NULL;
+	int64_t hosts = default_hosts(i->plugin.module->executor);
+
+	if (hosts && !capacity)
+		capacity = json_object_new_object();
+	if (hosts && !json_object_get_int64(json_object_object_get(capacity, "hosts")))
+		put_number(capacity, "hosts", hosts);
+	return capacity;
+}
+
 /* An executor as the core sees it: what it takes, nothing of how it does it. */
 static struct json_object *core_executor(const struct conf_instance *i)
 {
@@ -132,7 +161,7 @@ static struct json_object *core_executor(const struct conf_instance *i)
 	put_number(e, "window", executor->window);
 	put(e, "unconfined", json_object_new_boolean(is_unconfined(executor)));
 	put_text(e, "match", match ? match->hosts : NULL);
-	put(e, "capacity", i->capacity.self ? fields(&i->capacity) : NULL);
+	put(e, "capacity", capacity_of(i));
 	put(e, "payload", payload(executor->payload));
 	return e;
 }

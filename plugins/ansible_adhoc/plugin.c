@@ -60,4 +60,4 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 DROVER_EXECUTOR(.name = "ansible_adhoc", .version = "0.1.0", .types = "adhoc",
 		.summary = "runs an Ansible module on each host", .self_size = sizeof(struct adhoc), .options = options,
 		.payload = payload, .check = check, .open = open_server, .close = close_server, .helper = help,
-		.run = run, .flags = DROVER_EXECUTOR_UNCONFINED);
+		.run = run, .flags = DROVER_EXECUTOR_UNCONFINED, .host_memory = ANSIBLE_HOST_MEMORY);

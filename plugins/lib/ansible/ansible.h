@@ -11,6 +11,9 @@
 
 struct json_object;
 
+/* MiB of a host's worker, its ssh client and master. */
+#define ANSIBLE_HOST_MEMORY 40
+
 /* The options that every executor by Ansible has; the first member of its instance. */
 struct ansible {
 	char *python;     /* the interpreter, and so the Ansible */
@@ -23,6 +26,7 @@ struct ansible {
 	char *become_method;
 	int64_t forks; /* 0: as many as the unit has hosts */
 	bool allow_localhost;
+	bool preload;
 	char *vault_password;
 	struct drover_map vault_ids; /* label: file */
 	struct drover_list collections_path;
@@ -81,6 +85,11 @@ struct ansible_batch {
 		  .offset = offsetof(self, ansible.allow_localhost),                                                   \
 		  .initial = "false",                                                                                  \
 		  .help = "whether steps may run on this machine: localhost, delegate_to, connection: local" },        \
+		{ .name = "preload",                                                                                   \
+		  .type = DROVER_TYPE_BOOL,                                                                            \
+		  .offset = offsetof(self, ansible.preload),                                                           \
+		  .initial = "true",                                                                                   \
+		  .help = "whether Ansible is imported at the start; else when the first unit comes" },                \
 		{ .name = "vault_password",                                                                            \
 		  .type = DROVER_TYPE_SECRET,                                                                          \
 		  .offset = offsetof(self, ansible.vault_password),                                                    \

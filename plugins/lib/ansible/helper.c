@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,9 @@ int ansible_helper(struct ansible *self, struct drover_error *err)
 	if (rc)
 		return rc;
 	close(self->ends[0]);
+	/* Whoever may never need it is not made to pay for it: until the first request, or the executor's end. */
+	if (!self->preload)
+		poll(&(struct pollfd){ .fd = self->ends[1], .events = POLLIN }, 1, -1);
 	fcntl(self->ends[1], F_SETFD, 0);
 	snprintf(fd, sizeof(fd), "%d", self->ends[1]);
 	if (self->config)

@@ -366,6 +366,12 @@ struct drover_executor {
 	 */
 	int (*helper)(void *self, struct drover_error *err);
 	unsigned flags; /* enum drover_executor_flags */
+	/*
+	 * Memory (MiB) that the processes of one running host take on the engine; 0: nothing to speak of. Where the
+	 * configuration gives the executor no `capacity.hosts`, no more run at once than half of the machine's
+	 * memory holds, nor more than 150 for each of its cores.
+	 */
+	unsigned host_memory;
 };
 
 /* A module that is one executor: DROVER_EXECUTOR(.name = "greet", .types = "greet", .run = run, …); */

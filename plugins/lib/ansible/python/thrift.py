@@ -8,23 +8,29 @@ POLL_INTERVAL, POLL_INTERVAL_DEFAULT = 0.01, 0.001
 GARBAGE_THRESHOLD = 100000
 
 
-def remember_vars_plugins():
-    """Before 2.15 it looks in all folders for them several times for each host; since then it remembers, too."""
-    from ansible.plugins.loader import vars_loader
-
-    if hasattr(vars_loader, "_plugin_instance_cache"):
-        return
-    search, found = vars_loader.all, {}
+def remember(loader, wanted):
+    """Makes the loader look for all plugins once for each list of folders where it is asked with these arguments."""
+    search, found = loader.all, {}
 
     def remembered(*args, **kwargs):
-        if args or kwargs:
+        if args or kwargs != wanted:
             return search(*args, **kwargs)
-        folders = tuple(place.path for place in vars_loader._get_paths_with_context())
+        folders = tuple(place.path for place in loader._get_paths_with_context())
         if folders not in found:
-            found[folders] = list(search())
+            found[folders] = list(search(**kwargs))
         return iter(found[folders])
 
-    vars_loader.all = remembered
+    loader.all = remembered
+
+
+def remember_plugins():
+    """These it looks for in all folders several times for each host: plugins for variables, until it remembered them
+    itself in 2.15, and the names of connection plugins."""
+    from ansible.plugins.loader import connection_loader, vars_loader
+
+    remember(connection_loader, {"path_only": True})
+    if not hasattr(vars_loader, "_plugin_instance_cache"):
+        remember(vars_loader, {})
 
 
 def begin():
@@ -34,4 +40,4 @@ def begin():
     if constants.DEFAULT_INTERNAL_POLL_INTERVAL == POLL_INTERVAL_DEFAULT:
         constants.DEFAULT_INTERNAL_POLL_INTERVAL = POLL_INTERVAL
     gc.set_threshold(GARBAGE_THRESHOLD)
-    remember_vars_plugins()
+    remember_plugins()
