@@ -1,9 +1,6 @@
 /* cmd_run.c - `drover run`: a shell task, from its options to its exit code. */
-
-#include "cli/host_groups.h"
-#include "cli/perform.h"
-#include "cli/session.h"
-#include "cli/task_args.h"
+#include "cli/cli.h"
+#include "cli/run_task.h"
 
 struct run_args {
 	struct task_args task;
@@ -56,27 +53,8 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 {
 	char *none[] = { NULL };
 	struct run_args args = { .words = none };
-	struct host_groups groups = { 0 };
-	struct session session;
-	int code;
 
 	task_args_init(&args.task, "run");
 	cli_parse(cli, "run", &cmd_run_argp, ARGP_IN_ORDER, argc, argv, &args);
-	host_groups_attach(&groups, cli, &args.task.hosts);
-	host_groups_attach(&groups, cli, &args.task.exclude);
-	code = task_args_finish(&args.task, args.words);
-	host_groups_close(&groups);
-	if (!code && (args.task.dry_run || args.task.detach) && (args.view.folder || args.view.mode != VIEW_FOLDED))
-		code = cli_usage("run", "--dry-run and --detach show no outputs; watch, outputs and logs do later");
-	if (!code)
-		code = view_open(&args.view);
-	if (!code)
-		code = session_open(&session, cli, true);
-	if (!code) {
-		code = perform_task(&session, cli, &args.task, &args.view);
-		session_close(&session);
-	}
-	view_close(&args.view);
-	task_args_dispose(&args.task);
-	return code;
+	return run_task(cli, &args.task, &args.view, args.words, false);
 }

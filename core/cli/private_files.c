@@ -36,9 +36,21 @@ static void quoted(struct buf *out, const char *text)
 	buf_char(out, '"');
 }
 
+/* Most that a private daemon does needs no Ansible, so it is imported only when it is needed. */
+static void add_ansible(struct buf *text, const char *python)
+{
+	static const char *const plugins[] = { "ansible_adhoc", "ansible_playbook" };
+
+	for (size_t i = 0; python && i < sizeof(plugins) / sizeof(*plugins); i++) {
+		buf_printf(text, "  - plugin: %s\n    allow_localhost: true\n    preload: false\n    python: ", plugins[i]);
+		quoted(text, python);
+		buf_char(text, '\n');
+	}
+}
+
 static void make_config(struct buf *text, const char *state)
 {
-	char *url = private_url(state);
+	char *url = private_url(state), *python = private_find_ansible();
 
 	buf_string(text,
 		   "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
@@ -46,6 +58,8 @@ static void make_config(struct buf *text, const char *state)
 	buf_string(text, "\n  idle_exit: 5s\nsources:\n  - plugin: http\n    listen: ");
 	quoted(text, url);
 	buf_string(text, "\nexecutors:\n  - plugin: shell\n    allow_localhost: true\n  - plugin: sim\n");
+	add_ansible(text, python);
+	free(python);
 	free(url);
 }
 

@@ -11,6 +11,8 @@
 #include "cli/field.h"
 #include "cli/fold.h"
 #include "cli/lines.h"
+#include "cli/module_result.h"
+#include "cli/recap.h"
 #include "cli/tail.h"
 #include "cli/term.h"
 #include "cli/pages.h"
@@ -21,6 +23,8 @@ struct report {
 	const struct cli *cli;
 	const struct view *view;
 	struct fold fold;
+	struct recap recap;
+	bool modules; /* each row is a module's */
 	int64_t largest_rc;
 	size_t rows;
 	int code; /* what is to be exited with, where that has been said */
@@ -78,6 +82,8 @@ static int take_row(void *context, struct json_object *row)
 
 	if (rc > report->largest_rc)
 		report->largest_rc = rc;
+	if (report->modules && !report->cli->json)
+		module_result_show(row);
 	if (report->view->outdir.path)
 		report->code = outdir_write(&report->view->outdir, row);
 	if (report->code)
@@ -86,6 +92,7 @@ static int take_row(void *context, struct json_object *row)
 		if (report->view->mode == VIEW_BY_HOST)
 			show_lines(report->cli, row);
 		fold_add(&report->fold, row);
+		recap_add(&report->recap, row);
 	} else if (report->view->mode != VIEW_STREAM) {
 		pages_json_item(report->cli, row, !report->rows);
 	}
@@ -106,6 +113,7 @@ static void print_summary(struct report *report, struct json_object *task)
 		cli.color &= cli.stderr_terminal;
 		out = stderr;
 	}
+	recap_print(&cli, out, &report->recap);
 	summary_problems(&cli, out, &report->fold);
 	summary_line(&cli, out, task);
 }
@@ -121,7 +129,10 @@ int report_print(struct session *session, const struct cli *cli, struct json_obj
 		 int64_t *largest_rc)
 {
 	bool streamed = view->mode == VIEW_STREAM, document = cli->json && !streamed;
-	struct report report = { .cli = cli, .view = view, .fold = { .no_output = view->mode != VIEW_FOLDED } };
+	struct report report = { .cli = cli,
+				 .view = view,
+				 .modules = !strcmp(field_text(task, "type"), "adhoc"),
+				 .fold = { .no_output = view->mode != VIEW_FOLDED } };
 	struct drover_error err = { .code = DROVER_EFAULT, .message = "standard output is closed" };
 	const char *query = streamed && !view->outdir.path ? "output=false" : "";
 
@@ -136,5 +147,6 @@ int report_print(struct session *session, const struct cli *cli, struct json_obj
 	if (largest_rc)
 		*largest_rc = report.largest_rc;
 	fold_dispose(&report.fold);
+	recap_dispose(&report.recap);
 	return report.code;
 }

@@ -82,7 +82,7 @@ static int add_hosts(struct task_args *args, bool objects)
 	return CLI_OK;
 }
 
-static int read_payload_file(struct task_args *args, const char *option, const char *name, const char *member)
+int task_args_read(struct task_args *args, const char *option, const char *name, const char *member)
 {
 	FILE *file = !strcmp(name, "-") ? stdin : fopen(name, "re");
 	struct buf text = BUF_INIT;
@@ -112,15 +112,19 @@ static int add_command(struct task_args *args, char **words)
 	struct buf command = BUF_INIT;
 	int code;
 
-	if (json_object_object_get_ex(args->task, "type", NULL))
+	if (json_object_object_get_ex(args->task, "type", NULL)) {
+		if (args->script_file || args->stdin_file)
+			return cli_usage(args->command, "%s is for shell commands",
+					 args->script_file ? "--script" : "--stdin");
 		return *words ? cli_usage(args->command, "words of a command do not go with --type; use --payload")
 			      : CLI_OK;
+	}
 	json_object_object_add(args->task, "type", json_object_new_string("shell"));
 	payload = task_args_child(args->task, "payload");
 	if (args->script_file && *words)
 		return cli_usage(args->command, "--script and a command exclude each other: which shall it be?");
 	if (args->script_file) {
-		code = read_payload_file(args, "--script", args->script_file, "script");
+		code = task_args_read(args, "--script", args->script_file, "script");
 		if (code)
 			return code;
 	} else if (*words && words[1] && !strcmp(words[1], "--")) {
@@ -138,7 +142,7 @@ static int add_command(struct task_args *args, char **words)
 		return cli_usage(args->command,
 				 "there is no command; write it behind the options: drover run -H HOSTS -- uptime");
 	}
-	return args->stdin_file ? read_payload_file(args, "--stdin", args->stdin_file, "stdin") : CLI_OK;
+	return args->stdin_file ? task_args_read(args, "--stdin", args->stdin_file, "stdin") : CLI_OK;
 }
 
 int task_args_finish(struct task_args *args, char **words)

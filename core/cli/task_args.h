@@ -32,6 +32,8 @@ void task_args_dispose(struct task_args *args);
  * empty where a script is given). Returns CLI_OK, or says what is wrong and returns what to exit with.
  */
 int task_args_finish(struct task_args *args, char **words);
+/* The text of FILE (`-`: standard input) as a member of the payload. Codes as above; `option` is for messages. */
+int task_args_read(struct task_args *args, const char *option, const char *file, const char *member);
 /* The object below `parent`, made where it is not there yet. Borrowed. */
 struct json_object *task_args_child(struct json_object *parent, const char *name);
 

@@ -130,7 +130,8 @@ static int on_scalar(struct reader *r, const yaml_event_t *event)
 	}
 	node = tree_new(TREE_SCALAR, &at);
 	node->text = xstrdup(text);
-	node->absent = !*text && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	node->absent = !*text && node->plain;
 	place_node(r, node);
 	return 0;
 }

@@ -22,6 +22,7 @@ struct tree_node {
 	struct conf_place place;
 	char *text;                  /* owned; of a scalar */
 	bool absent;                 /* a plain scalar without text: `key:` and then nothing */
+	bool plain;                  /* a scalar without quotes: what looks like a number may be one */
 	bool environment;            /* set by an override; place.file is the variable */
 	char *key;                   /* owned; in a mapping */
 	struct conf_place key_place; /* of the key in the mapping */

@@ -94,16 +94,21 @@ def test_what_is_written():
 @pytest.mark.parametrize("route", [r for r in routes() if r["method"] == "POST"], ids=lambda r: r["path"])
 def test_every_route_that_does_something_is_written(route):
     """A new one fails here until this test knows a body for it."""
+    first = {"task_id": "1", "task_name": "n", "ips": "h1.invalid"}
     bodies = {"/v1/tasks": {"type": "sim", "hosts": "h1", "payload": {}, "id": "new"},
-              "/v1/tasks/{id}/cancel": {}, "/v1/tasks/{id}/retry": {}}
-    with Audited() as daemon:
+              "/v1/tasks/{id}/cancel": {}, "/v1/tasks/{id}/retry": {},
+              "/v1/engines/{name}/drain": {}, "/v1/engines/{name}/undrain": {},
+              "/api/v1/distribute/adhoc/": {**first, "module": "ping"},
+              "/api/v1/distribute/playbook/": {**first, "playbook_content": "[]", "playbook_name": "n", "type": "playbook"}}
+    executors = [{"plugin": "sim"}] + [{"plugin": f"ansible_{kind}", "preload": False} for kind in ("adhoc", "playbook")]
+    with Audited({"executors": executors}) as daemon:
         retry = route["path"].endswith("retry")
         daemon.submit("sim", "h1", {} if retry else {"latency": "600s"}, id="t1")
         if retry:
             daemon.wait("t1")
         before = len(daemon.wait_line(action="submit") and daemon.lines())
         body = {"status": ["ok"]} if retry else bodies[route["path"]]
-        daemon.post(route["path"].replace("{id}", "t1"), body)
+        daemon.post(route["path"].replace("{id}", "t1").replace("{name}", "test"), body)
         wait_for("its line", lambda: len(daemon.lines()) > before)
         assert daemon.lines()[before]["by"] == "root" and daemon.lines()[before]["result"] == "allowed"
 

@@ -141,8 +141,8 @@ void folder_remove(const char *path);
 
 /* rows.c: reports a host's end or progress as results.py tells it. True: it was the end. */
 bool ansible_report(struct drover_unit *unit, struct json_object *event);
-/* Shows watchers what has happened on a host. */
-void ansible_show(struct drover_unit *unit, struct json_object *event);
+/* Shows watchers what has happened on a host; those who are new since `seen`, this host's, everything so far. */
+void ansible_show(struct drover_unit *unit, struct json_object *event, unsigned *seen);
 /* A member as text, or NULL: it is none. Borrowed. */
 const char *ansible_text(struct json_object *object, const char *name);
 
