@@ -3,11 +3,12 @@
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import time
 
 import pytest
-from daemon import Daemon, drover, wait_for
+from daemon import BUILD, PATIENCE, Daemon, wait_for
 from fleet.ansible import RELEASES, Herd
 from fleet.playbooks import play
 
@@ -26,7 +27,6 @@ FILES = {
     "some.yml": "- {name: 'included for {{ item }}', debug: {msg: 'with {{ item }}'}}\n",
     "others.yml": "- {debug: {msg: imported}}\n- {fail: {msg: imported too}, when: false}\n",
     "play.yml": "- hosts: all\n  gather_facts: false\n  tasks: [{name: of another play, debug: {}}]\n",
-    "broken.yml": "- {name: broken, no such thing: [}\n",
 }
 # name: (the playbook, what the task's payload and ansible-playbook's options say more)
 CASES = {
@@ -340,3 +340,142 @@ def test_hosts_that_the_errors_of_others_have_ended_say_whose(comparison):
     first, second, _ = comparison.hosts
     row = comparison.ours["any errors fatal"][second]
     assert row["message"] == f"the play was ended for this host, too, by the errors of {first}"
+
+
+# ------------------------------------------------------------------------------------------ while it runs
+
+
+@pytest.fixture(scope="module", name="herd")
+def make_herd():
+    with Herd(3) as herd:
+        yield herd
+
+
+@pytest.fixture(scope="module", name="project")
+def make_project(herd):
+    project = os.path.join(herd.home, "playbooks")
+    os.makedirs(os.path.join(project, "inner/roles/greets/tasks"))
+    for path, text in {
+        "inner/greet.yml": "- {hosts: all, gather_facts: false, roles: [greets]}\n",
+        "inner/roles/greets/tasks/main.yml": "- {name: greet, debug: {msg: hello}}\n",
+        "../outside.yml": "- {hosts: all, gather_facts: false, tasks: [{name: outside, debug: {}}]}\n",
+    }.items():
+        with open(os.path.join(project, path), "w", encoding="utf-8") as file:
+            file.write(text)
+    os.symlink("../outside.yml", os.path.join(project, "leads-out.yml"))
+    os.symlink("..", os.path.join(project, "out"))
+    return project
+
+
+@pytest.fixture(scope="module", name="daemon")
+def make_daemon(herd, project):
+    herd.write_inventory("\n".join([*herd.addresses, "elsewhere ansible_host=127.0.0.1"]) + "\n")
+    executors = [herd.executor("playbook", inventory=[herd.inventory], playbooks=project),
+                 herd.executor("adhoc", inventory=[herd.inventory]),
+                 herd.executor("playbook", "newest", name="newest", playbooks=project),
+                 herd.executor("playbook", name="bare")]
+    with Daemon({"executors": executors, "credentials": herd.credentials()}) as daemon:
+        yield daemon
+
+
+def test_steps_are_told_while_it_runs(daemon, herd):
+    """In the rows, and as live output; both end with what the rows hold in the end."""
+    gate = os.path.join(herd.folder, "gate")
+    book = f"""
+- hosts: target_hosts
+  gather_facts: false
+  tasks:
+  - {{name: before, raw: 'true'}}
+  - {{name: gate, raw: 'until [ -e {gate} ]; do sleep 0.1; done'}}
+  - {{name: after, debug: {{}}}}
+"""
+    task = daemon.submit("playbook", herd.addresses, {"playbook": book}, timeout=120)
+
+    def known():
+        rows = daemon.results(task)
+        return rows if all(len(row.get("steps") or []) == 1 for row in rows) else None
+
+    for row in wait_for("the first step in every row", known):
+        assert row["status"] == "running" and row["changed"] is True
+        assert (row["steps"][0]["name"], row["steps"][0]["status"]) == ("before", "changed")
+    with subprocess.Popen([os.path.join(BUILD, "drover"), "--url", daemon.url(), "logs", "-f", task],
+                          stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as follower:
+        wait_for("a watcher", lambda: re.search(r"^drover_http_event_clients [1-9]", metrics(daemon), re.M))
+        open(gate, "w", encoding="ascii").close()
+        lines = follower.stdout.read().splitlines()
+    assert follower.returncode == 0
+    for host in herd.addresses:
+        of_host = [line for line in lines if line.split(":")[0].split()[0] == host]
+        assert [line.partition(": ")[2] for line in of_host] == ["changed: before", "changed: gate", "ok: after"], lines
+    daemon.verify(task)
+
+
+def metrics(daemon):
+    return daemon.request("GET", "/metrics", raw=True)[1].decode()
+
+
+def test_nothing_runs_on_hosts_that_are_not_the_units(daemon, herd):
+    """The inventory has more of them."""
+    everywhere = "- {hosts: all, gather_facts: false, tasks: [{name: all, debug: {}}]}\n" \
+        "- {hosts: 'elsewhere,localhost', gather_facts: false, tasks: [{name: not ours, debug: {}}]}\n"
+    hosts = herd.addresses[:1]
+    for kind, payload in (("playbook", {"playbook": everywhere}), ("adhoc", {"module": "debug"})):
+        task = daemon.submit(kind, hosts, payload)
+        daemon.wait(task)
+        daemon.verify(task)
+        (row,) = daemon.results(task)
+        assert row["status"] == "ok" and len(row.get("steps") or [1]) == 1
+    assert "not a host" not in daemon.log() and herd.addresses[1] not in daemon.log()
+
+
+def test_a_playbook_by_its_path(daemon, herd):
+    """With the roles beside it, wherever the executor was started."""
+    task = daemon.submit("playbook", herd.addresses, {"path": "inner/greet.yml"})
+    daemon.wait(task)
+    for row in daemon.results(task):
+        assert [(step["name"], step["message"]) for step in row["steps"]] == [("greets : greet", "hello")]
+
+
+VAULTED = ("- hosts: all\n  gather_facts: false\n  vars:\n    secret: !vault |\n      $ANSIBLE_VAULT;1.1;AES256\n"
+           "      6162\n  tasks: [{name: opens, debug: {var: secret}}]\n")
+WRONG = {
+    "no YAML": ({"playbook": "- hosts: [all\n  tasks: }"}, "YAML"),
+    "no playbook": ({"playbook": "just: a map"}, "playbook"),
+    "missing role": ({"playbook": "- {hosts: all, roles: [no_such_role]}"}, "the role 'no_such_role' was not found"),
+    "unknown module": ({"playbook": "- {hosts: all, gather_facts: false, tasks: [{no_such_module: {}}]}"},
+                       "couldn't resolve module/action 'no_such_module'"),
+    "missing vault password": ({"playbook": VAULTED}, "vault"),
+    "missing included role": ({"playbook": "- {hosts: all, gather_facts: false, tasks: [{debug: {}}, {include_role: "
+                                           "{name: no_such_role}}]}"}, "no_such_role"),
+    "undefined variable": ({"playbook": "- {hosts: all, gather_facts: false, serial: '{{ nothing }}', tasks: []}"},
+                           "nothing"),
+    "missing playbook": ({"path": "none.yml"}, "there is no playbook none.yml"),
+    "dots": ({"path": "inner/../../outside.yml"}, "outside of the folder"),
+    "a link": ({"path": "leads-out.yml"}, "outside of the folder"),
+    "a linked folder": ({"path": "out/outside.yml"}, "outside of the folder"),
+    "a folder": ({"path": "inner"}, "there is no playbook inner"),
+}
+
+
+@pytest.mark.parametrize("executor", ["ansible_playbook", "newest"])
+@pytest.mark.parametrize("name", list(WRONG))
+def test_what_cannot_run_is_one_clear_error_within_seconds(daemon, herd, name, executor):
+    payload, words = WRONG[name]
+    began = time.monotonic()
+    task = daemon.submit("playbook", herd.addresses, payload, executor=executor)
+    daemon.wait(task)
+    assert time.monotonic() - began < 15 * PATIENCE
+    daemon.verify(task)
+    rows = daemon.results(task)
+    assert {row["status"] for row in rows} == {"failed"}
+    assert len({row["message"] for row in rows}) == 1
+    assert words in rows[0]["message"], rows[0]
+    assert "drover-ansible" not in rows[0]["message"] and "Traceback" not in rows[0]["message"], rows[0]
+
+
+def test_an_absolute_path_or_no_folder(daemon, herd, project):
+    for executor, path in (("ansible_playbook", os.path.join(project, "inner/greet.yml")), ("bare", "greet.yml")):
+        task = daemon.submit("playbook", herd.addresses[:1], {"path": path}, executor=executor)
+        daemon.wait(task)
+        (row,) = daemon.results(task)
+        assert row["status"] == "failed" and "folder" in row["message"], row

@@ -71,12 +71,19 @@ bool ansible_report(struct drover_unit *unit, struct json_object *event)
 	return status != DROVER_RUNNING;
 }
 
-void ansible_show(struct drover_unit *unit, struct json_object *event)
+void ansible_show(struct drover_unit *unit, struct json_object *event, unsigned *seen)
 {
 	const char *host = ansible_text(event, "host");
-	size_t size;
-	const void *text = get_bytes(event, "text", &size);
+	unsigned watched = drover_unit_watched(unit);
+	struct json_object *value;
+	size_t size, skip = 0;
+	const char *text = get_bytes(event, "text", &size);
 
-	if (host && text)
-		drover_output(unit, host, 1, text, size);
+	if (!host || !text || !watched)
+		return;
+	if (watched == *seen && json_object_object_get_ex(event, "new", &value))
+		skip = size - (size_t)json_object_get_int(value);
+	*seen = watched;
+	if (skip < size)
+		drover_output_at(unit, host, 1, (int64_t)skip, text + skip, size - skip);
 }

@@ -27,7 +27,8 @@ struct session {
 	struct drover_unit *unit;
 	struct ansible *self;
 	const struct ansible_batch *batch;
-	bool *final; /* by place in the batch: its end was reported */
+	bool *final;    /* by place in the batch: its end was reported */
+	unsigned *seen; /* by place: the watchers (drover_unit_watched) who were shown what it had done so far */
 	struct json_object *request;
 	struct channel channel;
 	int process; /* pidfd of what was adopted; -1: none */
@@ -164,11 +165,15 @@ static const struct drover_target *target(const struct session *s, size_t place)
 	return &drover_unit_info(s->unit)->targets[s->batch->index[place]];
 }
 
-static void note_end(struct session *s, const char *host)
+/* The place of the event's host in the batch; its size: it is none of them. */
+static size_t find_place(const struct session *s, struct json_object *event)
 {
-	for (size_t i = 0; host && i < s->batch->count; i++)
-		if (!strcmp(target(s, i)->name, host))
-			s->final[i] = true;
+	const char *host = ansible_text(event, "host");
+	size_t i = 0;
+
+	while (i < s->batch->count && (!host || strcmp(target(s, i)->name, host) != 0))
+		i++;
+	return i;
 }
 
 /* Its process was working on them, and nobody knows how far it came. */
@@ -185,15 +190,16 @@ static int lose_the_rest(struct session *s)
 static void take(struct session *s, struct json_object *event, struct drover_error *err)
 {
 	const char *kind = ansible_text(event, "event"), *error = ansible_text(event, "error");
+	size_t place = find_place(s, event);
 
 	if (kind && !strcmp(kind, "end")) {
 		s->ended = true;
 		s->rc = error ? drover_error_set(err, DROVER_EINVALID, "%s", error) : 0;
 	} else if (kind && (!strcmp(kind, "result") || !strcmp(kind, "progress"))) {
-		if (ansible_report(s->unit, event))
-			note_end(s, ansible_text(event, "host"));
-	} else if (kind && !strcmp(kind, "output")) {
-		ansible_show(s->unit, event);
+		if (ansible_report(s->unit, event) && place < s->batch->count)
+			s->final[place] = true;
+	} else if (kind && !strcmp(kind, "output") && place < s->batch->count) {
+		ansible_show(s->unit, event, &s->seen[place]);
 	}
 }
 
@@ -267,9 +273,11 @@ int ansible_session(struct drover_unit *unit, struct ansible *self, const struct
 
 	s.request = ansible_request(unit, self, batch, err);
 	s.final = calloc(batch->count, sizeof(*s.final));
-	if (!s.request || !s.final) {
+	s.seen = calloc(batch->count, sizeof(*s.seen));
+	if (!s.request || !s.final || !s.seen) {
 		json_object_put(s.request);
 		free(s.final);
+		free(s.seen);
 		return DROVER_EINVALID;
 	}
 	rc = perform(&s, &error);
@@ -280,5 +288,6 @@ int ansible_session(struct drover_unit *unit, struct ansible *self, const struct
 	if (s.process >= 0)
 		close(s.process);
 	free(s.final);
+	free(s.seen);
 	return rc;
 }

@@ -32,7 +32,19 @@ class Handler(events.Handler):
         self.remaining = more
         self.log = step_log.Steps(names)
         self.tqm = None
+        self.errors = []  # that Ansible has shown
         self.done = threading.Event()
+
+    def listen_to_errors(self):
+        from ansible.utils.display import Display
+
+        show = Display.error
+
+        def error(display, msg, *args, **kwargs):
+            self.errors.append(str(msg))
+            return show(display, msg, *args, **kwargs)
+
+        Display.error = error
 
     def begin(self, tqm):
         self.tqm = tqm
@@ -87,7 +99,8 @@ class Handler(events.Handler):
                 message = entry.get("message") or "the step failed and gave no message"
                 host.last = {"status": found, "phase": phase,
                              "message": f"step {entry['step'] + 1}, {entry['name']}: {message}"}
-            self.channel.send({"event": "output", "host": name, "text": host.lines[-1]})
+            self.channel.send({"event": "output", "host": name, "text": "".join(host.lines),
+                               "new": len(host.lines[-1].encode("utf-8", "replace"))})
 
     def _tidy(self, callback, data, entry):
         """Adds what it changed in files, where that was asked for; temporary folders are nobody's business."""
@@ -136,6 +149,8 @@ class Handler(events.Handler):
 
     def _ended_for_others(self, status):
         """By any_errors_fatal, max_fail_percentage: its recap has no error."""
+        if self.errors:  # of an include_role, for one: this release tells them on the terminal alone
+            return "failed", {"message": step_log.shortened(self.errors[-1].replace(f"{self.folder}/", ""))}
         culprits = self._culprits()
         if culprits:
             return status, {"message": f"the play was ended for this host, too, by the errors of {names_of(culprits)}"}
@@ -253,6 +268,7 @@ def run(request, channel, folder):
     guard.set_default()
     channel.on_stop = handler.give_up
     events.listen(handler)
+    handler.listen_to_errors()
     path = prepare(request, folder)
     command = commands.bind(cli.PlaybookCLI, request)([*arguments(request, folder), path])
     command.parse()
