@@ -62,6 +62,7 @@ void __attribute__((format(printf, 1, 2))) cli_say(const char *format, ...);
 int __attribute__((format(printf, 2, 3))) cli_usage(const char *command, const char *format, ...);
 
 /* The commands, each in its file, with what each reads: its options and words. */
+int cmd_adhoc(struct cli *cli, int argc, char **argv);
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_cancel(struct cli *cli, int argc, char **argv);
 int cmd_completion(struct cli *cli, int argc, char **argv);
@@ -74,6 +75,7 @@ int cmd_hosts(struct cli *cli, int argc, char **argv);
 int cmd_list(struct cli *cli, int argc, char **argv);
 int cmd_logs(struct cli *cli, int argc, char **argv);
 int cmd_outputs(struct cli *cli, int argc, char **argv);
+int cmd_playbook(struct cli *cli, int argc, char **argv);
 int cmd_plugin(struct cli *cli, int argc, char **argv);
 int cmd_results(struct cli *cli, int argc, char **argv);
 int cmd_retry(struct cli *cli, int argc, char **argv);
@@ -84,6 +86,7 @@ int cmd_token(struct cli *cli, int argc, char **argv);
 int cmd_verify(struct cli *cli, int argc, char **argv);
 int cmd_watch(struct cli *cli, int argc, char **argv);
 
+extern const struct argp cmd_adhoc_argp, cmd_playbook_argp;
 extern const struct argp cmd_audit_argp, cmd_cancel_argp, cmd_completion_argp, cmd_config_argp, cmd_plugin_argp,
 	cmd_demo_argp, cmd_doctor_argp, cmd_engines_argp, cmd_host_argp, cmd_hosts_argp, cmd_list_argp, cmd_logs_argp,
 	cmd_outputs_argp, cmd_results_argp, cmd_retry_argp, cmd_run_argp, cmd_show_argp, cmd_submit_argp,

@@ -16,6 +16,8 @@ static int cmd_help(struct cli *cli, int argc, char **argv);
 const struct command commands[] = {
 	{ "demo", "a simulated fleet with hung hosts, in under half a minute", cmd_demo, &cmd_demo_argp },
 	{ "run", "a shell command on many hosts", cmd_run, &cmd_run_argp },
+	{ "adhoc", "an Ansible module on many hosts", cmd_adhoc, &cmd_adhoc_argp },
+	{ "playbook", "an Ansible playbook on many hosts", cmd_playbook, &cmd_playbook_argp },
 	{ "submit", "a task in JSON; prints its id", cmd_submit, &cmd_submit_argp },
 	{ "watch", "a task's progress to its end", cmd_watch, &cmd_watch_argp },
 	{ "show", "one task", cmd_show, &cmd_show_argp },
