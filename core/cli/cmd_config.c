@@ -1,4 +1,4 @@
-/* cmd_config.c - `drover config check|show`, `drover plugin list|describe`: what a daemon would read, without one. */
+/* cmd_config.c - `drover config check|show`: what a daemon would read, without one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,18 +9,13 @@
 struct words {
 	const char *const *verbs; /* NULL-terminated */
 	const char *verb, *word;
-	const char *path; /* --plugin-path */
 };
-
-enum { OPT_PLUGIN_PATH = 0x100 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct words *args = state->input;
 
 	switch (key) {
-	case OPT_PLUGIN_PATH:
-		return args->path = arg, 0;
 	case ARGP_KEY_ARG:
 		if (args->verb && args->word)
 			argp_error(state, "\"%s\" is too much", arg);
@@ -35,10 +30,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!args->verb)
 			argp_error(state, "%s or %s?", args->verbs[0], args->verbs[1]);
-		if (!strcmp(args->verb, "describe") && !args->word)
-			argp_error(state, "which plugin? `drover plugin list' shows them");
-		if (!strcmp(args->verb, "list") && args->word)
-			argp_error(state, "\"%s\" is too much", args->word);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -68,29 +59,4 @@ int cmd_config(struct cli *cli, int argc, char **argv)
 	if (!strcmp(args.verb, "manual"))
 		return conf_manual(args.word, stdout);
 	return !strcmp(args.verb, "check") ? conf_check(args.word) : conf_show(args.word, cli->json, stdout);
-}
-
-static const char *const plugin_verbs[] = { "list", "describe", NULL };
-
-static const struct argp_option plugin_options[] = {
-	{ "plugin-path", OPT_PLUGIN_PATH, "FOLDERS", 0, "Look here, separated by colons", 0 },
-	{ 0 },
-};
-
-const struct argp cmd_plugin_argp = { plugin_options,
-				      parse,
-				      "list|describe [NAME]",
-				      "Lists the plugins that are found, or describes one and its options (with "
-				      "--json: as JSON Schema).\vExample: drover plugin describe shell",
-				      NULL,
-				      NULL,
-				      NULL };
-
-int cmd_plugin(struct cli *cli, int argc, char **argv)
-{
-	struct words args = { .verbs = plugin_verbs };
-
-	cli_parse(cli, "plugin", &cmd_plugin_argp, 0, argc, argv, &args);
-	return !strcmp(args.verb, "list") ? conf_plugin_list(args.path, cli->json, stdout)
-					  : conf_plugin_describe(args.path, args.word, cli->json, stdout);
 }

@@ -32,6 +32,7 @@ const struct command commands[] = {
 	{ "engines", "the nodes that execute, and their processes", cmd_engines, &cmd_engines_argp },
 	{ "hosts", "node sets: expand, fold, count; groups", cmd_hosts, &cmd_hosts_argp },
 	{ "token", "who may ask a daemon: creates, lists and revokes tokens", cmd_token, &cmd_token_argp },
+	{ "secret", "encrypts secrets for a daemon's configuration", cmd_secret, &cmd_secret_argp },
 	{ "audit", "verifies the chain of an audit log", cmd_audit, &cmd_audit_argp },
 	{ "doctor", "checks what a machine with a daemon needs", cmd_doctor, &cmd_doctor_argp },
 	{ "config", "checks or shows a daemon's configuration", cmd_config, &cmd_config_argp },

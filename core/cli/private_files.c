@@ -50,7 +50,8 @@ static void add_ansible(struct buf *text, const char *python)
 
 static void make_config(struct buf *text, const char *state)
 {
-	char *url = private_url(state), *python = private_find_ansible();
+	char *url = private_url(state), *python = private_find_ansible(),
+	     *more = private_below(state, PRIVATE_MORE);
 
 	buf_string(text,
 		   "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
@@ -59,6 +60,9 @@ static void make_config(struct buf *text, const char *state)
 	quoted(text, url);
 	buf_string(text, "\nexecutors:\n  - plugin: shell\n    allow_localhost: true\n  - plugin: sim\n");
 	add_ansible(text, python);
+	if (!access(more, F_OK))
+		buf_string(text, "include: " PRIVATE_MORE "\n");
+	free(more);
 	free(python);
 	free(url);
 }

@@ -4,6 +4,9 @@
 
 struct drover_error;
 
+/* Where this is in the state folder, the configuration includes it. */
+#define PRIVATE_MORE "more.yaml"
+
 /* `folder/name`; owned by the caller. */
 char *private_below(const char *folder, const char *name);
 /* Writes the configuration of the daemon with that state folder. */

@@ -53,6 +53,7 @@ struct conf {
 	struct tree_node *tree;
 	struct conf_errors *errors; /* borrowed */
 	char *plugin_path;
+	char *secret_key;                     /* owned: `secret_key` as a whole path, or NULL */
 	struct json_object *secret_variables; /* owned: names of the variables that hold secrets */
 	struct conf_applied top;
 	struct conf_applied tables[SCHEMA_TABLES];

@@ -75,6 +75,7 @@ static struct json_object *secret(void)
 	put(text, "type", json_object_new_string("string"));
 	put(members, "file", text);
 	put(members, "env", json_object_get(text));
+	put(members, "encrypted", json_object_get(text));
 	put(s, "type", json_object_new_string("object"));
 	put(s, "properties", members);
 	put(s, "additionalProperties", json_object_new_boolean(false));

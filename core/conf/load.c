@@ -9,6 +9,7 @@
 
 #include "conf/conf.h"
 #include "conf/credential.h"
+#include "conf/option.h"
 #include "conf/overrides.h"
 #include "conf/suggest.h"
 #include "util/buf.h"
@@ -91,13 +92,13 @@ static void check_sections(struct conf *c)
 
 		while (s->name && strcmp(s->name, member->key))
 			s++;
-		if (s->name || !strcmp(member->key, "plugin_path"))
+		if (s->name || option_find(schema_top, member->key))
 			continue;
 		suggest_begin(&near, member->key);
 		for (s = schema_sections; s->name; s++)
 			suggest_consider(&near, s->name);
-		suggest_consider(&near, "plugin_path");
-		suggest_consider(&near, "include");
+		for (const struct drover_option *o = schema_top; o->type != DROVER_TYPE_END; o++)
+			suggest_consider(&near, o->name);
 		errors_add(c->errors, &member->key_place, member->key, "is not known here%s",
 			   suggest_text(&near, text, sizeof(text)));
 	}
@@ -118,6 +119,11 @@ static void find_plugins(struct conf *c)
 			errors_add(c->errors, place, "plugin_path", "a folder's name may not hold a colon: %s", folder);
 		buf_printf(&all, "%s%s", i ? ":" : "", folder);
 		free(folder);
+	}
+	if (paths->secret_key) {
+		const struct conf_place *place = section_place(c, &c->top, "secret_key");
+
+		c->secret_key = include_relative(place->file ? place->file : "", paths->secret_key);
 	}
 	c->plugin_path = loader_path(all.data);
 	buf_dispose(&all);
@@ -191,6 +197,7 @@ void conf_dispose(struct conf *c)
 	section_dispose(&c->top);
 	json_object_put(c->secret_variables);
 	free(c->plugin_path);
+	free(c->secret_key);
 	tree_free(c->tree);
 	overrides_dispose(c->variables);
 	include_dispose(&c->files);

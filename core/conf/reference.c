@@ -74,8 +74,9 @@ static const char opening[] =
 	"`1T`;\n"
 	"  a bare number is bytes. Yes and no are `true`/`false`, `yes`/`no`, `on`/`off`. A list may be one plain "
 	"value.\n"
-	"- A secret is `{file: PATH}` (relative to the configuration file that names it; closed to others) or `{env: "
-	"NAME}`.\n"
+	"- A secret is `{file: PATH}` (relative to the configuration file that names it; closed to others), `{env: "
+	"NAME}`\n"
+	"  or `{encrypted: TEXT}`, which `drover secret encrypt` prints.\n"
 	"- A variable `DROVER_SECTION__OPTION` puts its value over the file's: `DROVER_NODE__NAME=eng1`,\n"
 	"  `DROVER_EXECUTORS__LAB__USER=root` for the executor named `lab`; upper case, `-` as `_`, lists by commas.\n"
 	"- Anchors, aliases, tags and keys given twice are errors.\n\n";

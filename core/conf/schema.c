@@ -11,6 +11,10 @@ const struct drover_option schema_top[] = {
 			"files or patterns, relative to this file, that are read with it"),
 	DROVER_OPT_LIST(struct schema_paths, plugin_path,
 			"folders with plugins; without it $DROVER_PLUGIN_PATH, else the installed ones"),
+	DROVER_OPT_STRING(
+		struct schema_paths, secret_key, NULL,
+		"file of the private key that `{encrypted: TEXT}` is read with, relative to this file; without "
+		"it $CREDENTIALS_DIRECTORY/drover-secret-key, else /etc/drover/secret.key"),
 	DROVER_OPT_END
 };
 

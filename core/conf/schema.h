@@ -90,6 +90,7 @@ struct schema_inventory {
 
 struct schema_paths {
 	struct drover_list include, plugin_path;
+	char *secret_key;
 };
 
 struct schema_named_instance {

@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <drover/error.h>
+
 #include "conf/include.h"
+#include "conf/secret_box.h"
 #include "conf/value.h"
 #include "util/buf.h"
 
-#define HOW "write `{file: PATH}` or `{env: NAME}`"
+#define HOW "write `{file: PATH}`, `{env: NAME}` or `{encrypted: TEXT}`"
 
 void secret_free(char *secret)
 {
@@ -67,30 +70,62 @@ static const char *file_fault(int fd, const struct stat *info, char *text, ssize
 	return NULL;
 }
 
-static char *from_file(const struct tree_node *node, const char *path, struct conf_errors *errors)
+char *secret_read(const char *file, bool open_to_others, const char **fault)
 {
-	const struct tree_node *member = tree_get(node, "file");
-	char *file = secret_file(node), *text = xcalloc(1, SECRET_SIZE + 2), *secret = NULL;
-	const char *fault;
+	char *text = xcalloc(1, SECRET_SIZE + 2), *secret = NULL;
 	struct stat info;
 	ssize_t size = 0;
-	int fd = -1;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (!file) {
-		errors_add(errors, &member->place, path, "`file` must be a path");
-		goto out;
-	}
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	fault = fd < 0 || fstat(fd, &info) ? strerror(errno) : file_fault(fd, &info, text, &size);
-	if (fault)
-		errors_add(errors, &member->place, path, "the secret's file %s: %s", file, fault);
-	else
+	*fault = fd < 0 || fstat(fd, &info) ? strerror(errno) : NULL;
+	if (!*fault && open_to_others)
+		info.st_mode &= S_IFMT;
+	if (!*fault)
+		*fault = file_fault(fd, &info, text, &size);
+	if (!*fault)
 		secret = xstrdup(text);
-out:
 	if (fd >= 0)
 		close(fd);
 	explicit_bzero(text, SECRET_SIZE + 2);
 	free(text);
+	return secret;
+}
+
+static char *from_file(const struct tree_node *node, const char *path, struct conf_errors *errors)
+{
+	const struct tree_node *member = tree_get(node, "file");
+	char *file = secret_file(node), *secret = NULL;
+	const char *fault;
+
+	if (!file) {
+		errors_add(errors, &member->place, path, "`file` must be a path");
+		return NULL;
+	}
+	secret = secret_read(file, false, &fault);
+	if (!secret)
+		errors_add(errors, &member->place, path, "the secret's file %s: %s", file, fault);
+	free(file);
+	return secret;
+}
+
+static char *from_box(const struct tree_node *node, const char *path, const char *key_file, struct conf_errors *errors)
+{
+	const struct tree_node *member = tree_get(node, "encrypted");
+	struct drover_error err = { 0 };
+	char *file, *secret = NULL;
+
+	if (member->kind != TREE_SCALAR || !*member->text) {
+		errors_add(errors, &member->place, path, "`encrypted` must be what `drover secret encrypt` printed");
+		return NULL;
+	}
+	file = secret_box_file(key_file);
+	if (secret_box_open(file, member->text, &secret, &err))
+		errors_add(errors, &member->place, path, "%s", err.message);
+	else if (!*secret || !value_utf8(secret)) {
+		errors_add(errors, &member->place, path, "what is encrypted there is no UTF-8 text");
+		secret_free(secret);
+		secret = NULL;
+	}
 	free(file);
 	return secret;
 }
@@ -119,8 +154,8 @@ static char *from_variable(const struct tree_node *node, const char *path, struc
 	return xstrdup(value);
 }
 
-char *secret_resolve(const struct tree_node *node, const char *path, struct json_object *variables,
-		     struct conf_errors *errors)
+char *secret_resolve(const struct tree_node *node, const char *path, const char *key_file,
+		     struct json_object *variables, struct conf_errors *errors)
 {
 	/* An override is from the environment, as `{env: …}` is. */
 	if (node->environment && node->kind == TREE_SCALAR) {
@@ -131,11 +166,8 @@ char *secret_resolve(const struct tree_node *node, const char *path, struct json
 		errors_add(errors, &node->place, path, "is a secret and is not written here: " HOW);
 		return NULL;
 	}
-	if (tree_get(node, "encrypted")) {
-		errors_add(errors, &node->place, path,
-			   "encrypted secrets are not supported yet by this version: use `{file: PATH}`");
-		return NULL;
-	}
+	if (node->kind == TREE_MAPPING && HASH_COUNT(node->members) == 1 && tree_get(node, "encrypted"))
+		return from_box(node, path, key_file, errors);
 	if (node->kind == TREE_MAPPING && HASH_COUNT(node->members) == 1 && tree_get(node, "file"))
 		return from_file(node, path, errors);
 	if (node->kind == TREE_MAPPING && HASH_COUNT(node->members) == 1 && tree_get(node, "env"))

@@ -120,7 +120,7 @@ static struct json_object *written(struct conf *c, const struct drover_option *o
 	char *secret;
 
 	if (option->type == DROVER_TYPE_SECRET) {
-		secret = secret_resolve(node, path, c->secret_variables, c->errors);
+		secret = secret_resolve(node, path, c->secret_key, c->secret_variables, c->errors);
 		/* A plugin's check may quote it. */
 		log_secret(secret);
 		value = secret ? json_object_new_string(secret) : NULL;

@@ -45,7 +45,8 @@ def test_all_commands_and_options_are_there():
             assert option in part, (command, option)
     for option in ("--url", "--standalone", "--json", "--verbose"):
         assert option in text
-    assert "--payload" not in text, "what is hidden in the help is hidden here"
+    part = text.split("\n   drover run\n")[1].split("\n   drover ")[0]
+    assert "--name" in part and "--payload" not in part, "what is hidden in the help is hidden here"
 
 
 def test_the_daemons_pages():
