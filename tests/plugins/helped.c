@@ -161,4 +161,5 @@ static int run(struct drover_unit *unit, struct drover_error *err)
 }
 
 DROVER_EXECUTOR(.name = "helped", .version = "1.0.0", .types = "helped", .summary = "has its work done by a helper",
-		.self_size = sizeof(struct helped), .open = open_pair, .helper = help, .run = run);
+		.self_size = sizeof(struct helped), .open = open_pair, .helper = help, .run = run,
+		.host_memory = 1 << 30);

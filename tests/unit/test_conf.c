@@ -148,6 +148,24 @@ static const char whole[] = "node: {name: 123, state_dir: /srv/drover, pools: on
 			    "  - {plugin: several, interval: 500ms}\n"
 			    "log: {format: json}\n";
 
+/* More than any machine's memory holds: the least that is ever the default. */
+START_TEST(capacity_of_heavy_hosts)
+{
+	struct json_object *plan;
+
+	write_file("secret", "s3cret\n", 0600);
+	plan = plan_of("store: {plugin: several, password: {file: secret}}\n"
+		       "executors: [{plugin: helped}, {plugin: helped, name: few, capacity: {hosts: 3}},"
+		       " {plugin: helped, name: units, capacity: {units: 2}}]\n");
+
+	IS(plan, "processes.0.slice.executors.0.capacity.hosts", "30");
+	IS(plan, "processes.0.slice.executors.1.capacity.hosts", "3");
+	IS(plan, "processes.0.slice.executors.2.capacity.hosts", "30");
+	IS(plan, "processes.0.slice.executors.2.capacity.units", "2");
+	json_object_put(plan);
+}
+END_TEST
+
 START_TEST(the_plan)
 {
 	struct json_object *plan;
@@ -180,7 +198,8 @@ START_TEST(the_plan)
 	IS(plan, "processes.0.slice.executors.0.options", "(absent)");
 	IS(plan, "processes.0.slice.executors.1.match", "\"lab[1-99]\"");
 	IS(plan, "processes.0.slice.executors.1.capacity.hosts", "5");
-	IS(plan, "processes.0.slice.sinks", "[{\"name\":\"file\",\"plugin\":\"several\",\"spool_limit\":2097152,\"events\":10}]");
+	IS(plan, "processes.0.slice.sinks",
+	   "[{\"name\":\"file\",\"plugin\":\"several\",\"spool_limit\":2097152,\"events\":10}]");
 	IS(plan, "processes.1.role", "\"executor\"");
 	IS(plan, "processes.1.slice.options",
 	   "{\"number\":\"7\",\"words\":[\"a\",\"b\"],\"env\":{\"A\":\"1\"},\"needed\":\"x y\"}");
@@ -193,8 +212,7 @@ START_TEST(the_plan)
 	IS(plan, "processes.2.slice.credentials.bare",
 	   "{\"key\":\"-----BEGIN it\",\"certificate\":\"ssh-ed25519-cert-v01@openssh.com AAAA\\n\","
 	   "\"passphrase\":\"open it\"}");
-	IS(plan, "processes.0.slice.credentials",
-	   "{\"prod\":{\"allow\":[\"ci\",\"ops\"]},\"bare\":{\"allow\":null}}");
+	IS(plan, "processes.0.slice.credentials", "{\"prod\":{\"allow\":[\"ci\",\"ops\"]},\"bare\":{\"allow\":null}}");
 	IS(plan, "processes.3.slice.credentials", "(absent)");
 	IS(plan, "processes.3.role", "\"sink\"");
 	IS(plan, "processes.3.slice.call_timeout", "5000");
@@ -623,6 +641,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, the_plan);
+	tcase_add_test(tests, capacity_of_heavy_hosts);
 	tcase_add_test(tests, slices_are_apart);
 	tcase_add_test(tests, least);
 	tcase_add_test(tests, includes);
