@@ -45,7 +45,7 @@ struct command {
 
 /* cli.c: the options that every command takes. */
 extern const struct argp cli_shared_argp;
-/* drover.c: the table, ended by a name of NULL. */
+/* commands.c: the table, ended by a name of NULL. */
 extern const struct command commands[];
 
 void cli_init(struct cli *cli);

@@ -14,7 +14,7 @@
 
 struct results_args {
 	const char *id;
-	const char *status, *grep;
+	const char *status, *grep, *sort;
 	struct hosts_arg hosts;
 };
 
@@ -23,7 +23,7 @@ struct printing {
 	size_t rows;
 };
 
-enum { OPT_STATUS = 0x100, OPT_HOST, OPT_GREP };
+enum { OPT_STATUS = 0x100, OPT_HOST, OPT_GREP, OPT_SORT };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -33,6 +33,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_STATUS:
 		status_arg_check(arg, state);
 		return args->status = arg, 0;
+	case OPT_SORT:
+		if (strcmp(arg, "index") && strcmp(arg, "finished") && strcmp(arg, "status"))
+			argp_error(state, "--sort: \"%s\" is not one of index, finished, status", arg);
+		return args->sort = arg, 0;
 	case OPT_GREP:
 		return args->grep = arg, 0;
 	case OPT_HOST:
@@ -44,6 +48,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "one task, please: \"%s\" is too much", arg);
 		return args->id = arg, 0;
 	case ARGP_KEY_END:
+		if (args->grep && args->sort && strcmp(args->sort, "index"))
+			argp_error(state, "--grep goes with --sort index only");
 		if (!args->id)
 			argp_error(state, "which task (its id, the beginning of it, or \"last\")?");
 		return 0;
@@ -120,6 +126,7 @@ static int print_all(struct session *session, const char *id, const struct resul
 		buf_append(&query, "", 0);
 		add_query(&session->client, &query, "status", args->status);
 		add_query(&session->client, &query, "grep", args->grep);
+		add_query(&session->client, &query, "sort", args->sort);
 		add_query(&session->client, &query, "host", args->hosts.count ? hosts->names[i] : NULL);
 		rc = rows_each(session, id, query.data, take_row, printing, &err);
 		buf_dispose(&query);
@@ -131,6 +138,8 @@ static const struct argp_option options[] = {
 	{ "status", OPT_STATUS, "STATUS,...", 0, "Only hosts that are ok, failed, unreachable, timeout, …", 0 },
 	{ "host", OPT_HOST, "HOSTS", 0, "Only these hosts", 0 },
 	{ "hosts", 'H', NULL, OPTION_ALIAS, NULL, 0 },
+	{ "sort", OPT_SORT, "ORDER", 0,
+	  "By index (the order of the task's hosts, as it is without this), finished or status", 0 },
 	{ "grep", OPT_GREP, "TEXT", 0, "Only hosts that wrote TEXT", 0 },
 	{ 0 },
 };

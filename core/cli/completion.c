@@ -10,9 +10,9 @@
 static const struct {
 	const char *name, *kind;
 } kinds[] = {
-	{ "HOSTS", "hosts" },  { "FILE", "files" },          { "DIR", "folders" },  { "FOLDERS", "folders" },
-	{ "ID", "tasks" },     { "STATUS,...", "statuses" }, { "ROLE", "roles" },   { "METHOD", "methods" },
-	{ "WHAT", "on_lost" }, { "STATE,...", "states" },    { "STATE", "states" },
+	{ "HOSTS", "hosts" },    { "FILE", "files" },          { "DIR", "folders" },      { "FOLDERS", "folders" },
+	{ "ID", "tasks" },       { "STATUS,...", "statuses" }, { "ROLE", "roles" },       { "ORDER", "orders" },
+	{ "METHOD", "methods" }, { "WHAT", "on_lost" },        { "STATE,...", "states" }, { "STATE", "states" },
 };
 
 static const char *kind_of(const char *name, size_t size)

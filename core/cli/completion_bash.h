@@ -41,6 +41,7 @@
 	"\t\t;;\n"
 	"\tfiles) COMPREPLY=($(compgen -P \"$3\" -f -- \"$2\")); return ;;\n"
 	"\tfolders) COMPREPLY=($(compgen -P \"$3\" -d -- \"$2\")); return ;;\n"
+	"\torders) words='index finished status' ;;\n"
 	"\troles) words='read submit admin' ;;\n"
 	"\tmethods) words='sudo su doas' ;;\n"
 	"\ton_lost) words='report rerun' ;;\n"

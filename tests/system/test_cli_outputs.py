@@ -354,3 +354,12 @@ def test_results_that_hold_a_text(drover):
     with FakeDaemon(ROWS, task_id="t") as daemon:
         drover("results", "t", "--grep", "a b", "--status", "ok", url=daemon.url)
         assert daemon.requests[-1][2] == {"limit": "1000", "status": "ok", "grep": "a b"}
+
+
+def test_results_in_another_order(drover):
+    with FakeDaemon(ROWS, task_id="t") as daemon:
+        drover("results", "t", "--sort", "finished", url=daemon.url)
+        assert daemon.requests[-1][2] == {"limit": "1000", "sort": "finished"}
+        assert drover("results", "t", "--sort", "size", url=daemon.url).returncode == 2
+        done = drover("results", "t", "--sort", "status", "--grep", "x", url=daemon.url)
+        assert done.returncode == 2 and "--sort index only" in done.stderr
