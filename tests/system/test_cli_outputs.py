@@ -362,4 +362,4 @@ def test_results_in_another_order(drover):
         assert daemon.requests[-1][2] == {"limit": "1000", "sort": "finished"}
         assert drover("results", "t", "--sort", "size", url=daemon.url).returncode == 2
         done = drover("results", "t", "--sort", "status", "--grep", "x", url=daemon.url)
-        assert done.returncode == 2 and "--sort index only" in done.stderr
+        assert done.returncode == 2 and b"--sort index only" in done.stderr
