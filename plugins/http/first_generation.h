@@ -81,7 +81,10 @@ int first_generation_read_row(struct first_generation_rows *rows, const char *ho
 			      drover_result_fn *fn, void *context);
 void first_generation_rows_dispose(struct first_generation_rows *rows);
 
-/* The listener's options: `listen`, `allow_from`, `port_file`. No side effects. */
+/* Hosts of a unit of its tasks, where it is configured; else 0. */
+int64_t first_generation_unit_size(const struct http *options);
+
+/* The option `first_generation`: `listen`, `allow_from`, `unit_size`, `port_file`. No side effects. */
 int first_generation_check(const struct http *options, struct drover_error *err);
 int first_generation_open(struct http *self, const struct drover_source_services *services, void *core,
 			  struct drover_error *err);

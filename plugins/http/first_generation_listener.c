@@ -10,6 +10,8 @@
 #include "server.h"
 #include "zone.h"
 
+#define UNIT_SIZE_MOST 10000
+
 /* The options of that listener, and what it needs beside them. */
 struct plain {
 	struct http options; /* first: what `struct http.plain` points to */
@@ -24,6 +26,14 @@ static char *member(const struct http *options, const char *key)
 	return NULL;
 }
 
+int64_t first_generation_unit_size(const struct http *options)
+{
+	const char *text = member(options, "unit_size");
+	long size = text && !text[strspn(text, "0123456789")] && strlen(text) < 7 ? strtol(text, NULL, 10) : 0;
+
+	return size >= 1 && size <= UNIT_SIZE_MOST ? size : 0;
+}
+
 static int prefixed(const struct drover_error *inner, struct drover_error *err)
 {
 	return drover_error_set(err, inner->code, "first_generation.%s", inner->message);
@@ -31,7 +41,7 @@ static int prefixed(const struct drover_error *inner, struct drover_error *err)
 
 int first_generation_check(const struct http *options, struct drover_error *err)
 {
-	static const char *const known[] = { "listen", "allow_from", "port_file" };
+	static const char *const known[] = { "listen", "allow_from", "unit_size", "port_file" };
 	const char *listen = member(options, "listen"), *allow_from = member(options, "allow_from");
 	struct drover_error inner = { 0 };
 	struct listen_address address;
@@ -50,8 +60,15 @@ int first_generation_check(const struct http *options, struct drover_error *err)
 		if (!found)
 			return drover_error_set(
 				err, DROVER_EINVALID,
-				"first_generation.%.40s: there are only listen, allow_from and port_file", key);
+				"first_generation.%.40s: there are only listen, allow_from, unit_size and port_file",
+				key);
 	}
+	if (member(options, "unit_size") && !first_generation_unit_size(options))
+		return drover_error_set(err, DROVER_EINVALID,
+					"first_generation.unit_size: must be a whole number from 1 to %d",
+					UNIT_SIZE_MOST);
+	if (!listen && !allow_from && member(options, "unit_size"))
+		return 0;
 	if (!options->first_generation.count)
 		return 0;
 	if (!listen || !allow_from)
@@ -74,6 +91,10 @@ int first_generation_open(struct http *self, const struct drover_source_services
 	struct drover_error inner = { 0 };
 	int code;
 
+	if (!member(self, "listen")) {
+		free(plain);
+		return 0;
+	}
 	if (!plain)
 		return drover_error_set(err, DROVER_ENOMEM, "not enough memory");
 	plain->options = *self;

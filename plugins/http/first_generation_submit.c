@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "handlers.h"
+#include "http.h"
 
 #define TASK_ID_MOST 160 /* characters */
 #define TIMEOUT_MOST (7 * 86400)
@@ -166,8 +167,10 @@ static int add_hosts(struct json_object *task, const char *ips)
 }
 
 /* The same request is the same task, whatever else it said. NULL: it cannot be one. */
-static struct json_object *make_task(const struct first_generation_kind *kind, struct json_object *body)
+static struct json_object *make_task(const struct request *r, const struct first_generation_kind *kind,
+				     struct json_object *body)
 {
+	int64_t unit_size = first_generation_unit_size(r->server->options);
 	const char *task_id = text_of(body, "task_id");
 	int64_t timeout = timeout_of(body, kind->timeout);
 	char id[FIRST_GENERATION_ID_SIZE];
@@ -183,6 +186,8 @@ static struct json_object *make_task(const struct first_generation_kind *kind, s
 	add_text(task, "note", text_of(body, "playbook_name"));
 	json_object_object_add(task, "timeout", json_object_new_int64(timeout));
 	json_object_object_add(task, "payload", make_payload(kind, body));
+	if (unit_size)
+		json_object_object_add(task, "unit_size", json_object_new_int64(unit_size));
 	add_labels(task, task_id);
 	if (add_hosts(task, text_of(body, "ips"))) {
 		json_object_put(task);
@@ -236,7 +241,7 @@ static int take(struct request *r, const struct first_generation_kind *kind, con
 		status = first_generation_answer(r, 500, FIRST_GENERATION_REFUSED);
 	} else if (find_missing(body, needs, &missing)) {
 		status = answer_missing(r, body, &missing);
-	} else if (!(task = make_task(kind, body))) {
+	} else if (!(task = make_task(r, kind, body))) {
 		drover_log(DROVER_LOG_WARNING,
 			   "a task of a first-generation client was not stored: its task_id has more than %d "
 			   "characters, or its timeout is no time",

@@ -45,7 +45,8 @@ static const struct drover_option options[] = {
 		"file of tokens, made by `drover token`; without it everybody who can connect may do everything"),
 	DROVER_OPT_MAP(struct http, first_generation,
 		       "a plain listener without tokens for clients of the first generation, with its calls only: "
-		       "`{listen: ADDRESS:PORT, allow_from: [NETWORK, …]}`"),
+		       "`{listen: ADDRESS:PORT, allow_from: [NETWORK, …]}`; `unit_size: N` is for their tasks on any "
+		       "listener"),
 	DROVER_OPT_STRING(
 		struct http, timezone, NULL,
 		"of the times in the first generation's calls, such as Asia/Shanghai; without it the machine's"),
