@@ -160,6 +160,29 @@ def test_results_that_are_not_to_be_logged(state):
         assert row["result"]["censored"] and CANARIES["argument"] not in json.dumps(row)
 
 
+def test_a_password_is_gone_with_a_host_that_hung(state):
+    """Since 2.19 Ansible has it in shared memory, which outlives the process that is killed."""
+    def memory():
+        found = b""
+        for path in glob.glob("/dev/shm/*"):
+            try:
+                with open(path, "rb") as file:
+                    found += file.read()
+            except OSError:
+                continue
+        return found
+
+    herd = state.setting.herd
+    begun = os.path.join(herd.folder, "remote", "hanging")
+    task = state.submit("adhoc", herd.addresses[:1], {"module": "shell", "args": f"touch {begun}; sleep 60"}, timeout=60,
+                        host_timeout=6, credential="password", executor="ansible_adhoc")
+    wait_for("the host to be at work", lambda: os.path.exists(begun), 60)
+    assert (PASSWORD.encode() in memory()) == (state.setting.release == "newest")
+    state.wait(task)
+    assert state.results(task)[0]["status"] == "timeout"
+    wait_for("the password to be gone", lambda: PASSWORD.encode() not in memory())
+
+
 def everything_about(pids):
     """Command lines and environments of the processes, as bytes."""
     found = b""

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 import channel  # noqa: E402
 import inventory  # noqa: E402
+import memory  # noqa: E402
 import phases  # noqa: E402
 import results  # noqa: E402
 import server  # noqa: E402
@@ -83,6 +84,23 @@ def test_folders_of_units_are_removed_when_their_last_process_is_gone(tmp_path):
     assert not os.path.exists(folder) and not other.others
     os.close(writing)
     folders.remove(reading)
+
+
+def test_shared_memory_of_units_that_are_gone_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "FOLDER", str(tmp_path / "shm"))
+    roots = [tmp_path / "drover-ansible-aaaaaa", tmp_path / "drover-ansible-bbbbbb"]
+    names = [memory.prefix_of(str(root / "u1")) + "0f" for root in roots]
+    for folder in (tmp_path / "shm", *roots):
+        folder.mkdir()
+    for name in [*names, "psm_somebody"]:
+        (tmp_path / "shm" / name).write_text("secret", encoding="ascii")
+    memory.sweep(str(roots[0]))
+    assert sorted(os.listdir(tmp_path / "shm")) == [*names, "psm_somebody"]
+    roots[1].rmdir()
+    memory.sweep(str(roots[0]))
+    assert sorted(os.listdir(tmp_path / "shm")) == [names[0], "psm_somebody"]
+    memory.remove(memory.prefix_of(str(roots[0] / "u1")))
+    assert os.listdir(tmp_path / "shm") == ["psm_somebody"]
 
 
 def test_the_phase_of_a_connection_by_what_was_received():

@@ -1,7 +1,6 @@
 """One module on the unit's hosts, as the `ansible` command runs it."""
 
 import json
-import math
 import os
 import signal
 import threading
@@ -24,9 +23,11 @@ class Handler(events.Handler):
         self.limit = request.get("host_timeout") or None
         self.lock = threading.RLock()
         self.left = dict.fromkeys(host["name"] for host in request["hosts"])  # name: since when it is worked on
-        self.tqm = None
+        self.untold = set(self.left)  # Ansible has said nothing of them yet
+        self.tqm = self.deaths = None
 
     def on_start(self, host, _task):
+        self.deaths.note()
         with self.lock:
             if host in self.left:
                 self.left[host] = time.monotonic()
@@ -34,13 +35,14 @@ class Handler(events.Handler):
     def on_result(self, callback, result, status):
         with self.lock:
             name = results.host_of(result)
+            self.untold.discard(name)
             if name in self.left:
                 del self.left[name]
                 self.channel.send(results.row(callback, result, "failed" if status == "ignored" else status))
 
     def begin(self, tqm):
         self.tqm = tqm
-        workers.Deaths(tqm, self.left.__contains__)
+        self.deaths = workers.Deaths(tqm, self.untold.__contains__)
         if self.limit:
             threading.Thread(target=self._watch, daemon=True).start()
 
@@ -53,13 +55,15 @@ class Handler(events.Handler):
                     self._end(name, f"not done in {self.limit:g} s")
 
     def _end(self, name, message):
-        """Tells the truth, then ends what works on the host, so that another takes its place."""
+        """Tells the truth, then ends what works on the host, so that another takes its place.
+
+        Ansible's own task timeout would not do: it tidies up on the host afterwards, without any limit.
+        """
         tree = phases.children()
         self._tell(name, phases.of_host(self.tqm, name, tree), message)
         worker = workers.find(self.tqm, name)
         if worker:
-            os.kill(worker.pid, signal.SIGALRM)  # Ansible's own task timeout
-            for pid in phases.descendants(worker.pid, tree):
+            for pid in [worker.pid, *phases.descendants(worker.pid, tree)]:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -83,10 +87,8 @@ class Handler(events.Handler):
 def arguments(request, folder):
     payload = request["payload"]
     args = payload.get("args", "")
-    # With a limit of its own each worker hears SIGALRM; one that is deaf to it would die of it, and the run with it.
     found = ["ansible", *commands.arguments({**request, **payload}, folder), f"--module-name={payload['module']}",
-             f"--args={args if isinstance(args, str) else json.dumps(args)}",
-             f"--task-timeout={max(1, math.ceil(request['time_left']) + 1)}"]
+             f"--args={args if isinstance(args, str) else json.dumps(args)}"]
     for option, name in (("background", "async"), ("poll", "poll")):
         if name in payload:
             found.append(f"--{option}={payload[name]}")

@@ -22,6 +22,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import channel as channels  # noqa: E402
+import memory  # noqa: E402
 import preload  # noqa: E402
 import unit  # noqa: E402
 
@@ -65,6 +66,7 @@ class Folders:
         self.mine = {}  # read end of the pipe: folder
         self.others = [os.path.join(root, name) for name in os.listdir(root)]
         self.sweep()
+        memory.sweep(root)
 
     def make(self):
         """The folder, its lock, both ends of its pipe."""
@@ -77,8 +79,13 @@ class Folders:
 
     def remove(self, reading):
         os.close(reading)
-        shutil.rmtree(self.mine.pop(reading), ignore_errors=True)
+        self._remove(self.mine.pop(reading))
         self.sweep()
+
+    @staticmethod
+    def _remove(folder):
+        memory.remove(memory.prefix_of(folder))
+        shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self):
         for folder in list(self.others):
@@ -89,7 +96,7 @@ class Folders:
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                self._remove(folder)
                 self.others.remove(folder)
             except OSError:
                 pass  # its unit is still at work

@@ -6,6 +6,7 @@ import tempfile
 import traceback
 
 import channel as channels
+import memory
 
 
 def settle(folder):
@@ -17,6 +18,7 @@ def settle(folder):
     constants.DEFAULT_LOCAL_TMP = os.path.join(folder, "tmp")
     os.mkdir(constants.DEFAULT_LOCAL_TMP, 0o700)
     tempfile.tempdir = folder
+    memory.settle(folder)
     # Where Ansible looks for its own commands: the one that hands ssh a password, for one.
     sys.argv[0] = os.path.join(os.path.dirname(sys.executable), "ansible")
 

@@ -26,7 +26,8 @@ class Deaths:
     def __init__(self, tqm, is_waited_for):
         self.tqm = tqm
         self.is_waited_for = is_waited_for  # of a host's name: has its step not ended yet?
-        self.seen = {}  # worker: when; None: told
+        self.known = set()
+        self.seen = {}  # worker: when it was seen dead
         self.next_look = 0.0
         tqm.has_dead_workers = self.look
 
@@ -36,15 +37,20 @@ class Deaths:
         if now < self.next_look:
             return False
         self.next_look = now + LOOK_PERIOD
-        for worker in list(self.tqm._workers or ()):
-            if worker is None or not worker.exitcode:
-                continue
-            since = self.seen.setdefault(worker, now)
-            if since is not None and now - since >= GRACE:
-                self.seen[worker] = None
+        self.note()
+        for worker in list(self.known):
+            if worker.exitcode == 0:
+                self.known.remove(worker)
+            elif worker.exitcode and now - self.seen.setdefault(worker, now) >= GRACE:
+                self.known.remove(worker)
                 if self.is_waited_for(worker._host.get_name()):
                     self._give_result(worker)
         return False
+
+    def note(self):
+        """Where there are fewer workers than hosts: to be called at a step's start, or a dead one's place is taken
+        before anybody has looked."""
+        self.known.update(worker for worker in list(self.tqm._workers or ()) if worker is not None)
 
     def _give_result(self, worker):
         result = {"unreachable": True, "msg": DIED, "worker_died": True}
