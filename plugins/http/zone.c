@@ -96,6 +96,8 @@ static bool read_changes(struct zone *zone, struct reader *r, const struct count
 /* The rule for later times; one with commas in it changes with the seasons. */
 static bool read_rule(struct zone *zone, const struct reader *r)
 {
+	if (r->left < 2 || r->at[0] != '\n' || r->at[r->left - 1] != '\n')
+		return false;
 	zone->repeats = memchr(r->at, ',', r->left);
 	/* Files that leave to the rule what a table can hold are not what Debian and Ubuntu have. */
 	return !zone->repeats || (zone->count && zone->changes[zone->count - 1].at > INT64_C(2114380800)); /* 2037 */
