@@ -8,6 +8,7 @@
 #include "cli/field.h"
 #include "cli/term.h"
 #include "conf/plan.h"
+#include "conf/wipe.h"
 
 static void (*const checks[])(struct doctor *doctor) = {
 	doctor_configuration, doctor_tokens, doctor_tls_key,   doctor_state,  doctor_store,
@@ -140,7 +141,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
 		json_object_put(answer);
 	}
 	json_object_put(doctor.checks);
-	json_object_put(doctor.plan);
+	wipe_put(doctor.plan); /* secrets are in it */
 	if (doctor.open)
 		client_close(&doctor.client);
 	return doctor.errors ? CLI_ERROR : CLI_OK;

@@ -42,7 +42,8 @@ static void add_ansible(struct buf *text, const char *python)
 	static const char *const plugins[] = { "ansible_adhoc", "ansible_playbook" };
 
 	for (size_t i = 0; python && i < sizeof(plugins) / sizeof(*plugins); i++) {
-		buf_printf(text, "  - plugin: %s\n    allow_localhost: true\n    preload: false\n    python: ", plugins[i]);
+		buf_printf(text,
+			   "  - plugin: %s\n    allow_localhost: true\n    preload: false\n    python: ", plugins[i]);
 		quoted(text, python);
 		buf_char(text, '\n');
 	}
@@ -50,8 +51,7 @@ static void add_ansible(struct buf *text, const char *python)
 
 static void make_config(struct buf *text, const char *state)
 {
-	char *url = private_url(state), *python = private_find_ansible(),
-	     *more = private_below(state, PRIVATE_MORE);
+	char *url = private_url(state), *python = private_find_ansible(), *more = private_below(state, PRIVATE_MORE);
 
 	buf_string(text,
 		   "# Written by `drover` at each start of the private daemon.\nnode:\n  name: private\n  state_dir: ");
