@@ -58,7 +58,7 @@ class CallbackModule(CallbackBase):
 def play(herd, release, path, *options, limit=None):
     """Runs ansible-playbook in the playbook's folder: host -> {"steps": […], "recap": {…}}, and the process."""
     plugins = os.path.join(herd.home, "recorder")
-    record = os.path.join(herd.home, "record")
+    record = os.path.join(herd.home, f"record-{os.path.basename(path)}")
     os.makedirs(plugins, exist_ok=True)
     with open(os.path.join(plugins, "recorder.py"), "w", encoding="utf-8") as file:
         file.write(RECORDER)

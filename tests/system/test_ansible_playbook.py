@@ -228,10 +228,11 @@ class Comparison:
             executor = herd.executor("playbook", release, inventory=[herd.inventory], playbooks=self.project,
                                      vault_password={"file": os.path.join(herd.home, "vault")})
             with Daemon({"executors": [executor], "credentials": herd.credentials()}) as daemon, \
-                    concurrent.futures.ThreadPoolExecutor(1) as pool:
-                theirs = pool.submit(self._run_theirs)
+                    concurrent.futures.ThreadPoolExecutor(2) as pool:
+                theirs = [pool.submit(self._run_theirs, name) for name in CASES]
                 self._run_ours(daemon)
-                theirs.result()
+                for each in theirs:
+                    each.result()
                 self.log = daemon.log()
 
     def _write_project(self):
@@ -255,13 +256,13 @@ class Comparison:
     def hosts_of(self, more):
         return self.hosts + ([self.dead] if more.get("dead") else [])
 
-    def _run_theirs(self):
-        for name, (_, more) in CASES.items():
-            self.theirs[name], done = play(
-                self.herd, self.release, os.path.join(self.project, f"{name}.yml"),
-                f"--vault-password-file={self.herd.home}/vault", f"--forks={len(self.hosts_of(more))}",
-                *options_of(more, os.path.join(self.herd.folder, "theirs")), limit=self.hosts_of(more))
-            assert self.theirs[name], done.stdout + done.stderr
+    def _run_theirs(self, name):
+        _, more = CASES[name]
+        self.theirs[name], done = play(
+            self.herd, self.release, os.path.join(self.project, f"{name}.yml"),
+            f"--vault-password-file={self.herd.home}/vault", f"--forks={len(self.hosts_of(more))}",
+            *options_of(more, os.path.join(self.herd.folder, "theirs")), limit=self.hosts_of(more))
+        assert self.theirs[name], done.stdout + done.stderr
 
     def _run_ours(self, daemon):
         for name, (text, more) in CASES.items():
@@ -302,7 +303,9 @@ def test_steps_and_recap_are_those_of_ansible_playbook(comparison, name):
         assert sum(step["status"] == "rescued" for step in row["steps"]) == recap["rescued"]
         assert row["status"] == ("unreachable" if recap["unreachable"] else "failed" if recap["failed"] else "ok")
         assert [step["step"] for step in row["steps"]] == list(range(len(row["steps"])))
-        assert row["stdout"] == "".join(f"{step['status']}: {step['name']}\n" for step in row["steps"])
+        lines = [line for line in row["stdout"].splitlines() if (line, row["status"]) != ("ok: include_tasks", "failed")]
+        assert lines == [f"{step['status']}: {step['name']}" for step in row["steps"]
+                         if (step["name"], step["status"], row["status"]) != ("include_tasks", "ok", "failed")]
         for step, other in zip(row["steps"], theirs["steps"]):
             assert 0 <= step["duration"] < 60
             if other["status"] == "failed" and "items" not in step and "nowhere" not in other["msg"]:
