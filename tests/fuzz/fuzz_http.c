@@ -56,6 +56,12 @@ const char *request_header(const struct request *r, const char *name)
 	return NULL;
 }
 
+bool route_is_first_generation(const struct route *route)
+{
+	(void)route;
+	return false;
+}
+
 bool route_takes(const struct route *route, const char *parameter)
 {
 	(void)route;
