@@ -32,6 +32,7 @@ class Handler(events.Handler):
         self.remaining = more
         self.log = step_log.Steps(names)
         self.tqm = None
+        self.deaths = None
         self.errors = []  # that Ansible has shown
         self.done = threading.Event()
 
@@ -48,7 +49,7 @@ class Handler(events.Handler):
 
     def begin(self, tqm):
         self.tqm = tqm
-        workers.Deaths(tqm, lambda name: name in self.log.running())
+        self.deaths = workers.Deaths(tqm, lambda name: name in self.log.running())
         threading.Thread(target=self._tell_progress, daemon=True).start()
 
     def finish(self):
@@ -64,6 +65,7 @@ class Handler(events.Handler):
 
     def on_start(self, host, task):
         self.log.start(host, task)
+        self.deaths.note()
 
     def _handled(self, name, counted):
         """Has Ansible counted more of these for the host than its steps say? Its counts come before its results."""

@@ -38,6 +38,14 @@ PLUGINS = (
 )
 
 
+def warm_templates():
+    """The first template makes Jinja's lexer, which each worker would have to make."""
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.template import Templar
+
+    Templar(loader=DataLoader(), variables={"word": 1}).template("{{ word }} {% if word == 1 %}{{ word | int }}{% endif %}")
+
+
 def load():
     for name in MODULES:
         importlib.import_module(name)
@@ -51,6 +59,7 @@ def load():
                 continue
     for loader_name in ("filter_loader", "test_loader"):
         list(getattr(loaders, loader_name).all())
+    warm_templates()
     for package in ("ansible.module_utils", "ansible.module_utils.common"):
         module = importlib.import_module(package)
         for info in pkgutil.iter_modules(module.__path__):

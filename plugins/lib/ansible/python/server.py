@@ -22,12 +22,15 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import channel as channels  # noqa: E402
+import modules  # noqa: E402
 import memory  # noqa: E402
 import preload  # noqa: E402
 import unit  # noqa: E402
 
 MESSAGE_SIZE = 4096
 DESCRIPTORS = 3
+# Whose second unit has come will have more, and for those modules are packed beforehand.
+PACK_AT = 2
 
 
 def receive(listener):
@@ -108,6 +111,7 @@ class Server:
     def __init__(self, listener, root):
         self.listener = listener
         self.folders = Folders(root)
+        self.forked = 0  # units
         self.broken = None  # why Ansible could not be imported
 
     def load(self):
@@ -136,6 +140,22 @@ class Server:
         os.close(writing)
         os.close(lock)
         os.waitpid(pid, 0)
+        self.forked += 1
+        if self.forked == PACK_AT:
+            self.pack_modules()
+
+    def pack_modules(self):
+        """In a process that is nobody's here and ends by itself. Units do without them until they are there."""
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+            return
+        try:
+            if not os.fork():
+                self.listener.close()
+                modules.build(os.path.join(self.folders.root, "modules"))
+        finally:
+            os._exit(0)
 
     def become_unit(self, message, fds, folder, writing):
         """In the child: its own child goes on, so that it is nobody's here. Does not return."""

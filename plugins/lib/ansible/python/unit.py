@@ -37,9 +37,11 @@ def explain(error, folder):
 
 def perform(request, channel, folder):
     import localhost
+    import modules
     import thrift
 
     settle(folder)
+    modules.offer(os.path.join(os.path.dirname(folder), "modules"), os.path.join(folder, "tmp"))
     thrift.begin()
     if not request.get("allow_localhost"):
         localhost.forbid()

@@ -12,9 +12,17 @@ def find(tqm, name):
     """The living worker that works on a host, or None."""
     for worker in list(getattr(tqm, "_workers", None) or ()):
         host = getattr(worker, "_host", None)
-        if host is not None and host.get_name() == name and worker.is_alive():
+        if host is not None and host.get_name() == name and exit_code(worker) is None:
             return worker
     return None
+
+
+def exit_code(worker):
+    """None: it is alive. One that Ansible has closed, as new releases do, was done."""
+    try:
+        return worker.exitcode
+    except ValueError:
+        return 0
 
 
 class Deaths:
@@ -39,9 +47,10 @@ class Deaths:
         self.next_look = now + LOOK_PERIOD
         self.note()
         for worker in list(self.known):
-            if worker.exitcode == 0:
+            code = exit_code(worker)
+            if code == 0:
                 self.known.remove(worker)
-            elif worker.exitcode and now - self.seen.setdefault(worker, now) >= GRACE:
+            elif code and now - self.seen.setdefault(worker, now) >= GRACE:
                 self.known.remove(worker)
                 if self.is_waited_for(worker._host.get_name()):
                     self._give_result(worker)
