@@ -12,23 +12,27 @@
 #define TIMEOUT_MOST (7 * 86400)
 #define LABEL_MOST 256 /* bytes that the core takes */
 
-/* A field that must not be empty: its name in a request, and in an answer. */
+/* A field that must not be empty: its name in a request, and in an answer; `blanks`: even they are something. */
 struct needed {
 	const char *field, *name;
+	bool blanks;
 };
 
 static const struct needed adhoc_needs[] = {
-	{ "ips", "ips" }, { "task_id", "task_id" }, { "module", "module" }, { NULL, NULL }
+	{ "ips", "ips", false },
+	{ "task_id", "task_id", true },
+	{ "module", "module", false },
+	{ NULL, NULL, false },
 };
 
 static const struct needed playbook_needs[] = {
-	{ "ips", "ips" },
-	{ "task_id", "task_id" },
-	{ "task_name", "task_name" },
-	{ "playbook_content", "playbook_content" },
-	{ "playbook_name", "playbook_name" },
-	{ "type", "task_type" },
-	{ NULL, NULL },
+	{ "ips", "ips", false },
+	{ "task_id", "task_id", false },
+	{ "task_name", "task_name", false },
+	{ "playbook_content", "playbook_content", false },
+	{ "playbook_name", "playbook_name", false },
+	{ "type", "task_type", false },
+	{ NULL, NULL, false },
 };
 
 /* A field as text; numbers are taken as they are written. NULL: it is not there, or no such value. */
@@ -62,7 +66,9 @@ static bool find_missing(struct json_object *body, const struct needed *needs, s
 
 	writer_object(missing, NULL);
 	for (; needs->field; needs++) {
-		if (!is_blank(text_of(body, needs->field), !strcmp(needs->field, "ips")))
+		const char *text = text_of(body, needs->field);
+
+		if (text && *text && (needs->blanks || !is_blank(text, !strcmp(needs->field, "ips"))))
 			continue;
 		found = true;
 		writer_array(missing, needs->name);

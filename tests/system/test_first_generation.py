@@ -201,7 +201,7 @@ def test_parameters_that_nobody_knows_are_ignored(client):
 
 
 # ---------------------------------------------------------------------------------------------- submissions
-ODD = ["with blanks and + plus", "斜线/../и кириллица", "?a=b&c=d#e", "%2F%00", "x" * 160, "汉" * 160, "\"quoted'\\", "🦆"]
+ODD = ["with blanks and + plus", "斜线/../и кириллица", "?a=b&c=d#e", "%2F%00", "x" * 160, "汉" * 160, "\"quoted'\\", "🦆", " "]
 
 
 @pytest.mark.parametrize("task_id", ODD)
