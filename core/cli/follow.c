@@ -26,10 +26,10 @@ struct follow {
 	struct interrupt interrupt;
 	struct progress progress;
 	struct tail *tail;
-	struct events events; /* where it is live */
+	struct events events;    /* where it is live */
 	struct drover_error err; /* of what is read from them */
-	bool cancelled; /* we asked for it */
-	int64_t away;   /* boot ms since when the daemon has not answered, or 0 */
+	bool cancelled;          /* we asked for it */
+	int64_t away;            /* boot ms since when the daemon has not answered, or 0 */
 };
 
 static bool is_final(struct json_object *task)

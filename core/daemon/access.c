@@ -350,10 +350,11 @@ int access_check_submission(struct core *core, const struct drover_principal *by
 	if (code || is_unlimited(by))
 		return code;
 	if (core->executors.items[submission->executor].unconfined)
-		return drover_error_set(err, DROVER_EDENIED,
-					"tasks of the type %s are not bound to their hosts: a token with a node set may "
-					"not submit them",
-					submission->task.type);
+		return drover_error_set(
+			err, DROVER_EDENIED,
+			"tasks of the type %s are not bound to their hosts: a token with a node set may "
+			"not submit them",
+			submission->task.type);
 	code = set_take(core, by->hosts, &set, err);
 	if (code)
 		return code;

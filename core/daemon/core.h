@@ -76,7 +76,7 @@ struct core {
 	struct core_metrics metrics;
 	pthread_mutex_t lock;
 	struct core_view view;
-	atomic_bool draining; /* it is stopping */
+	atomic_bool draining;      /* it is stopping */
 	atomic_llong last_request; /* CLOCK_BOOTTIME ms: for idle_exit */
 	atomic_llong renewed_at;   /* UTC ms */
 

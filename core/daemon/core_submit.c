@@ -264,8 +264,8 @@ static void take_inventory(struct core *core, struct submission_rules *rules, ch
 	rules->inventory = keeper_take(core->inventory, INVENTORY_WAIT_MS, &state);
 	if (rules->inventory || !strcmp(state.state, "none"))
 		return;
-	snprintf(why, size, "the inventory %s%s",
-		 *state.message ? "cannot be read: " : "has not been read yet", state.message);
+	snprintf(why, size, "the inventory %s%s", *state.message ? "cannot be read: " : "has not been read yet",
+		 state.message);
 	rules->inventory_missing = why;
 }
 

@@ -28,7 +28,7 @@ struct executor_host {
 	struct credentials credentials;
 	struct live_board board; /* tells units whether they are watched */
 	struct live_budget live; /* for what all of them show */
-	int *keep; /* descriptors that the plugin's open has made */
+	int *keep;               /* descriptors that the plugin's open has made */
 	size_t keep_count;
 	struct helper *helper;  /* the process that its units share, or NULL */
 	struct rlimit files;    /* as we were started: units get it */

@@ -24,8 +24,8 @@ struct unit_start {
 	struct wire_reader targets; /* the rest of the frame */
 	const char *folder;         /* its cgroup, or NULL */
 	const struct live_board *board;
-	int place; /* on the board, or -1 */
-	struct forked forked;       /* its socket is the one to the executor host */
+	int place;            /* on the board, or -1 */
+	struct forked forked; /* its socket is the one to the executor host */
 };
 
 void __attribute__((noreturn)) unit_process_run(const struct unit_start *start);

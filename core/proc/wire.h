@@ -27,12 +27,12 @@ enum wire_type {
 	WIRE_PERMIT = 4,  /* go on for another while */
 	WIRE_WATCH = 5,   /* whether the unit's output is watched, and how often that has begun: u32 */
 	/* executor host -> core */
-	WIRE_READY = 16,   /* open was called: version */
-	WIRE_STARTED = 17, /* the unit's process: pid */
-	WIRE_BEGIN = 18,   /* intents wanted: first, count */
-	WIRE_RESULT = 19,  /* a host's end */
-	WIRE_NOTE = 20,    /* something about the unit for its messages: text */
-	WIRE_ENDED = 21,   /* the unit's processes are gone: how, code, message, tail */
+	WIRE_READY = 16,    /* open was called: version */
+	WIRE_STARTED = 17,  /* the unit's process: pid */
+	WIRE_BEGIN = 18,    /* intents wanted: first, count */
+	WIRE_RESULT = 19,   /* a host's end */
+	WIRE_NOTE = 20,     /* something about the unit for its messages: text */
+	WIRE_ENDED = 21,    /* the unit's processes are gone: how, code, message, tail */
 	WIRE_DRAINING = 22, /* hand out nothing more: this process ends when its units have */
 	WIRE_OUTPUT = 23    /* what a host has just printed: struct exec_output */
 	/* A unit process and its executor host use BEGIN, RESULT, NOTE, ENDED, OUTPUT and GRANTED between them. */

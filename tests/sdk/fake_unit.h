@@ -15,13 +15,13 @@ struct fake_unit {
 	struct drover_unit_info info;
 	void *self;
 	struct drover_credential credential; /* no name: none */
-	int64_t stop_at; /* ms of CLOCK_BOOTTIME; 0: at the deadline */
-	int stop_fd;     /* a timer */
-	size_t next;     /* the first host that nobody has begun */
-	char *reported;  /* one for each target */
-	char *granted;   /* of drover_unit_want: one for each target, enum drover_grant */
-	int event_fd;    /* an eventfd */
-	int refused;     /* reports that were wrong */
+	int64_t stop_at;                     /* ms of CLOCK_BOOTTIME; 0: at the deadline */
+	int stop_fd;                         /* a timer */
+	size_t next;                         /* the first host that nobody has begun */
+	char *reported;                      /* one for each target */
+	char *granted;                       /* of drover_unit_want: one for each target, enum drover_grant */
+	int event_fd;                        /* an eventfd */
+	int refused;                         /* reports that were wrong */
 	int64_t began;
 };
 

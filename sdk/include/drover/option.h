@@ -33,7 +33,7 @@ enum drover_option_type {
 	DROVER_TYPE_SIZE = 5,   /* int64_t bytes: `64K`, `10M`, `1G` (powers of 1024); a bare number is bytes */
 	DROVER_TYPE_CHOICE = 6, /* int: the index in `choices` */
 	DROVER_TYPE_LIST = 7,   /* struct drover_list: a YAML sequence of scalars, or one scalar */
-	DROVER_TYPE_MAP = 8,    /* struct drover_map: a YAML mapping of scalars; a list in it comes with commas between */
+	DROVER_TYPE_MAP = 8, /* struct drover_map: a YAML mapping of scalars; a list in it comes with commas between */
 	DROVER_TYPE_SECRET = 9, /* char *; `{file: PATH}`, `{env: NAME}` or `{encrypted: …}`; never shown or logged */
 	DROVER_TYPE_NODESET = 10 /* char *: host pattern, checked by the node-set parser */
 };

@@ -21,9 +21,9 @@
 struct drover_store_ops; /* drover/store.h */
 
 enum drover_event_kind {
-	DROVER_EVENT_TASK = 1, /* a task was accepted, changed its state or ended */
-	DROVER_EVENT_UNIT = 2, /* a unit was claimed or ended */
-	DROVER_EVENT_HOST = 3, /* a host reached its final status */
+	DROVER_EVENT_TASK = 1,  /* a task was accepted, changed its state or ended */
+	DROVER_EVENT_UNIT = 2,  /* a unit was claimed or ended */
+	DROVER_EVENT_HOST = 3,  /* a host reached its final status */
 	DROVER_EVENT_AUDIT = 4, /* somebody did something, or was refused */
 	DROVER_EVENT_OUTPUT = 5 /* a host has printed something; subscribers only */
 };

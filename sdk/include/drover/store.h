@@ -188,8 +188,8 @@ struct drover_intent {
 	int64_t unit;
 	int64_t incarnation;
 	int attempt;
-	int64_t first, count; /* hosts of the task, by index; those not pending are left alone */
-	bool granted;         /* out: false: none of them may be touched */
+	int64_t first, count;  /* hosts of the task, by index; those not pending are left alone */
+	bool granted;          /* out: false: none of them may be touched */
 	int64_t granted_count; /* out: so many of the first may be touched: where the task's fanout ends, fewer */
 	bool later;            /* out: of the others, that they may be asked for again when hosts have ended */
 };
@@ -200,9 +200,9 @@ struct drover_intent {
  */
 struct drover_advance {
 	size_t size;
-	int64_t task_key;  /* in */
-	int64_t wave;      /* in: the one that is open */
-	bool advanced;     /* out */
+	int64_t task_key;   /* in */
+	int64_t wave;       /* in: the one that is open */
+	bool advanced;      /* out */
 	int64_t first_unit; /* out: units of the new wave */
 	int64_t unit_count;
 };
@@ -245,8 +245,8 @@ struct drover_unit_end {
 	enum drover_remote remote; /* for `begun` */
 	const char *message;       /* for both; also kept as the unit's */
 	int max_attempts;
-	bool held;  /* out: false: the unit is another's by now; nothing was done */
-	bool ready; /* out: it is ready again */
+	bool held;    /* out: false: the unit is another's by now; nothing was done */
+	bool ready;   /* out: it is ready again */
 	bool excused; /* in: this attempt does not count: its hosts waited for the task's fanout */
 };
 
@@ -290,7 +290,7 @@ struct drover_result_filter {
 	bool outputs;         /* fill out and err */
 	int64_t output_limit; /* at most so many bytes of each; 0: all */
 	enum drover_result_sort sort;
-	bool feed; /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
+	bool feed;        /* final rows of all tasks with seq above since_seq, in order of seq, by an index */
 	int64_t until_id; /* of one task: ids up to it; 0: all */
 	/* With `after_id` and another order than by index: what that row was ordered by when it was seen (0 for one
 	 * that had not finished, where the order is that); NULL: what it would be by now. */
@@ -303,9 +303,9 @@ struct drover_result_filter {
 struct drover_group_filter {
 	size_t size;
 	int64_t task_key;
-	unsigned statuses; /* bits 1 << enum drover_status; 0: all final ones */
-	int stream;        /* 0: both streams count; 1, 2: only that one */
-	bool printed;      /* only groups that have printed something */
+	unsigned statuses;             /* bits 1 << enum drover_status; 0: all final ones */
+	int stream;                    /* 0: both streams count; 1, 2: only that one */
+	bool printed;                  /* only groups that have printed something */
 	int64_t after_count, after_id; /* of the group after which it goes on; 0: from the largest */
 	int64_t limit;
 	bool outputs; /* fill out and err */
@@ -367,10 +367,7 @@ typedef int drover_incarnation_fn(void *context, const struct drover_incarnation
 
 /* ------------------------------------------------------------------------------- the operations */
 
-enum drover_finding {
-	DROVER_FINDING_FINE = 0,
-	DROVER_FINDING_BAD = 1
-};
+enum drover_finding { DROVER_FINDING_FINE = 0, DROVER_FINDING_BAD = 1 };
 
 /* `advice`: what to do about it, or NULL. Both are borrowed for the call. */
 typedef void drover_finding_fn(void *context, enum drover_finding finding, const char *why, const char *advice);
