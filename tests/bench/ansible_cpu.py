@@ -2,8 +2,8 @@
 """CPU of Ansible on 30 hosts: a unit of Drover beside the `ansible` and `ansible-playbook` commands, on the same hosts.
 
 Each round runs the command, then the unit. Counted are all processes of each: Ansible's own, its workers, the ssh
-clients and the masters that they leave; of Drover the daemon, too. Both negotiate the same key exchange. Both are in a cgroup of their own, whose CPU time
-the kernel counts; the fork server has been started before, as it is once in a daemon's life, and what that took is
+clients and the masters that they leave; of Drover the daemon, too. Both negotiate the same key exchange. Both are
+in a cgroup of their own, whose CPU time the kernel counts; the fork server has been started before, as it is once in a daemon's life, and what that took is
 told. sshd and what runs on the hosts is in neither. The profile says which processes of a unit the rest goes to.
 """
 
@@ -233,10 +233,12 @@ def main():
             seen = sum(parts.values())
             for kind, took in sorted(parts.items(), key=lambda item: -item[1]):
                 print(f"    {took:6.2f} s {100 * took / cpu:3.0f} %  {kind}")
-            print(f"    {max(cpu - seen, 0):6.2f} s {max(100 * (cpu - seen) / cpu, 0):3.0f} %  not seen by the samples", flush=True)
+            rest = max(cpu - seen, 0)
+            print(f"    {rest:6.2f} s {100 * rest / cpu:3.0f} %  not seen by the samples", flush=True)
             if crypto and b / a > AT_MOST[kind_of(module)]:
                 missed.append(f"{name}: {b / a:.2f}")
-    print("of the CPU of Ansible's commands at most 0.6 ad-hoc, 0.75 of a playbook:", "missed by " + ", ".join(missed) if missed else "held")
+    print("of the CPU of Ansible's commands at most 0.6 ad-hoc, 0.75 of a playbook:",
+          "missed by " + ", ".join(missed) if missed else "held")
 
 
 if __name__ == "__main__":

@@ -218,7 +218,8 @@ class Comparison:
             self.hosts, elsewhere = herd.addresses[:3], herd.addresses[3]
             self.dead = f"{herd.prefix}.99"
             first, second, third = self.hosts
-            herd.write_inventory(f"[web]\n{first} of_host=first\n{second} of_host=second\n[db]\n{third} of_host=third\n"
+            herd.write_inventory(f"[web]\n{first} of_host=first\n{second} of_host=second\n"
+                                 f"[db]\n{third} of_host=third\n"
                                  f"[web:vars]\nof_group=webs\n[elsewhere]\n{elsewhere}\n[dead]\n{self.dead} of_host=dead\n"
                                  "[target_hosts:children]\nweb\ndb\n")
             self.project = os.path.join(herd.home, "project")
@@ -303,7 +304,8 @@ def test_steps_and_recap_are_those_of_ansible_playbook(comparison, name):
         assert sum(step["status"] == "rescued" for step in row["steps"]) == recap["rescued"]
         assert row["status"] == ("unreachable" if recap["unreachable"] else "failed" if recap["failed"] else "ok")
         assert [step["step"] for step in row["steps"]] == list(range(len(row["steps"])))
-        lines = [line for line in row["stdout"].splitlines() if (line, row["status"]) != ("ok: include_tasks", "failed")]
+        lines = [line for line in row["stdout"].splitlines()
+                 if (line, row["status"]) != ("ok: include_tasks", "failed")]
         assert lines == [f"{step['status']}: {step['name']}" for step in row["steps"]
                          if (step["name"], step["status"], row["status"]) != ("include_tasks", "ok", "failed")]
         for step, other in zip(row["steps"], theirs["steps"]):

@@ -43,7 +43,8 @@ def warm_templates():
     from ansible.parsing.dataloader import DataLoader
     from ansible.template import Templar
 
-    Templar(loader=DataLoader(), variables={"word": 1}).template("{{ word }} {% if word == 1 %}{{ word | int }}{% endif %}")
+    templar = Templar(loader=DataLoader(), variables={"word": 1})
+    templar.template("{{ word }} {% if word == 1 %}{{ word | int }}{% endif %}")
 
 
 def load():
