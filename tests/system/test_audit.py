@@ -101,7 +101,7 @@ def test_every_route_that_does_something_is_written(route):
               "/api/v1/distribute/adhoc/": {**first, "module": "ping"},
               "/api/v1/distribute/playbook/": {**first, "playbook_content": "[]", "playbook_name": "n", "type": "playbook"}}
     executors = [{"plugin": "sim"}] + [{"plugin": f"ansible_{kind}", "preload": False} for kind in ("adhoc", "playbook")]
-    with Audited({"executors": executors}) as daemon:
+    with Audited(config={"executors": executors}) as daemon:
         retry = route["path"].endswith("retry")
         daemon.submit("sim", "h1", {} if retry else {"latency": "600s"}, id="t1")
         if retry:

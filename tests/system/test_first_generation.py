@@ -291,13 +291,14 @@ def test_a_playbook_while_it_runs_and_after(client, herd):
     assert client.post(PLAYBOOK, **fields) == DISPATCHED
     try:
         def begun():
-            found = {row["ip"]: row for row in client.rows(PLAYBOOK, ips=f"{a},{b}")}
+            found = {row["ip"]: row for row in client.rows(PLAYBOOK, task_id="book 1")}
             return found if set(found) == {a, b} else None
         running = wait_for("the first step's end", begun, 60)
         assert {row["result"] for row in running.values()} == {"fail"}
         assert set(running[a]) == {"ip", "success_rate", "result", "datetime"}
         assert all(re.fullmatch(r"\d+%", row["success_rate"]) for row in running.values())
         assert running[a]["success_rate"] == "100%"
+        assert {row["result"] for row in client.rows(PLAYBOOK, ips=f"{a},{b}")} == {"fail"}
     finally:
         open(gate, "w", encoding="ascii").close()
 
