@@ -310,7 +310,7 @@ def test_steps_and_recap_are_those_of_ansible_playbook(comparison, name):
                          if (step["name"], step["status"], row["status"]) != ("include_tasks", "ok", "failed")]
         for step, other in zip(row["steps"], theirs["steps"]):
             assert 0 <= step["duration"] < 60
-            if other["status"] == "failed" and "items" not in step and "nowhere" not in other["msg"]:
+            if other["status"] == "failed" and other["msg"] and "items" not in step:
                 assert step["message"] == other["msg"]
         if row["status"] != "ok":
             last = next(step for step in row["steps"] if step["status"] == row["status"])
