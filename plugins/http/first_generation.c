@@ -37,7 +37,7 @@ void first_generation_begin(struct request *r)
 	writer_array(&r->out, "data");
 }
 
-int first_generation_end(struct request *r, size_t rows)
+int first_generation_end(struct request *r, size_t hosts)
 {
 	if (r->problem.kind && r->problem.kind != PROBLEM_FORBIDDEN) {
 		drover_log(DROVER_LOG_WARNING, "a first-generation client was not answered: %s", r->problem.detail);
@@ -48,7 +48,7 @@ int first_generation_end(struct request *r, size_t rows)
 	}
 	writer_array_end(&r->out);
 	writer_string(&r->out, "msg", "");
-	writer_int(&r->out, "length", (int64_t)rows);
+	writer_int(&r->out, "length", (int64_t)hosts);
 	writer_object_end(&r->out);
 	return MHD_HTTP_OK;
 }

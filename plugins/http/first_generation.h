@@ -34,9 +34,9 @@ void first_generation_id(const struct first_generation_kind *kind, const char *t
 
 /* The whole answer, without rows: `data` null. Returns the HTTP status. */
 int first_generation_answer(struct request *r, int code, const char *msg);
-/* An answer's beginning and end around rows; what went wrong between them is answered so, too. */
+/* An answer's beginning and end around the rows of so many hosts; what went wrong between them is answered so, too. */
 void first_generation_begin(struct request *r);
-int first_generation_end(struct request *r, size_t rows);
+int first_generation_end(struct request *r, size_t hosts);
 
 /* JSON as text; NULL: it is none. Owned by the caller. */
 struct json_object *first_generation_parse(const void *text, size_t size);

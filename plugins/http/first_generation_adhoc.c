@@ -29,6 +29,7 @@ struct listing {
 	struct json_object *task; /* borrowed; of the row that comes */
 	int64_t last;
 	size_t count, page; /* rows in all, and of this query */
+	size_t hosts;       /* that have a row */
 };
 
 static struct json_object *payload_member(const struct listing *l, const char *name)
@@ -223,12 +224,15 @@ static void list_task(struct listing *l, struct first_generation_rows *rows, con
 		filter.outputs = has_room(r);
 		code = r->server->services->results(r->server->core, &filter, write_row, l, &err);
 	} while (!code && l->page == PAGE_ROWS);
+	l->hosts = l->count;
 	if (code < 0)
 		problem_set_code(&r->problem, code, &err);
 }
 
 static void list_host(struct listing *l, struct first_generation_rows *rows, const char *host, size_t limit)
 {
+	size_t before = l->count;
+
 	if (access_check_host(l->r, host) ||
 	    first_generation_find_rows(rows, &first_generation_adhoc, host, final_statuses(), limit))
 		return;
@@ -236,6 +240,7 @@ static void list_host(struct listing *l, struct first_generation_rows *rows, con
 		l->task = rows->items[i].task;
 		first_generation_read_row(rows, host, rows->items[i].id, has_room(l->r), write_row, l);
 	}
+	l->hosts += l->count > before;
 }
 
 int first_generation_list_adhoc(struct request *r)
@@ -255,5 +260,5 @@ int first_generation_list_adhoc(struct request *r)
 		list_host(&l, &rows, query.ips[i], query.single ? SIZE_MAX : NEWEST_OF_EACH);
 	first_generation_rows_dispose(&rows);
 	first_generation_query_dispose(&query);
-	return first_generation_end(r, l.count);
+	return first_generation_end(r, l.hosts);
 }
