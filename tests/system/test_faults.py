@@ -133,7 +133,8 @@ def test_one_host_that_prints_much(size, kind):
             check_ends(daemon, task, loud, size, kind, 65536)
             well = [row for host, row in rows.items() if host != loud]
             assert all(row["stdout"] == f"{row['host']}\n" for row in well)
-            assert took(daemon.task(task), well) < took(daemon.task(task), rows.values())
+            if size >= 100_000_000:  # less is over in the time that results are gathered for one commit
+                assert took(daemon.task(task), well) < took(daemon.task(task), rows.values())
             assert most < 30, f"{most} MB more"
             daemon.verify(task)
 
