@@ -1,7 +1,6 @@
 /* cmd_demo.c - `drover demo`: a simulated fleet with hung hosts, in a private daemon of its own. */
 #define _GNU_SOURCE /* nftw's flags */
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "cli/interrupt.h"
 #include "cli/perform.h"
 #include "cli/private.h"
+#include "cli/scratch.h"
 #include "conf/value.h"
 
 #define HOSTS_DEFAULT 1000
@@ -79,16 +79,6 @@ static struct json_object *make_task(int64_t hosts)
 	return task;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	if (remove(path) && errno != ENOENT)
-		cli_say("cannot remove %s: %s", path, strerror(errno));
-	return 0;
-}
-
 static int run_demo(struct session *session, struct cli *cli, int64_t hosts)
 {
 	struct task_args args = { .command = "demo", .task = make_task(hosts), .yes = true };
@@ -128,31 +118,26 @@ const struct argp cmd_demo_argp = { options,
 
 int cmd_demo(struct cli *cli, int argc, char **argv)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct interrupt interrupt;
-	struct buf folder = BUF_INIT;
+	char *folder;
 	struct session session;
 	int64_t hosts = HOSTS_DEFAULT;
 	int code;
 
 	cli_parse(cli, "demo", &cmd_demo_argp, 0, argc, argv, &hosts);
-	buf_printf(&folder, "%s/drover-demo-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
-	if (!mkdtemp(folder.data)) {
-		cli_say("cannot make a folder below %s: %s", tmp ? tmp : "/tmp", strerror(errno));
-		buf_dispose(&folder);
+	folder = scratch_make("demo");
+	if (!folder)
 		return CLI_ERROR;
-	}
 	/* From here to the end nothing may be left behind; Ctrl-C is for the task. */
 	interrupt_open(&interrupt);
-	code = session_open_private(&session, folder.data);
+	code = session_open_private(&session, folder);
 	if (!code) {
 		code = run_demo(&session, cli, hosts);
 		if (session.pid > 0)
 			private_stop(session.pid);
 		session_close(&session);
 	}
-	nftw(folder.data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(folder);
 	interrupt_close(&interrupt);
-	buf_dispose(&folder);
 	return code;
 }

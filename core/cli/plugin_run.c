@@ -3,7 +3,6 @@
 #include "cli/plugin_run.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "cli/perform.h"
 #include "cli/private.h"
 #include "cli/private_files.h"
+#include "cli/scratch.h"
 #include "loader/loader.h"
 
 #define EXECUTOR "plugin-run"
@@ -151,33 +151,22 @@ static int run_task(struct session *session, struct cli *cli, const struct plugi
 	return code;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	if (remove(path) && errno != ENOENT)
-		cli_say("cannot remove %s: %s", path, strerror(errno));
-	return 0;
-}
-
 int plugin_run(struct cli *cli, const struct plugin_run *run)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct json_object *payload = read_payload(run->payload);
 	struct interrupt interrupt;
-	struct buf folder = BUF_INIT;
+	char *folder;
 	struct session session;
 	int code = CLI_ERROR;
 
 	if (!payload)
 		return CLI_USAGE;
-	buf_printf(&folder, "%s/drover-plugin-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
-	if (!mkdtemp(folder.data)) {
-		cli_say("cannot make a folder: %s: %s", folder.data, strerror(errno));
+	folder = scratch_make("plugin");
+	if (!folder)
 		goto out;
-	}
 	interrupt_open(&interrupt);
-	if (write_config(folder.data, run))
-		code = session_open_private(&session, folder.data);
+	if (write_config(folder, run))
+		code = session_open_private(&session, folder);
 	/* It is there for this plugin alone: what keeps it from starting is the plugin, or its options. */
 	if (code == CLI_UNREACHABLE)
 		code = CLI_BAD_CONFIG;
@@ -187,10 +176,9 @@ int plugin_run(struct cli *cli, const struct plugin_run *run)
 			private_stop(session.pid);
 		session_close(&session);
 	}
-	nftw(folder.data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(folder);
 	interrupt_close(&interrupt);
 out:
 	json_object_put(payload);
-	buf_dispose(&folder);
 	return code;
 }
