@@ -210,7 +210,7 @@ static inline struct drover_verification store_verify(struct store *st, int64_t 
 
 struct host_row {
 	struct drover_result_row row; /* numbers only */
-	char task[32], host[32], message[256], late[1024], engine[32], out[64];
+	char task[32], host[32], message[256], late[1024], engine[32], out[64], result[64];
 };
 
 struct host_rows {
@@ -235,6 +235,7 @@ static inline int store_take_row(void *context, const struct drover_result_row *
 	store_copy(to->message, sizeof(to->message), row->message);
 	store_copy(to->late, sizeof(to->late), row->late);
 	store_copy(to->engine, sizeof(to->engine), row->engine);
+	store_copy(to->result, sizeof(to->result), row->result);
 	snprintf(to->out, sizeof(to->out), "%.*s", (int)row->out.size,
 		 row->out.data ? (const char *)row->out.data : "");
 	return 0;

@@ -382,6 +382,37 @@ START_TEST(results_are_written_once_and_for_their_unit)
 }
 END_TEST
 
+/* What is known of a host before its end changes no status, and nothing once it has ended or is another attempt's. */
+START_TEST(progress_is_no_result)
+{
+	struct drover_task task = store_task("t", 2, 2);
+	struct drover_result progress;
+
+	store_submit(&st, &task);
+	store_claim(&st, st.incarnation, task.key, 0, 0);
+	progress = result(&task, 1, 0, DROVER_RUNNING);
+	progress.report = (struct drover_report){ .result = "{\"steps\":[1]}", .changed = DROVER_CHANGED_YES };
+	ck_assert_int_eq(store_result(&st, progress), DROVER_WRITTEN);
+	ck_assert_int_eq(st.changes, 0);
+	ck_assert_int_eq(store_row(&st, task.key, 0).row.status, DROVER_RUNNING);
+	ck_assert_int_eq(store_row(&st, task.key, 0).row.changed, DROVER_CHANGED_YES);
+	ck_assert_str_eq(store_row(&st, task.key, 0).result, "{\"steps\":[1]}");
+
+	progress.attempt = 2;
+	progress.report.result = "{\"steps\":[2]}";
+	store_result(&st, progress);
+	ck_assert_str_eq(store_row(&st, task.key, 0).result, "{\"steps\":[1]}");
+
+	ck_assert_int_eq(store_result(&st, result(&task, 1, 0, DROVER_OK)), DROVER_WRITTEN);
+	progress.attempt = 1;
+	store_result(&st, progress);
+	ck_assert_int_eq(store_row(&st, task.key, 0).row.status, DROVER_OK);
+	ck_assert_str_eq(store_row(&st, task.key, 0).result, "");
+	ck_assert_str_eq(store_row(&st, task.key, 0).late, "");
+	store_verify(&st, task.key);
+}
+END_TEST
+
 START_TEST(a_result_without_an_intent_is_seen)
 {
 	struct drover_task task = store_task("t", 2, 2);
@@ -510,6 +541,7 @@ int main(void)
 		an_expired_task_is_not_claimed_and_ends,
 		a_late_result_changes_no_status_and_is_kept,
 		results_are_written_once_and_for_their_unit,
+		progress_is_no_result,
 		a_result_without_an_intent_is_seen,
 		takeover_loses_what_was_begun_and_queues_the_rest,
 		attempts_are_limited,
