@@ -4,6 +4,7 @@ PLUGINS = http sqlite file shell sim ansible_adhoc ansible_playbook
 
 http_PKGS   = libmicrohttpd json-c libsodium gnutls
 sqlite_PKGS = sqlite3 libsodium
+sqlite_LIBS = sqlstore
 file_PKGS   = libsodium
 shell_PKGS  = libssh libcrypto libsystemd json-c
 shell_LIBS  = ssh

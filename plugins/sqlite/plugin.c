@@ -14,18 +14,18 @@
 #include <sodium.h>
 
 static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct sqlite_store, path, NULL,
+	DROVER_OPT_STRING(struct sqlite, path, NULL,
 			  "the database file; drover.db in the state folder where it is absent"),
-	DROVER_OPT_SIZE(struct sqlite_store, cache_size, "16M", "1M", "4G",
+	DROVER_OPT_SIZE(struct sqlite, cache_size, "16M", "1M", "4G",
 			"memory for database pages of the writer; each reader has an eighth of it"),
-	DROVER_OPT_DURATION(struct sqlite_store, busy_timeout, "5s", "0s", "1h",
+	DROVER_OPT_DURATION(struct sqlite, busy_timeout, "5s", "0s", "1h",
 			    "how long to wait for another process that holds the database"),
 	DROVER_OPT_END
 };
 
 static int check(const void *self, struct drover_error *err)
 {
-	const struct sqlite_store *store = self;
+	const struct sqlite *store = self;
 
 	if (!store->path || !*store->path)
 		return drover_error_set(err, DROVER_EINVALID, "path is missing");
@@ -38,7 +38,7 @@ static int check(const void *self, struct drover_error *err)
  */
 static int open_store(void *self, struct drover_error *err)
 {
-	const struct sqlite_store *store = self;
+	const struct sqlite *store = self;
 	struct stat status;
 	int code = 0;
 	int fd;
@@ -64,46 +64,6 @@ static int write_events(void *self, const struct drover_event *events, size_t co
 	return drover_error_set(err, DROVER_EINVALID, "sqlite is only usable as the store");
 }
 
-static const struct drover_store_ops store_ops = {
-	.size = sizeof(store_ops),
-	.session_open = session_open,
-	.session_close = session_close,
-	.begin = transaction_begin,
-	.commit = transaction_commit,
-	.rollback = transaction_rollback,
-	.incarnate = incarnations_begin,
-	.renew = incarnations_renew,
-	.retire = incarnations_retire,
-	.sweep = unit_end_sweep,
-	.insert_task = submit_task,
-	.insert_hosts = submit_hosts,
-	.insert_units = submit_units,
-	.accept = submit_accept,
-	.sweep_accepting = removal_sweep_accepting,
-	.abandon = removal_abandon,
-	.claim = claim_units,
-	.intend = claim_intend,
-	.results = results_write,
-	.end_unit = unit_end,
-	.cancel = lifecycle_cancel,
-	.expire = lifecycle_expire,
-	.retain = removal_retain,
-	.task = query_task,
-	.tasks = query_tasks,
-	.units = query_units,
-	.ready_units = query_ready_units,
-	.unit_hosts = query_unit_hosts,
-	.results_query = query_results,
-	.verify = query_verify,
-	.incarnations = incarnations_query,
-	.last_seq = query_last_seq,
-	.advance = thresholds_advance,
-	.task_hosts = query_task_hosts,
-	.groups = query_groups,
-	.output_part = query_output_part,
-	.examine = examine_store,
-};
-
 DROVER_SINK(.name = "sqlite", .version = "1.0", .summary = "the embedded store, in one file",
-	    .self_size = sizeof(struct sqlite_store), .options = options, .check = check, .open = open_store,
-	    .write = write_events, .store = &store_ops);
+	    .self_size = sizeof(struct sqlite), .options = options, .check = check, .open = open_store,
+	    .write = write_events, .store = &sqlstore_operations);

@@ -1,8 +1,6 @@
 /*
- * schema.c - the database's tables, as an ordered list of steps that each version adds to.
- *
- * A step is never changed after it was released: what comes later is a new step. All missing steps
- * run in one transaction. Integers are never NULL but in `rc`: 0 says "none" or "not yet".
+ * schema.c - SQLite's tables. All missing steps run in one transaction. Integers are never NULL but in `rc`: 0 says
+ * "none" or "not yet".
  */
 #include "sqlite.h"
 
@@ -93,85 +91,19 @@ static const char step_2[] =
 	"ALTER TABLE units ADD COLUMN excused INTEGER NOT NULL DEFAULT 0;";
 
 static const char *const steps[] = { step_1, step_2 };
-enum { NEWEST = sizeof(steps) / sizeof(steps[0]) };
 
-static const char sql_known[] = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'";
-static const char sql_foreign[] = "SELECT count(*) FROM sqlite_schema WHERE name <> 'schema_version'";
-static const char sql_table[] =
-	"CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT";
-static const char sql_version[] = "SELECT max(version) FROM schema_version";
-static const char sql_applied[] = "INSERT INTO schema_version (version, applied_at) VALUES (?1, ?2)";
+const struct schema schema = {
+	.steps = steps,
+	.newest = sizeof(steps) / sizeof(steps[0]),
+	.known = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'",
+	.foreign = "SELECT count(*) FROM sqlite_schema WHERE name <> 'schema_version'",
+	.table = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)"
+		 " STRICT",
+};
 
-static int refuse_newer(struct drover_session *s, int64_t version, struct drover_error *err)
-{
-	return drover_error_set(err, DROVER_EINVALID,
-				"%s has schema version %lld, newer than this program's %d: it was written by a newer "
-				"Drover; use that one, or another path",
-				s->store->path, (long long)version, (int)NEWEST);
-}
-
-/* Within a transaction: what another process may have migrated meanwhile is seen. */
-static int migrate(struct drover_session *s, struct drover_error *err)
-{
-	int64_t version, others;
-	int code;
-
-	code = session_number(s, sql_known, 0, &version, err);
-	if (!code && !version) {
-		code = session_number(s, sql_foreign, 0, &others, err);
-		if (!code && others)
-			return drover_error_set(err, DROVER_EINVALID, "%s is a database of something else",
-						s->store->path);
-		if (!code)
-			code = session_script(s, sql_table, err);
-	}
-	if (!code)
-		code = session_number(s, sql_version, 0, &version, err);
-	if (!code && version > NEWEST)
-		code = refuse_newer(s, version, err);
-	for (; !code && version < NEWEST; version++) {
-		code = session_script(s, steps[version], err);
-		if (!code)
-			code = session_run(s, sql_applied, NULL, err, version + 1, session_now());
-	}
-	return code;
-}
-
-int schema_migrate(struct drover_session *s, struct drover_error *err)
-{
-	int code = session_script(s, "BEGIN IMMEDIATE", err);
-
-	if (code)
-		return code;
-	code = migrate(s, err);
-	if (!code)
-		code = session_script(s, "COMMIT", err);
-	if (code && !sqlite3_get_autocommit(s->db))
-		session_script(s, "ROLLBACK", NULL);
-	return code;
-}
-
-int schema_version(struct drover_session *s, int64_t *version, int64_t *newest, struct drover_error *err)
-{
-	int code = session_number(s, sql_known, 0, version, err);
-
-	*newest = NEWEST;
-	if (!code && !*version)
-		return drover_error_set(err, DROVER_EINVALID, "%s is a database of something else", s->store->path);
-	return code ? code : session_number(s, sql_version, 0, version, err);
-}
-
-int schema_check(struct drover_session *s, struct drover_error *err)
-{
-	int64_t version;
-	int code = session_number(s, sql_known, 0, &version, err);
-
-	if (!code && version)
-		code = session_number(s, sql_version, 0, &version, err);
-	if (!code && version > NEWEST)
-		return refuse_newer(s, version, err);
-	if (!code && version < NEWEST)
-		return drover_error_set(err, DROVER_EINVALID, "%s has no schema yet: a writing session makes it",
-					s->store->path);
-	return code;
-}
+const char *const sql_removals[SQL_REMOVALS] = {
+	"DELETE FROM late WHERE host IN (SELECT host FROM late WHERE host BETWEEN ?2 AND ?3 LIMIT ?4)",
+	"DELETE FROM hosts WHERE id IN (SELECT id FROM hosts WHERE id BETWEEN ?2 AND ?3 LIMIT ?4)",
+	"DELETE FROM outputs WHERE task = ?1 AND digest IN (SELECT digest FROM outputs WHERE task = ?1 LIMIT ?4)",
+	"DELETE FROM units WHERE task = ?1 AND unit IN (SELECT unit FROM units WHERE task = ?1 LIMIT ?4)",
+};

@@ -3,20 +3,20 @@
  *
  * Both are refused where the task is ending or the incarnation has ended; what was refused is no error.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 static const char sql_begin_hosts[] =
 	"UPDATE hosts SET status = 1, started_at = ?3, attempt = ?4, incarnation = ?5, seq = ?6"
 	" WHERE id BETWEEN ?1 AND ?2 AND status = 0";
 static const char sql_window[] =
-	"SELECT max(id) FROM (SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT ?3)";
+	"SELECT max(id) FROM (SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT ?3) AS waiting";
 static const char sql_beyond[] =
 	"SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT 1 OFFSET ?3";
 static const char sql_begun[] =
 	"SELECT 1 FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 1 AND attempt = ?3 LIMIT 1";
 
 /* The pending hosts among [first, first + count) of the task are running from now on. */
-static int begin_hosts(struct drover_session *s, struct sqlite_unit *unit, int64_t first, int64_t count, int64_t now,
+static int begin_hosts(struct drover_session *s, struct unit_row *unit, int64_t first, int64_t count, int64_t now,
 		       int64_t *begun, struct drover_error *err)
 {
 	int64_t id = unit->task->host_base + first;
@@ -32,7 +32,7 @@ static int begin_hosts(struct drover_session *s, struct sqlite_unit *unit, int64
 }
 
 /* The first `window` (0: all) pending hosts of the unit, as far as there is room for them. */
-static int begin_window(struct drover_session *s, struct sqlite_unit *unit, int64_t window, int64_t now,
+static int begin_window(struct drover_session *s, struct unit_row *unit, int64_t window, int64_t now,
 			struct drover_error *err)
 {
 	int64_t id = unit->task->host_base + unit->first;
@@ -52,7 +52,7 @@ static int begin_window(struct drover_session *s, struct sqlite_unit *unit, int6
 	return begin_hosts(s, unit, unit->first, count, now, &begun, err);
 }
 
-static bool grants(const struct sqlite_task *task)
+static bool grants(const struct task_row *task)
 {
 	return task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING;
 }
@@ -60,8 +60,8 @@ static bool grants(const struct sqlite_task *task)
 static int claim_one(struct drover_session *s, int64_t incarnation, struct drover_claim *claim, int64_t now,
 		     struct drover_error *err)
 {
-	struct sqlite_task *task;
-	struct sqlite_unit *unit;
+	struct task_row *task;
+	struct unit_row *unit;
 	int code;
 
 	claim->claimed = claim->later = false;
@@ -95,7 +95,7 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 int claim_units(struct drover_session *s, int64_t incarnation, struct drover_claim *claims, size_t count,
 		struct drover_error *err)
 {
-	int64_t now = session_now();
+	int64_t now = driver_now(s);
 	bool lives;
 	int code = transaction_lives(s, incarnation, &lives, err);
 
@@ -109,7 +109,7 @@ int claim_units(struct drover_session *s, int64_t incarnation, struct drover_cla
 }
 
 /* As many of the intent's first hosts as there is room for. */
-static int begin_some(struct drover_session *s, struct sqlite_unit *unit, struct drover_intent *intent, int64_t now,
+static int begin_some(struct drover_session *s, struct unit_row *unit, struct drover_intent *intent, int64_t now,
 		      struct drover_error *err)
 {
 	int64_t id = unit->task->host_base + intent->first;
@@ -134,7 +134,7 @@ static int begin_some(struct drover_session *s, struct sqlite_unit *unit, struct
 
 static int intend_one(struct drover_session *s, struct drover_intent *intent, int64_t now, struct drover_error *err)
 {
-	struct sqlite_unit *unit;
+	struct unit_row *unit;
 	bool lives;
 	int code;
 
@@ -160,7 +160,7 @@ static int intend_one(struct drover_session *s, struct drover_intent *intent, in
 
 int claim_intend(struct drover_session *s, struct drover_intent *intents, size_t count, struct drover_error *err)
 {
-	int64_t now = session_now();
+	int64_t now = driver_now(s);
 	int code = 0;
 
 	for (size_t i = 0; i < count && !code; i++)

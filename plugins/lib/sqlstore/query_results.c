@@ -2,7 +2,7 @@
  * query_results.c - hosts' rows and outputs. The SQL is put together from pieces, since one text for
  * all filters would let none of them use its index.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 #define COLUMNS                                                                                                        \
 	"SELECT h.id, h.task, h.unit, h.status, h.phase, h.changed, h.remote, h.rc, h.attempt, h.started_at,"          \
@@ -45,7 +45,7 @@ static const char from_feed[] = " FROM hosts h CROSS JOIN tasks t ON t.key = h.t
 				" WHERE h.seq >= ?6 AND h.status >= 2" STATUSES;
 
 /* What comes after the host ?10 in the order; unfinished ones come last. */
-#define FINISHED "iif(h.finished_at, h.finished_at, 1 << 62)"
+#define FINISHED "CASE h.finished_at WHEN 0 THEN 4611686018427387904 ELSE h.finished_at END"
 #define UNFINISHED (INT64_C(1) << 62)
 #define AFTER(key, inner)                                                                                              \
 	" AND (?10 = 0 OR (" key ", h.id) > (coalesce(?12, (SELECT " inner " FROM hosts h WHERE h.id = ?10)), ?10))"
@@ -55,8 +55,8 @@ static const char order_newest[] = " ORDER BY h.id DESC LIMIT ?7";
 static const char order_finished[] = AFTER(FINISHED, FINISHED) " ORDER BY " FINISHED ", h.id LIMIT ?7";
 static const char order_status[] = AFTER("h.status", "h.status") " ORDER BY h.status, h.id LIMIT ?7";
 
-static const char sql_task[] = "SELECT id, host_base, hosts FROM tasks WHERE key = ?1 AND state > 0";
-static const char sql_task_id[] = "SELECT id FROM tasks WHERE key = ?1";
+static const char sql_task[] = "SELECT id, host_base, hosts FROM tasks WHERE `key` = ?1 AND state > 0";
+static const char sql_task_id[] = "SELECT id FROM tasks WHERE `key` = ?1";
 
 /* Where the rows are: `id` is NULL for all tasks. */
 struct scope {
@@ -68,7 +68,7 @@ struct scope {
 static int find_scope(struct drover_session *s, const struct drover_result_filter *filter, struct scope *scope,
 		      struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	*scope = (struct scope){ .first = 1, .last = filter->after_id ? filter->after_id - 1 : INT64_MAX };
@@ -80,15 +80,15 @@ static int find_scope(struct drover_session *s, const struct drover_result_filte
 		return 0;
 	code = session_prepare(s, sql_task, &stmt, err, filter->task_key);
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	if (!code)
 		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld", (long long)filter->task_key);
-	scope->id = strdup(session_text(stmt, 0));
-	scope->first = scope->host_base = sqlite3_column_int64(stmt, 1);
-	scope->last = scope->first + sqlite3_column_int64(stmt, 2) - 1;
-	sqlite3_reset(stmt);
+	scope->id = strdup(sql_text(stmt, 0));
+	scope->first = scope->host_base = sql_int64(stmt, 1);
+	scope->last = scope->first + sql_int64(stmt, 2) - 1;
+	sql_reset(stmt);
 	if (!scope->id)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	if (filter->sort == DROVER_SORT_INDEX && filter->after_id >= scope->first)
@@ -99,7 +99,7 @@ static int find_scope(struct drover_session *s, const struct drover_result_filte
 }
 
 static int prepare(struct drover_session *s, const struct drover_result_filter *filter, const struct scope *scope,
-		   sqlite3_stmt **stmt, struct drover_error *err)
+		   struct sql_stmt **stmt, struct drover_error *err)
 {
 	static const char *const orders[] = { order_index, order_finished, order_status };
 	const char *from = filter->host ? from_host : filter->since_seq ? from_changes : from_task;
@@ -115,82 +115,74 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	length = snprintf(sql, sizeof(sql), "%s%s%s%s%s%s", grep ? with_hits : "", COLUMNS,
 			  filter->outputs ? OUTPUTS : NO_OUTPUTS, from, grep ? only_hits : "", order);
 	assert(length < (int)sizeof(sql));
-	code = session_prepare_text(s, sql, stmt, err);
+	code = sql_prepare(s, sql, filter->outputs ? SQL_STREAM : SQL_ONCE, stmt, err);
 	if (code)
 		return code;
-	sqlite3_bind_int64(*stmt, 1, scope->first);
-	sqlite3_bind_int64(*stmt, 2, scope->last);
-	sqlite3_bind_int64(*stmt, 3, filter->task_key);
-	sqlite3_bind_int64(*stmt, 4, filter->statuses ? filter->statuses : ~0u);
-	session_bind_text(*stmt, 5, filter->host);
-	sqlite3_bind_int64(*stmt, 6, filter->since_seq ? filter->since_seq + 1 : 0);
-	sqlite3_bind_int64(*stmt, 7, filter->limit > 0 ? filter->limit : -1);
-	sqlite3_bind_int64(*stmt, 8, filter->output_limit > 0 ? filter->output_limit : INT32_MAX);
-	sqlite3_bind_int64(*stmt, 9, scope->host_base);
-	sqlite3_bind_int64(*stmt, 10, filter->after_id);
+	sql_bind_int64(*stmt, 1, scope->first);
+	sql_bind_int64(*stmt, 2, scope->last);
+	sql_bind_int64(*stmt, 3, filter->task_key);
+	sql_bind_int64(*stmt, 4, filter->statuses ? filter->statuses : ~0u);
+	sql_bind_text(*stmt, 5, filter->host);
+	sql_bind_int64(*stmt, 6, filter->since_seq ? filter->since_seq + 1 : 0);
+	sql_bind_int64(*stmt, 7, filter->limit > 0 ? filter->limit : INT64_MAX);
+	sql_bind_int64(*stmt, 8, filter->output_limit > 0 ? filter->output_limit : INT32_MAX);
+	sql_bind_int64(*stmt, 9, scope->host_base);
+	sql_bind_int64(*stmt, 10, filter->after_id);
 	if (filter->after_value)
-		sqlite3_bind_int64(*stmt, 12,
+		sql_bind_int64(*stmt, 12,
 				   filter->sort == DROVER_SORT_FINISHED && !*filter->after_value
 					   ? UNFINISHED
 					   : *filter->after_value);
 	if (grep)
-		sqlite3_bind_blob64(*stmt, 11, filter->grep, filter->grep_size, SQLITE_STATIC);
+		sql_bind_blob(*stmt, 11, filter->grep, filter->grep_size);
 	return 0;
 }
 
-static struct drover_bytes bytes_of(sqlite3_stmt *stmt, int column)
-{
-	struct drover_bytes bytes = { .data = sqlite3_column_blob(stmt, column) };
-
-	bytes.size = (size_t)sqlite3_column_bytes(stmt, column);
-	return bytes;
-}
-
-static void read_row(sqlite3_stmt *stmt, struct drover_result_row *row)
+static void read_row(struct sql_stmt *stmt, struct drover_result_row *row)
 {
 	*row = (struct drover_result_row){
 		.size = sizeof(*row),
-		.id = sqlite3_column_int64(stmt, 0),
-		.task_key = sqlite3_column_int64(stmt, 1),
-		.unit = sqlite3_column_int64(stmt, 2),
-		.status = (enum drover_status)sqlite3_column_int(stmt, 3),
-		.phase = (enum drover_phase)sqlite3_column_int(stmt, 4),
-		.changed = (enum drover_changed)sqlite3_column_int(stmt, 5),
-		.remote = (enum drover_remote)sqlite3_column_int(stmt, 6),
-		.has_rc = sqlite3_column_type(stmt, 7) != SQLITE_NULL,
-		.rc = sqlite3_column_int(stmt, 7),
-		.attempt = sqlite3_column_int(stmt, 8),
-		.started_at = sqlite3_column_int64(stmt, 9),
-		.finished_at = sqlite3_column_int64(stmt, 10),
-		.stdout_size = sqlite3_column_int64(stmt, 11),
-		.stderr_size = sqlite3_column_int64(stmt, 12),
-		.stdout_total = sqlite3_column_int64(stmt, 13),
-		.stderr_total = sqlite3_column_int64(stmt, 14),
-		.seq = sqlite3_column_int64(stmt, 15),
-		.host = session_text(stmt, 16),
-		.signal = session_text(stmt, 17),
-		.message = session_text(stmt, 18),
-		.waiting_for = session_text(stmt, 19),
-		.via = session_text(stmt, 20),
-		.result = session_text(stmt, 21),
-		.engine = session_text(stmt, 22),
-		.late = session_text(stmt, 23),
-		.out = bytes_of(stmt, 24),
-		.err = bytes_of(stmt, 25),
+		.id = sql_int64(stmt, 0),
+		.task_key = sql_int64(stmt, 1),
+		.unit = sql_int64(stmt, 2),
+		.status = (enum drover_status)sql_int(stmt, 3),
+		.phase = (enum drover_phase)sql_int(stmt, 4),
+		.changed = (enum drover_changed)sql_int(stmt, 5),
+		.remote = (enum drover_remote)sql_int(stmt, 6),
+		.has_rc = !sql_is_null(stmt, 7),
+		.rc = sql_int(stmt, 7),
+		.attempt = sql_int(stmt, 8),
+		.started_at = sql_int64(stmt, 9),
+		.finished_at = sql_int64(stmt, 10),
+		.stdout_size = sql_int64(stmt, 11),
+		.stderr_size = sql_int64(stmt, 12),
+		.stdout_total = sql_int64(stmt, 13),
+		.stderr_total = sql_int64(stmt, 14),
+		.seq = sql_int64(stmt, 15),
+		.host = sql_text(stmt, 16),
+		.signal = sql_text(stmt, 17),
+		.message = sql_text(stmt, 18),
+		.waiting_for = sql_text(stmt, 19),
+		.via = sql_text(stmt, 20),
+		.result = sql_text(stmt, 21),
+		.engine = sql_text(stmt, 22),
+		.late = sql_text(stmt, 23),
+		.out = sql_blob(stmt, 24),
+		.err = sql_blob(stmt, 25),
 	};
 }
 
 /* The id of the row's task where rows of many tasks come; stands until `id` is reset. */
-static int name_task(struct drover_session *s, struct drover_result_row *row, sqlite3_stmt **id,
+static int name_task(struct drover_session *s, struct drover_result_row *row, struct sql_stmt **id,
 		     struct drover_error *err)
 {
 	int code = session_prepare(s, sql_task_id, id, err, row->task_key);
 
 	if (!code)
-		code = session_step(s, *id, err);
+		code = sql_step(s, *id, err);
 	if (code < 0)
 		return code;
-	row->task = code ? session_text(*id, 0) : NULL;
+	row->task = code ? sql_text(*id, 0) : NULL;
 	return 0;
 }
 
@@ -199,22 +191,22 @@ int query_results(struct drover_session *s, const struct drover_result_filter *f
 {
 	struct scope scope = { .id = NULL };
 	struct drover_result_row row;
-	sqlite3_stmt *stmt = NULL, *id = NULL;
+	struct sql_stmt *stmt = NULL, *id = NULL;
 	int code = transaction_flush(s, err);
 
 	if (!code)
 		code = find_scope(s, filter, &scope, err);
 	if (!code)
 		code = prepare(s, filter, &scope, &stmt, err);
-	while (!code && (code = session_step(s, stmt, err)) > 0) {
+	while (!code && (code = sql_step(s, stmt, err)) > 0) {
 		read_row(stmt, &row);
 		row.task = scope.id;
 		code = scope.id ? 0 : name_task(s, &row, &id, err);
 		if (!code)
 			code = fn(context, &row);
-		sqlite3_reset(id);
+		sql_reset(id);
 	}
-	sqlite3_finalize(stmt);
+	sql_finalize(stmt);
 	free(scope.id);
 	return code;
 }

@@ -2,21 +2,21 @@
  * rows.c - the rows of tasks and units that a transaction touches: loaded at their first use, changed in
  * memory, and written back once.
  *
- * BEGIN IMMEDIATE lets nobody else write until the end, so what was read stays true and the rows are
- * written back whole.
+ * Nobody else writes until the transaction's end (transaction_serialise), so what was read stays true and the
+ * rows are written back whole.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 static const char sql_task[] =
 	"SELECT host_base, hosts, expires_at, timeout, rerun_lost, state, units_done, started_at, finished_at,"
 	" pending, running, ok, failed, unreachable, timed_out, skipped, cancelled, expired, lost, fanout, waves,"
 	" wave_pause, max_failed_as, max_failed, concurrency_key IS NOT NULL, wave, wave_units, wave_hosts, wave_end,"
-	" wave_base, next_wave_at FROM tasks WHERE key = ?1";
+	" wave_base, next_wave_at FROM tasks WHERE `key` = ?1";
 static const char sql_save_task[] =
 	"UPDATE tasks SET state = ?2, units_done = ?3, started_at = ?4, finished_at = ?5, seq = ?6, pending = ?7,"
 	" running = ?8, ok = ?9, failed = ?10, unreachable = ?11, timed_out = ?12, skipped = ?13, cancelled = ?14,"
 	" expired = ?15, lost = ?16, wave = ?17, wave_units = ?18, wave_hosts = ?19, wave_end = ?20, wave_base = ?21,"
-	" next_wave_at = ?22 WHERE key = ?1";
+	" next_wave_at = ?22 WHERE `key` = ?1";
 static const char sql_unit[] =
 	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline, wave, excused"
 	" FROM units WHERE task = ?1 AND unit = ?2";
@@ -26,43 +26,43 @@ static const char sql_save_unit[] =
 
 /* --------------------------------------------------------------------------- rows of a transaction */
 
-static struct sqlite_task *task_from_row(sqlite3_stmt *stmt, int64_t key)
+static struct task_row *task_from_row(struct sql_stmt *stmt, int64_t key)
 {
-	struct sqlite_task *task = calloc(1, sizeof(*task));
+	struct task_row *task = calloc(1, sizeof(*task));
 
 	if (!task)
 		return NULL;
 	task->key = key;
-	task->host_base = sqlite3_column_int64(stmt, 0);
-	task->hosts = sqlite3_column_int64(stmt, 1);
-	task->expires_at = sqlite3_column_int64(stmt, 2);
-	task->timeout = sqlite3_column_int64(stmt, 3);
-	task->rerun_lost = sqlite3_column_int(stmt, 4);
-	task->state = task->old_state = (enum drover_task_state)sqlite3_column_int(stmt, 5);
-	task->units_done = sqlite3_column_int64(stmt, 6);
-	task->started_at = sqlite3_column_int64(stmt, 7);
-	task->finished_at = sqlite3_column_int64(stmt, 8);
+	task->host_base = sql_int64(stmt, 0);
+	task->hosts = sql_int64(stmt, 1);
+	task->expires_at = sql_int64(stmt, 2);
+	task->timeout = sql_int64(stmt, 3);
+	task->rerun_lost = sql_int(stmt, 4);
+	task->state = task->old_state = (enum drover_task_state)sql_int(stmt, 5);
+	task->units_done = sql_int64(stmt, 6);
+	task->started_at = sql_int64(stmt, 7);
+	task->finished_at = sql_int64(stmt, 8);
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
-		task->counts[i] = task->old_counts[i] = sqlite3_column_int64(stmt, 9 + i);
-	task->fanout = sqlite3_column_int64(stmt, 19);
-	task->waves = sqlite3_column_int64(stmt, 20);
-	task->wave_pause = sqlite3_column_int64(stmt, 21);
-	task->max_failed_as = (enum drover_threshold)sqlite3_column_int(stmt, 22);
-	task->max_failed = sqlite3_column_int64(stmt, 23);
-	task->has_key = sqlite3_column_int(stmt, 24);
-	task->wave = sqlite3_column_int64(stmt, 25);
-	task->wave_units = sqlite3_column_int64(stmt, 26);
-	task->wave_hosts = sqlite3_column_int64(stmt, 27);
-	task->wave_end = sqlite3_column_int64(stmt, 28);
-	task->wave_base = sqlite3_column_int64(stmt, 29);
-	task->next_wave_at = sqlite3_column_int64(stmt, 30);
+		task->counts[i] = task->old_counts[i] = sql_int64(stmt, 9 + i);
+	task->fanout = sql_int64(stmt, 19);
+	task->waves = sql_int64(stmt, 20);
+	task->wave_pause = sql_int64(stmt, 21);
+	task->max_failed_as = (enum drover_threshold)sql_int(stmt, 22);
+	task->max_failed = sql_int64(stmt, 23);
+	task->has_key = sql_int(stmt, 24);
+	task->wave = sql_int64(stmt, 25);
+	task->wave_units = sql_int64(stmt, 26);
+	task->wave_hosts = sql_int64(stmt, 27);
+	task->wave_end = sql_int64(stmt, 28);
+	task->wave_base = sql_int64(stmt, 29);
+	task->next_wave_at = sql_int64(stmt, 30);
 	return task;
 }
 
-int rows_task(struct drover_session *s, int64_t key, struct sqlite_task **out, struct drover_error *err)
+int rows_task(struct drover_session *s, int64_t key, struct task_row **out, struct drover_error *err)
 {
-	struct sqlite_task *task;
-	sqlite3_stmt *stmt;
+	struct task_row *task;
+	struct sql_stmt *stmt;
 	int code;
 
 	HASH_FIND(hh, s->tasks, &key, sizeof(key), task);
@@ -70,15 +70,17 @@ int rows_task(struct drover_session *s, int64_t key, struct sqlite_task **out, s
 		*out = task;
 		return 0;
 	}
-	code = session_prepare(s, sql_task, &stmt, err, key);
+	code = transaction_serialise(s, err);
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = session_prepare(s, sql_task, &stmt, err, key);
+	if (!code)
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	if (!code)
 		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld", (long long)key);
 	task = task_from_row(stmt, key);
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	if (!task)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	HASH_ADD(hh, s->tasks, key, sizeof(task->key), task);
@@ -86,35 +88,35 @@ int rows_task(struct drover_session *s, int64_t key, struct sqlite_task **out, s
 	return 0;
 }
 
-static struct sqlite_unit *unit_from_row(sqlite3_stmt *stmt, struct sqlite_task *task, int64_t number)
+static struct unit_row *unit_from_row(struct sql_stmt *stmt, struct task_row *task, int64_t number)
 {
-	struct sqlite_unit *unit = calloc(1, sizeof(*unit));
+	struct unit_row *unit = calloc(1, sizeof(*unit));
 
 	if (!unit)
 		return NULL;
-	unit->key = (struct sqlite_unit_key){ task->key, number };
+	unit->key = (struct unit_key){ task->key, number };
 	unit->task = task;
-	unit->first = sqlite3_column_int64(stmt, 0);
-	unit->count = sqlite3_column_int64(stmt, 1);
-	unit->state = (enum drover_unit_state)sqlite3_column_int(stmt, 2);
-	unit->attempt = sqlite3_column_int64(stmt, 3);
-	unit->incarnation = sqlite3_column_int64(stmt, 4);
-	unit->open = sqlite3_column_int64(stmt, 5);
-	unit->claimed_at = sqlite3_column_int64(stmt, 6);
-	unit->finished_at = sqlite3_column_int64(stmt, 7);
-	unit->deadline = sqlite3_column_int64(stmt, 8);
-	unit->wave = sqlite3_column_int64(stmt, 9);
-	unit->excused = sqlite3_column_int64(stmt, 10);
+	unit->first = sql_int64(stmt, 0);
+	unit->count = sql_int64(stmt, 1);
+	unit->state = (enum drover_unit_state)sql_int(stmt, 2);
+	unit->attempt = sql_int64(stmt, 3);
+	unit->incarnation = sql_int64(stmt, 4);
+	unit->open = sql_int64(stmt, 5);
+	unit->claimed_at = sql_int64(stmt, 6);
+	unit->finished_at = sql_int64(stmt, 7);
+	unit->deadline = sql_int64(stmt, 8);
+	unit->wave = sql_int64(stmt, 9);
+	unit->excused = sql_int64(stmt, 10);
 	return unit;
 }
 
-int rows_unit(struct drover_session *s, int64_t task_key, int64_t number, struct sqlite_unit **out,
+int rows_unit(struct drover_session *s, int64_t task_key, int64_t number, struct unit_row **out,
 	      struct drover_error *err)
 {
-	struct sqlite_unit_key key = { task_key, number };
-	struct sqlite_unit *unit;
-	struct sqlite_task *task;
-	sqlite3_stmt *stmt;
+	struct unit_key key = { task_key, number };
+	struct unit_row *unit;
+	struct task_row *task;
+	struct sql_stmt *stmt;
 	int code;
 
 	HASH_FIND(hh, s->units, &key, sizeof(key), unit);
@@ -126,14 +128,14 @@ int rows_unit(struct drover_session *s, int64_t task_key, int64_t number, struct
 	if (!code)
 		code = session_prepare(s, sql_unit, &stmt, err, task_key, number);
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	if (!code)
 		return drover_error_set(err, DROVER_ENOTFOUND, "the task with the key %lld has no unit %lld",
 					(long long)task_key, (long long)number);
 	unit = unit_from_row(stmt, task, number);
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	if (!unit)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	HASH_ADD(hh, s->units, key, sizeof(unit->key), unit);
@@ -141,7 +143,7 @@ int rows_unit(struct drover_session *s, int64_t task_key, int64_t number, struct
 	return 0;
 }
 
-void rows_forget_task(struct drover_session *s, struct sqlite_task *task)
+void rows_forget_task(struct drover_session *s, struct task_row *task)
 {
 	HASH_DEL(s->tasks, task);
 	free(task);
@@ -149,7 +151,7 @@ void rows_forget_task(struct drover_session *s, struct sqlite_task *task)
 
 void rows_forget_units(struct drover_session *s)
 {
-	struct sqlite_unit *unit, *next;
+	struct unit_row *unit, *next;
 
 	HASH_ITER (hh, s->units, unit, next) {
 		HASH_DEL(s->units, unit);
@@ -160,7 +162,7 @@ void rows_forget_units(struct drover_session *s)
 /* ---------------------------------------------------------------------------------- writing back */
 
 /* A task whose hosts are all final has ended; what it was before says how. */
-static void settle(struct sqlite_task *task)
+static void settle(struct task_row *task, int64_t now)
 {
 	static const enum drover_task_state ends[DROVER_TASK_STATE_COUNT] = {
 		[DROVER_TASK_QUEUED] = DROVER_TASK_DONE,
@@ -170,17 +172,17 @@ static void settle(struct sqlite_task *task)
 	};
 
 	if (ends[task->state] && !task->counts[DROVER_PENDING] && !task->counts[DROVER_RUNNING])
-		states_move_task(task, ends[task->state], session_now());
-	thresholds_settle(task, session_now());
+		states_move_task(task, ends[task->state], now);
+	thresholds_settle(task, now);
 }
 
-static int save_task(struct drover_session *s, struct sqlite_task *task, struct drover_error *err)
+static int save_task(struct drover_session *s, struct task_row *task, struct drover_error *err)
 {
 	const int64_t *c = task->counts;
 	int64_t seq;
 	int code;
 
-	settle(task);
+	settle(task, driver_now(s));
 	code = transaction_take_seq(s, 1, &seq, err);
 	if (!code)
 		code = session_run(s, sql_save_task, NULL, err, task->key, task->state, task->units_done,
@@ -194,7 +196,7 @@ static int save_task(struct drover_session *s, struct sqlite_task *task, struct 
 	return code;
 }
 
-static int save_unit(struct drover_session *s, struct sqlite_unit *unit, struct drover_error *err)
+static int save_unit(struct drover_session *s, struct unit_row *unit, struct drover_error *err)
 {
 	int64_t seq;
 	int code = transaction_take_seq(s, 1, &seq, err);
@@ -210,8 +212,8 @@ static int save_unit(struct drover_session *s, struct sqlite_unit *unit, struct 
 
 int rows_save(struct drover_session *s, struct drover_error *err)
 {
-	struct sqlite_unit *unit, *next_unit;
-	struct sqlite_task *task, *next_task;
+	struct unit_row *unit, *next_unit;
+	struct task_row *task, *next_task;
 	int code = 0;
 
 	HASH_ITER (hh, s->units, unit, next_unit)
@@ -225,7 +227,7 @@ int rows_save(struct drover_session *s, struct drover_error *err)
 
 void rows_forget(struct drover_session *s)
 {
-	struct sqlite_task *task, *next;
+	struct task_row *task, *next;
 
 	rows_forget_units(s);
 	HASH_ITER (hh, s->tasks, task, next)

@@ -4,42 +4,31 @@
  * A task that is to go is hidden first: its id becomes NULL, its state 0 (no query shows it) and its
  * incarnation 0. That is also what an abandoned submission looks like, so one routine deletes both.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
-static const char sql_hide[] = "UPDATE tasks SET id = NULL, state = 0, incarnation = 0 WHERE key = ?1";
-static const char sql_hidden[] = "SELECT key FROM tasks WHERE id IS NULL AND state = 0 ORDER BY key LIMIT 1";
+static const char sql_hide[] = "UPDATE tasks SET id = NULL, state = 0, incarnation = 0 WHERE `key` = ?1";
+static const char sql_hidden[] = "SELECT `key` FROM tasks WHERE id IS NULL AND state = 0 ORDER BY `key` LIMIT 1";
 static const char sql_orphan[] =
-	"SELECT key FROM tasks t WHERE state = 0 AND state < 5 AND NOT EXISTS" /* SQLite sees no index otherwise */
-	" (SELECT 1 FROM incarnations i WHERE i.id = t.incarnation AND i.ended_at = 0) ORDER BY key LIMIT 1";
+	"SELECT `key` FROM tasks t WHERE state = 0 AND state < 5 AND NOT EXISTS" /* SQLite sees no index otherwise */
+	" (SELECT 1 FROM incarnations i WHERE i.id = t.incarnation AND i.ended_at = 0) ORDER BY `key` LIMIT 1";
 static const char sql_due[] =
-	"SELECT key FROM tasks WHERE state >= 5 AND finished_at < ?1 ORDER BY finished_at LIMIT 1";
+	"SELECT `key` FROM tasks WHERE state >= 5 AND finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT 1";
 /* An incarnation that ended before the oldest task came is named by none. */
 static const char sql_incarnations[] = "DELETE FROM incarnations WHERE ended_at > 0 AND ended_at < ?1"
-				       " AND ended_at < (SELECT coalesce(min(created_at), ?1) FROM tasks)";
-
-/* What hangs on a task, each with ?1 the task, ?2 and ?3 its hosts' ids, ?4 the most rows to delete. */
-static const char sql_late[] =
-	"DELETE FROM late WHERE host IN (SELECT host FROM late WHERE host BETWEEN ?2 AND ?3 LIMIT ?4)";
-static const char sql_hosts[] =
-	"DELETE FROM hosts WHERE id IN (SELECT id FROM hosts WHERE id BETWEEN ?2 AND ?3 LIMIT ?4)";
-static const char sql_outputs[] =
-	"DELETE FROM outputs WHERE task = ?1 AND digest IN (SELECT digest FROM outputs WHERE task = ?1 LIMIT ?4)";
-static const char sql_units[] =
-	"DELETE FROM units WHERE task = ?1 AND unit IN (SELECT unit FROM units WHERE task = ?1 LIMIT ?4)";
-static const char *const parts[] = { sql_late, sql_hosts, sql_outputs, sql_units };
+				       " AND ended_at < (SELECT coalesce(min(created_at), ?1) FROM tasks WHERE `key` = (SELECT min(`key`) FROM tasks))";
 
 static const char sql_submission[] = "DELETE FROM submissions WHERE task = ?1";
-static const char sql_task[] = "DELETE FROM tasks WHERE key = ?1";
+static const char sql_task[] = "DELETE FROM tasks WHERE `key` = ?1";
 
 /* Deletes up to *budget rows of a task that is hidden, and takes them off the budget; 0 left: not all is gone. */
 static int delete_some(struct drover_session *s, int64_t key, int64_t *budget, struct drover_error *err)
 {
-	struct sqlite_task *task;
+	struct task_row *task;
 	int64_t deleted;
 	int code = rows_task(s, key, &task, err);
 
-	for (size_t i = 0; !code && *budget > 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
-		code = session_run(s, parts[i], &deleted, err, key, task->host_base, task->host_base + task->hosts - 1,
+	for (size_t i = 0; !code && *budget > 0 && i < SQL_REMOVALS; i++) {
+		code = session_run(s, sql_removals[i], &deleted, err, key, task->host_base, task->host_base + task->hosts - 1,
 				   *budget);
 		*budget -= code ? 0 : deleted;
 	}
@@ -58,6 +47,8 @@ int removal_sweep_accepting(struct drover_session *s, int64_t limit, bool *more,
 	int64_t budget = limit, key;
 	int code = transaction_flush(s, err);
 
+	if (!code)
+		code = transaction_serialise(s, err);
 	rows_forget_units(s);
 	while (!code && budget > 0) {
 		code = session_number(s, sql_orphan, 0, &key, err);
@@ -71,7 +62,7 @@ int removal_sweep_accepting(struct drover_session *s, int64_t limit, bool *more,
 
 int removal_abandon(struct drover_session *s, int64_t task_key, struct drover_error *err)
 {
-	struct sqlite_task *task;
+	struct task_row *task;
 	int64_t budget = INT64_MAX;
 	int code = rows_task(s, task_key, &task, err);
 
@@ -100,6 +91,8 @@ int removal_retain(struct drover_session *s, int64_t before, int64_t limit, bool
 	int64_t budget = limit, key = 0;
 	int code = transaction_flush(s, err);
 
+	if (!code)
+		code = transaction_serialise(s, err);
 	rows_forget_units(s);
 	while (!code && budget > 0) {
 		code = next_due(s, before, &key, err);

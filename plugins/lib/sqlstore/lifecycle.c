@@ -1,11 +1,11 @@
 /*
  * lifecycle.c - a task ends otherwise than by its hosts' results: it is cancelled, or it expires.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 static const char sql_end_pending[] = "UPDATE hosts SET status = ?3, finished_at = ?4, seq = ?5 + id, message = ?6"
 				      " WHERE id BETWEEN ?1 AND ?2 AND status = 0";
-static const char sql_reason[] = "UPDATE tasks SET reason = ?2 WHERE key = ?1";
+static const char sql_reason[] = "UPDATE tasks SET reason = ?2 WHERE `key` = ?1";
 /* Of units: none of their hosts is running, or some may be. */
 static const char sql_end_ready[] =
 	"UPDATE units SET state = 2, open = 0, finished_at = ?2, seq = ?3 WHERE task = ?1 AND state = 0";
@@ -15,15 +15,15 @@ static const char sql_recount_claimed[] =
 static const char sql_end_claimed[] =
 	"UPDATE units SET state = 2, finished_at = ?2 WHERE task = ?1 AND state = 1 AND open = 0";
 /* `state < 5` is what lets SQLite use the index of open tasks. */
-static const char sql_expired[] = "SELECT key FROM tasks WHERE state < 5 AND state IN (1, 2) AND expires_at > 0 AND "
+static const char sql_expired[] = "SELECT `key` FROM tasks WHERE state < 5 AND state IN (1, 2) AND expires_at > 0 AND "
 				  "expires_at <= ?1 AND pending > 0"
-				  " ORDER BY key LIMIT ?2";
+				  " ORDER BY `key` LIMIT ?2";
 
 /*
  * Units follow their hosts: those that are left with no open host are done. By statements over all of
  * the task's units, since a task may have very many.
  */
-static int end_units(struct drover_session *s, struct sqlite_task *task, int64_t now, struct drover_error *err)
+static int end_units(struct drover_session *s, struct task_row *task, int64_t now, struct drover_error *err)
 {
 	int64_t ready = 0, claimed = 0, seq;
 	int code = transaction_take_seq(s, 1, &seq, err);
@@ -40,11 +40,11 @@ static int end_units(struct drover_session *s, struct sqlite_task *task, int64_t
 }
 
 /* All pending hosts of the task get `status`. */
-static int end_pending(struct drover_session *s, struct sqlite_task *task, enum drover_status status,
+static int end_pending(struct drover_session *s, struct task_row *task, enum drover_status status,
 		       const char *message, int64_t now, struct drover_error *err)
 {
 	int64_t seq, ended;
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = transaction_flush(s, err);
 
 	rows_forget_units(s);
@@ -55,31 +55,31 @@ static int end_pending(struct drover_session *s, struct sqlite_task *task, enum 
 				       task->host_base + task->hosts - 1, status, now, seq - task->host_base);
 	if (code)
 		return code;
-	session_bind_text(stmt, 6, message);
-	code = session_step(s, stmt, err);
+	sql_bind_text(stmt, 6, message);
+	code = sql_step(s, stmt, err);
 	if (code)
 		return code;
-	ended = sqlite3_changes64(s->db);
+	ended = driver_changes(s);
 	states_move_hosts(task, NULL, DROVER_PENDING, status, ended, now);
 	return end_units(s, task, now, err);
 }
 
 static int keep_reason(struct drover_session *s, int64_t key, const char *reason, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = session_prepare(s, sql_reason, &stmt, err, key);
 
 	if (code)
 		return code;
-	session_bind_text(stmt, 2, reason);
-	return session_step(s, stmt, err);
+	sql_bind_text(stmt, 2, reason);
+	return sql_step(s, stmt, err);
 }
 
 int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err)
 {
-	int64_t now = session_now();
+	int64_t now = driver_now(s);
 	char message[DROVER_ERROR_SIZE];
-	struct sqlite_task *task;
+	struct task_row *task;
 	int code = rows_task(s, task_key, &task, err);
 
 	if (code)
@@ -104,9 +104,9 @@ int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *rea
 	return code;
 }
 
-int lifecycle_abort(struct drover_session *s, struct sqlite_task *task, const char *reason, struct drover_error *err)
+int lifecycle_abort(struct drover_session *s, struct task_row *task, const char *reason, struct drover_error *err)
 {
-	int64_t now = session_now();
+	int64_t now = driver_now(s);
 	char message[DROVER_ERROR_SIZE];
 	int code;
 
@@ -120,11 +120,13 @@ int lifecycle_abort(struct drover_session *s, struct sqlite_task *task, const ch
 
 int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err)
 {
-	int64_t now = session_now();
-	struct sqlite_task *task;
+	int64_t now = driver_now(s);
+	struct task_row *task;
 	int64_t done, key;
 	int code = transaction_flush(s, err);
 
+	if (!code)
+		code = transaction_serialise(s, err);
 	*more = false;
 	for (done = 0; !code && done < limit; done++) {
 		code = session_number(s, sql_expired, 0, &key, err, now, 1);

@@ -4,7 +4,7 @@
  * Equal outputs of a task have one digest, so groups are found without reading any output, and each
  * group's is read once.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 #include <sodium.h>
 
@@ -12,7 +12,7 @@ enum { DIGEST_SIZE = 32 };
 
 #define FINAL_STATUSES (~(1u << DROVER_PENDING | 1u << DROVER_RUNNING) & ((1u << DROVER_STATUS_COUNT) - 1))
 
-static const char sql_scope[] = "SELECT host_base, hosts FROM tasks WHERE key = ?1 AND state > 0";
+static const char sql_scope[] = "SELECT host_base, hosts FROM tasks WHERE `key` = ?1 AND state > 0";
 
 /* A stream that does not count is NULL in every row. */
 #define GROUPS(out, err)                                                                                               \
@@ -32,64 +32,58 @@ static const char sql_out[] = BYTES;
 static const char sql_err[] = BYTES " /* stderr */";
 
 static const char sql_info[] =
-	"SELECT iif(?3 = 1, h.stdout, h.stderr), iif(?3 = 1, h.stdout_size, h.stderr_size),"
-	" iif(?3 = 1, h.stdout_total, h.stderr_total), h.status FROM tasks t"
+	"SELECT CASE ?3 WHEN 1 THEN h.stdout ELSE h.stderr END, CASE ?3 WHEN 1 THEN h.stdout_size ELSE h.stderr_size END,"
+	" CASE ?3 WHEN 1 THEN h.stdout_total ELSE h.stderr_total END, h.status FROM tasks t"
 	" CROSS JOIN hosts h ON h.name = ?2 AND h.id BETWEEN t.host_base AND t.host_base + t.hosts - 1"
 	" WHERE t.key = ?1 AND t.state > 0";
 static const char sql_part[] = "SELECT substr(bytes, ?3, ?4) FROM outputs WHERE task = ?1 AND digest = ?2";
 
-static struct drover_bytes bytes_of(sqlite3_stmt *stmt, int column)
-{
-	struct drover_bytes bytes = { .data = sqlite3_column_blob(stmt, column) };
-
-	bytes.size = (size_t)sqlite3_column_bytes(stmt, column);
-	return bytes;
-}
-
 /* The bytes of a digest that is in a row; stands until `stmt` is reset. */
-static int read_bytes(struct drover_session *s, const char *sql, int64_t task, sqlite3_stmt *row, int column,
-		      sqlite3_stmt **stmt, struct drover_bytes *bytes, struct drover_error *err)
+static int read_bytes(struct drover_session *s, const char *sql, int64_t task, struct sql_stmt *row, int column,
+		      struct sql_stmt **stmt, struct drover_bytes *bytes, struct drover_error *err)
 {
+	struct drover_bytes digest;
 	int code;
 
-	if (sqlite3_column_type(row, column) == SQLITE_NULL)
+	if (sql_is_null(row, column))
 		return 0;
 	code = session_prepare(s, sql, stmt, err, task);
 	if (code)
 		return code;
-	sqlite3_bind_value(*stmt, 2, sqlite3_column_value(row, column));
-	code = session_step(s, *stmt, err);
+	digest = sql_blob(row, column);
+	sql_bind_blob(*stmt, 2, digest.data, digest.size);
+	code = sql_step(s, *stmt, err);
 	if (code > 0)
-		*bytes = bytes_of(*stmt, 0);
+		*bytes = sql_blob(*stmt, 0);
 	return code < 0 ? code : 0;
 }
 
-static void read_group(sqlite3_stmt *stmt, struct drover_group *group)
+static void read_group(struct sql_stmt *stmt, struct drover_group *group)
 {
 	*group = (struct drover_group){
 		.size = sizeof(*group),
-		.status = (enum drover_status)sqlite3_column_int(stmt, 0),
-		.phase = (enum drover_phase)sqlite3_column_int(stmt, 1),
-		.has_rc = sqlite3_column_type(stmt, 2) != SQLITE_NULL,
-		.rc = sqlite3_column_int(stmt, 2),
-		.signal = session_text(stmt, 3),
-		.count = sqlite3_column_int64(stmt, 6),
-		.first_id = sqlite3_column_int64(stmt, 7),
-		.hosts = session_text(stmt, 8),
-		.messages = sqlite3_column_int64(stmt, 11),
-		.stdout_size = sqlite3_column_int64(stmt, 12),
-		.stderr_size = sqlite3_column_int64(stmt, 13),
-		.stdout_total = sqlite3_column_int64(stmt, 14),
-		.stderr_total = sqlite3_column_int64(stmt, 15),
+		.status = (enum drover_status)sql_int(stmt, 0),
+		.phase = (enum drover_phase)sql_int(stmt, 1),
+		.has_rc = !sql_is_null(stmt, 2),
+		.rc = sql_int(stmt, 2),
+		.signal = sql_text(stmt, 3),
+		.count = sql_int64(stmt, 6),
+		.first_id = sql_int64(stmt, 7),
+		.hosts = sql_text(stmt, 8),
+		.messages = sql_int64(stmt, 11),
+		.stdout_size = sql_int64(stmt, 12),
+		.stderr_size = sql_int64(stmt, 13),
+		.stdout_total = sql_int64(stmt, 14),
+		.stderr_total = sql_int64(stmt, 15),
 	};
-	if (group->messages == 1 && sqlite3_column_int64(stmt, 10) == group->count)
-		group->message = session_text(stmt, 9);
+	if (group->messages == 1 && sql_int64(stmt, 10) == group->count)
+		group->message = sql_text(stmt, 9);
 }
 
-static int tell_group(struct drover_session *s, const struct drover_group_filter *filter, sqlite3_stmt *stmt,
+static int tell_group(struct drover_session *s, const struct drover_group_filter *filter, struct sql_stmt *stmt,
 		      drover_group_fn *fn, void *context, struct drover_error *err)
 {
-	sqlite3_stmt *out = NULL, *errors = NULL;
+	struct sql_stmt *out = NULL, *errors = NULL;
 	struct drover_group group;
 	int code = 0;
 
@@ -100,8 +94,8 @@ static int tell_group(struct drover_session *s, const struct drover_group_filter
 		code = read_bytes(s, sql_err, filter->task_key, stmt, 5, &errors, &group.err, err);
 	if (!code)
 		code = fn(context, &group);
-	sqlite3_reset(out);
-	sqlite3_reset(errors);
+	sql_reset(out);
+	sql_reset(errors);
 	return code;
 }
 
@@ -110,26 +104,26 @@ int query_groups(struct drover_session *s, const struct drover_group_filter *fil
 {
 	static const char *const texts[] = { sql_groups, sql_groups_out, sql_groups_err };
 	int64_t first, last, statuses = filter->statuses ? filter->statuses : FINAL_STATUSES;
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = transaction_flush(s, err);
 
 	if (!code)
 		code = session_prepare(s, sql_scope, &stmt, err, filter->task_key);
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	if (!code)
 		return drover_error_set(err, DROVER_ENOTFOUND, "no task has the key %lld", (long long)filter->task_key);
-	first = sqlite3_column_int64(stmt, 0);
-	last = first + sqlite3_column_int64(stmt, 1) - 1;
-	sqlite3_reset(stmt);
+	first = sql_int64(stmt, 0);
+	last = first + sql_int64(stmt, 1) - 1;
+	sql_reset(stmt);
 	code = session_prepare(s, texts[filter->stream], &stmt, err, first, last, statuses,
 			       filter->after_count ? filter->after_count : INT64_MAX, filter->after_id,
-			       filter->limit > 0 ? filter->limit : -1, filter->printed);
-	while (!code && (code = session_step(s, stmt, err)) > 0)
+			       filter->limit > 0 ? filter->limit : INT64_MAX, filter->printed);
+	while (!code && (code = sql_step(s, stmt, err)) > 0)
 		code = tell_group(s, filter, stmt, fn, context, err);
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	return code;
 }
 
@@ -137,28 +131,28 @@ int query_groups(struct drover_session *s, const struct drover_group_filter *fil
 static int read_info(struct drover_session *s, int64_t task_key, const char *host, int stream, unsigned char *digest,
 		     struct drover_output_info *info, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = session_prepare(s, sql_info, &stmt, err, task_key, 0, stream);
 
 	if (code)
 		return code;
-	session_bind_text(stmt, 2, host);
-	code = session_step(s, stmt, err);
+	sql_bind_text(stmt, 2, host);
+	code = sql_step(s, stmt, err);
 	if (!code)
 		return drover_error_set(err, DROVER_ENOTFOUND, "the task has no host %s", host);
 	if (code < 0)
 		return code;
 	*info = (struct drover_output_info){ .size = sizeof(*info),
-					     .kept = sqlite3_column_int64(stmt, 1),
-					     .total = sqlite3_column_int64(stmt, 2),
-					     .status = (enum drover_status)sqlite3_column_int(stmt, 3) };
-	if (sqlite3_column_bytes(stmt, 0) == DIGEST_SIZE) {
-		memcpy(digest, sqlite3_column_blob(stmt, 0), DIGEST_SIZE);
+					     .kept = sql_int64(stmt, 1),
+					     .total = sql_int64(stmt, 2),
+					     .status = (enum drover_status)sql_int(stmt, 3) };
+	if (sql_blob(stmt, 0).size == DIGEST_SIZE) {
+		memcpy(digest, sql_blob(stmt, 0).data, DIGEST_SIZE);
 		sodium_bin2hex(info->digest, sizeof(info->digest), digest, DIGEST_SIZE);
 	} else {
 		info->kept = 0;
 	}
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	return 0;
 }
 
@@ -167,7 +161,7 @@ int query_output_part(struct drover_session *s, int64_t task_key, const char *ho
 {
 	unsigned char digest[DIGEST_SIZE];
 	struct drover_output_info info;
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = transaction_flush(s, err);
 
 	if (!code)
@@ -180,12 +174,12 @@ int query_output_part(struct drover_session *s, int64_t task_key, const char *ho
 	code = session_prepare(s, sql_part, &stmt, err, task_key, 0, info.first + 1, info.count);
 	if (code)
 		return code;
-	sqlite3_bind_blob(stmt, 2, digest, DIGEST_SIZE, SQLITE_TRANSIENT);
-	code = session_step(s, stmt, err);
+	sql_bind_blob(stmt, 2, digest, DIGEST_SIZE);
+	code = sql_step(s, stmt, err);
 	if (code > 0)
-		code = fn(context, bytes_of(stmt, 0));
+		code = fn(context, sql_blob(stmt, 0));
 	else if (!code)
 		code = drover_error_set(err, DROVER_ENOTFOUND, "the task of %s was removed", host);
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	return code;
 }

@@ -1,7 +1,7 @@
 /*
  * states.c - the lives of tasks, units and hosts as transition tables, and the counts that follow.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 #define BIT(state) (1u << (state))
 
@@ -26,7 +26,7 @@ static const unsigned host_moves[DROVER_STATUS_COUNT] = {
 	[DROVER_RUNNING] = BIT(DROVER_PENDING) | FINAL,
 };
 
-void states_move_task(struct sqlite_task *task, enum drover_task_state to, int64_t now)
+void states_move_task(struct task_row *task, enum drover_task_state to, int64_t now)
 {
 	assert(task_moves[task->state] & BIT(to));
 	task->state = to;
@@ -37,7 +37,7 @@ void states_move_task(struct sqlite_task *task, enum drover_task_state to, int64
 		task->finished_at = now;
 }
 
-void states_move_unit(struct sqlite_unit *unit, enum drover_unit_state to, int64_t now)
+void states_move_unit(struct unit_row *unit, enum drover_unit_state to, int64_t now)
 {
 	assert(unit_moves[unit->state] & BIT(to));
 	assert((to == DROVER_UNIT_DONE) == !unit->open);
@@ -52,7 +52,7 @@ void states_move_unit(struct sqlite_unit *unit, enum drover_unit_state to, int64
 	}
 }
 
-void states_move_hosts(struct sqlite_task *task, struct sqlite_unit *unit, enum drover_status from,
+void states_move_hosts(struct task_row *task, struct unit_row *unit, enum drover_status from,
 		       enum drover_status to, int64_t count, int64_t now)
 {
 	assert(host_moves[from] & BIT(to));

@@ -5,7 +5,7 @@
  * All of it is decided within the transaction that claims, begins or ends hosts, from the task's own
  * row, so it holds for any number of engines and after any kill.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 #include <stdio.h>
 
@@ -18,11 +18,11 @@ static const char sql_wave_hosts[] =
 	"SELECT coalesce(sum(count), 0) FROM units WHERE task = ?1 AND unit >= ?3 AND wave = ?2";
 /* Waves follow each other, none is empty, and there are as many as the task says. */
 static const char sql_disorder[] =
-	"SELECT count(*) FROM (SELECT wave - lag(wave, 1, -1) OVER (ORDER BY unit) AS step,"
-	" unit FROM units WHERE task = ?1) WHERE step NOT IN (0, 1) OR (unit = 0 AND step <> 1)";
+	"SELECT count(*) FROM (SELECT wave - coalesce(lag(wave, 1) OVER (ORDER BY unit), -1) AS step,"
+	" unit FROM units WHERE task = ?1) AS steps WHERE step NOT IN (0, 1) OR (unit = 0 AND step <> 1)";
 static const char sql_last_wave[] = "SELECT max(wave) FROM units WHERE task = ?1";
 
-int64_t thresholds_room(const struct sqlite_task *task)
+int64_t thresholds_room(const struct task_row *task)
 {
 	int64_t room = task->fanout - task->counts[DROVER_RUNNING];
 
@@ -31,7 +31,7 @@ int64_t thresholds_room(const struct sqlite_task *task)
 	return room > 0 ? room : 0;
 }
 
-int thresholds_wait(struct drover_session *s, struct sqlite_task *task, bool *wait, struct drover_error *err)
+int thresholds_wait(struct drover_session *s, struct task_row *task, bool *wait, struct drover_error *err)
 {
 	int64_t older = 0;
 	int code = 0;
@@ -48,14 +48,14 @@ int thresholds_wait(struct drover_session *s, struct sqlite_task *task, bool *wa
 
 /* -------------------------------------------------------------------------------- max_failed */
 
-static int64_t count_bad(const struct sqlite_task *task)
+static int64_t count_bad(const struct task_row *task)
 {
 	const int64_t *c = task->counts;
 
 	return c[DROVER_FAILED] + c[DROVER_UNREACHABLE] + c[DROVER_TIMEOUT] + c[DROVER_LOST];
 }
 
-static bool is_exceeded(const struct sqlite_task *task)
+static bool is_exceeded(const struct task_row *task)
 {
 	switch (task->max_failed_as) {
 	case DROVER_THRESHOLD_HOSTS:
@@ -68,7 +68,7 @@ static bool is_exceeded(const struct sqlite_task *task)
 	return false;
 }
 
-static void describe(const struct sqlite_task *task, char *text, size_t size)
+static void describe(const struct task_row *task, char *text, size_t size)
 {
 	const int64_t *c = task->counts;
 	long long bad = count_bad(task), in_wave = bad - task->wave_base;
@@ -91,7 +91,7 @@ static void describe(const struct sqlite_task *task, char *text, size_t size)
 			 bad, (long long)task->hosts, (double)task->max_failed / 100, figures);
 }
 
-int thresholds_check(struct drover_session *s, struct sqlite_task *task, bool *aborted, struct drover_error *err)
+int thresholds_check(struct drover_session *s, struct task_row *task, bool *aborted, struct drover_error *err)
 {
 	char reason[DROVER_ERROR_SIZE - 64];
 
@@ -105,17 +105,17 @@ int thresholds_check(struct drover_session *s, struct sqlite_task *task, bool *a
 /* ------------------------------------------------------------------------------------- waves */
 
 /* The hosts of the waves that are not open yet are all pending, so nobody has to be counted. */
-static bool open_waves_ended(const struct sqlite_task *task)
+static bool open_waves_ended(const struct task_row *task)
 {
 	return !task->counts[DROVER_RUNNING] && task->counts[DROVER_PENDING] == task->hosts - task->wave_end;
 }
 
-static bool has_next_wave(const struct sqlite_task *task)
+static bool has_next_wave(const struct task_row *task)
 {
 	return task->state == DROVER_TASK_RUNNING && task->wave + 1 < task->waves;
 }
 
-void thresholds_settle(struct sqlite_task *task, int64_t now)
+void thresholds_settle(struct task_row *task, int64_t now)
 {
 	if (has_next_wave(task) && !task->next_wave_at && open_waves_ended(task))
 		task->next_wave_at = now + task->wave_pause;
@@ -123,7 +123,7 @@ void thresholds_settle(struct sqlite_task *task, int64_t now)
 		task->next_wave_at = 0;
 }
 
-static int open_wave(struct drover_session *s, struct sqlite_task *task, int64_t wave, struct drover_error *err)
+static int open_wave(struct drover_session *s, struct task_row *task, int64_t wave, struct drover_error *err)
 {
 	int64_t units, hosts;
 	int code = session_number(s, sql_wave_units, 0, &units, err, task->key, wave, task->wave_units);
@@ -142,7 +142,7 @@ static int open_wave(struct drover_session *s, struct sqlite_task *task, int64_t
 	return 0;
 }
 
-int thresholds_open_first(struct drover_session *s, struct sqlite_task *task, struct drover_error *err)
+int thresholds_open_first(struct drover_session *s, struct task_row *task, struct drover_error *err)
 {
 	int64_t last, disorder;
 	int code = session_number(s, sql_last_wave, 0, &last, err, task->key);
@@ -157,7 +157,7 @@ int thresholds_open_first(struct drover_session *s, struct sqlite_task *task, st
 
 int thresholds_advance(struct drover_session *s, struct drover_advance *advance, struct drover_error *err)
 {
-	struct sqlite_task *task;
+	struct task_row *task;
 	int code;
 
 	advance->advanced = false;
@@ -167,7 +167,7 @@ int thresholds_advance(struct drover_session *s, struct drover_advance *advance,
 	if (!code)
 		code = transaction_flush(s, err); /* what ended in this very transaction has its say */
 	if (code || !has_next_wave(task) || task->wave != advance->wave || !task->next_wave_at ||
-	    session_now() < task->next_wave_at)
+	    driver_now(s) < task->next_wave_at)
 		return code;
 	advance->first_unit = task->wave_units;
 	code = open_wave(s, task, task->wave + 1, err);

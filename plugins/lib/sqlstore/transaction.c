@@ -2,40 +2,39 @@
  * transaction.c - a transaction of a writing session: its beginning and its ends, the numbers that it
  * gives out, and the report of what a commit changed.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
-static const char sql_counters[] = "SELECT task, host, seq FROM counters";
-static const char sql_save_counters[] = "UPDATE counters SET task = ?1, host = ?2, seq = ?3";
+static const char sql_counters[] = "SELECT task, host, seq FROM counters" SQL_LOCKED;
 static const char sql_lives[] = "SELECT 1 FROM incarnations WHERE id = ?1 AND ended_at = 0";
 
 /* ------------------------------------------------------------------------------------ numbers */
 
-static int load_counters(struct drover_session *s, struct drover_error *err)
+int transaction_serialise(struct drover_session *s, struct drover_error *err)
 {
-	struct sqlite_counters *counters = &s->counters;
-	sqlite3_stmt *stmt;
+	struct counters *counters = &s->counters;
+	struct sql_stmt *stmt;
 	int code;
 
 	if (counters->loaded)
 		return 0;
 	code = session_prepare(s, sql_counters, &stmt, err);
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	if (!code)
-		return drover_error_set(err, DROVER_EFAULT, "%s is damaged: it has no counters", s->store->path);
-	*counters = (struct sqlite_counters){ .loaded = true,
-					      .task = sqlite3_column_int64(stmt, 0),
-					      .host = sqlite3_column_int64(stmt, 1),
-					      .seq = sqlite3_column_int64(stmt, 2) };
-	sqlite3_reset(stmt);
+		return drover_error_set(err, DROVER_EFAULT, "%s is damaged: it has no counters", driver_name(s));
+	*counters = (struct counters){ .loaded = true,
+					      .task = sql_int64(stmt, 0),
+					      .host = sql_int64(stmt, 1),
+					      .seq = sql_int64(stmt, 2) };
+	sql_reset(stmt);
 	return 0;
 }
 
 int transaction_take_seq(struct drover_session *s, int64_t count, int64_t *first, struct drover_error *err)
 {
-	int code = load_counters(s, err);
+	int code = transaction_serialise(s, err);
 
 	if (code)
 		return code;
@@ -48,7 +47,7 @@ int transaction_take_seq(struct drover_session *s, int64_t count, int64_t *first
 int transaction_take_ids(struct drover_session *s, int64_t hosts, int64_t *task, int64_t *host_base,
 			 struct drover_error *err)
 {
-	int code = load_counters(s, err);
+	int code = transaction_serialise(s, err);
 
 	if (code)
 		return code;
@@ -78,11 +77,13 @@ int transaction_lives(struct drover_session *s, int64_t incarnation, bool *lives
 
 int transaction_flush(struct drover_session *s, struct drover_error *err)
 {
-	int code = rows_save(s, err);
+	int code = 0;
 
+	if (!s->in_transaction)
+		return driver_ready(s, err);
+	code = rows_save(s, err);
 	if (!code && s->counters.dirty) {
-		code = session_run(s, sql_save_counters, NULL, err, s->counters.task, s->counters.host,
-				   s->counters.seq);
+		code = driver_save_counters(s, &s->counters, err);
 		s->counters.dirty = false;
 	}
 	return code;
@@ -90,7 +91,7 @@ int transaction_flush(struct drover_session *s, struct drover_error *err)
 
 static void forget_texts(struct drover_session *s)
 {
-	struct sqlite_text *text;
+	struct lent_text *text;
 
 	while ((text = s->texts)) {
 		s->texts = text->next;
@@ -101,19 +102,18 @@ static void forget_texts(struct drover_session *s)
 static void forget(struct drover_session *s)
 {
 	rows_forget(s);
-	s->counters = (struct sqlite_counters){ .loaded = false };
+	s->counters = (struct counters){ .loaded = false };
 	s->living = 0;
 	s->in_transaction = false;
 }
 
 int transaction_begin(struct drover_session *s, struct drover_error *err)
 {
-	static const char sql[] = "BEGIN IMMEDIATE";
 	int code;
 
 	assert(s->mode == DROVER_SESSION_WRITE && !s->in_transaction);
 	forget_texts(s);
-	code = session_run(s, sql, NULL, err);
+	code = driver_begin(s, err);
 	s->in_transaction = !code;
 	return code;
 }
@@ -122,7 +122,7 @@ int transaction_begin(struct drover_session *s, struct drover_error *err)
 static int collect(struct drover_session *s, struct drover_task_change **changes, size_t *count,
 		   struct drover_error *err)
 {
-	struct sqlite_task *task, *next;
+	struct task_row *task, *next;
 	int code = 0;
 
 	*count = 0;
@@ -145,7 +145,6 @@ static int collect(struct drover_session *s, struct drover_task_change **changes
 
 int transaction_commit(struct drover_session *s, drover_change_fn *change, void *context, struct drover_error *err)
 {
-	static const char sql[] = "COMMIT";
 	struct drover_task_change *changes = NULL;
 	size_t count = 0;
 	int code;
@@ -155,7 +154,7 @@ int transaction_commit(struct drover_session *s, drover_change_fn *change, void 
 	if (!code && change)
 		code = collect(s, &changes, &count, err);
 	if (!code)
-		code = session_run(s, sql, NULL, err);
+		code = driver_commit(s, err);
 	if (!code) {
 		forget(s);
 		/* It is durable: a callback can no longer refuse it. */
@@ -168,11 +167,8 @@ int transaction_commit(struct drover_session *s, drover_change_fn *change, void 
 
 void transaction_rollback(struct drover_session *s)
 {
-	static const char sql[] = "ROLLBACK";
-
-	/* After some errors SQLite has rolled back by itself. */
-	if (s->in_transaction && !sqlite3_get_autocommit(s->db))
-		(void)session_run(s, sql, NULL, NULL);
+	if (s->in_transaction)
+		driver_rollback(s);
 	forget(s);
 	forget_texts(s);
 }

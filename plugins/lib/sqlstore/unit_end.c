@@ -2,7 +2,7 @@
  * unit_end.c - an attempt ends: what becomes of its unit's hosts that have no final status, by order of
  * the engine that held it, or of whoever sweeps after that engine is gone.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 /* Each host gets a change number of its own: ?8 plus its id. */
 static const char sql_end_hosts[] =
@@ -25,13 +25,13 @@ struct fate {
 	char message[DROVER_ERROR_SIZE];
 };
 
-static int apply(struct drover_session *s, struct sqlite_unit *unit, const struct fate *fate, int64_t now,
+static int apply(struct drover_session *s, struct unit_row *unit, const struct fate *fate, int64_t now,
 		 struct drover_error *err)
 {
 	int64_t id = unit->task->host_base + unit->first;
 	bool requeued = fate->to == DROVER_PENDING;
 	int64_t seq, changed;
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	if (fate->from == fate->to)
@@ -44,9 +44,9 @@ static int apply(struct drover_session *s, struct sqlite_unit *unit, const struc
 				       fate->phase, fate->remote, now, seq - id);
 		if (code)
 			return code;
-		session_bind_text(stmt, 9, fate->message[0] ? fate->message : NULL);
-		code = session_step(s, stmt, err);
-		changed = sqlite3_changes64(s->db);
+		sql_bind_text(stmt, 9, fate->message[0] ? fate->message : NULL);
+		code = sql_step(s, stmt, err);
+		changed = driver_changes(s);
 	}
 	if (!code)
 		states_move_hosts(unit->task, unit, fate->from, fate->to, changed, now);
@@ -57,7 +57,7 @@ static int apply(struct drover_session *s, struct sqlite_unit *unit, const struc
  * Pending again needs a next attempt: there is none in a task that is ending, and none after the last.
  * A host that was begun then ends `lost`, not `failed`: nobody knows what became of it.
  */
-static void decide(const struct sqlite_unit *unit, const struct drover_unit_end *end, struct fate *begun,
+static void decide(const struct unit_row *unit, const struct drover_unit_end *end, struct fate *begun,
 		   struct fate *rest)
 {
 	const char *message = end->message ? end->message : "its attempt ended";
@@ -87,10 +87,10 @@ static void decide(const struct sqlite_unit *unit, const struct drover_unit_end 
 }
 
 /* How the attempt ended, unless well; an attempt that ended well clears what the one before it left. */
-static int keep_message(struct drover_session *s, const struct sqlite_unit *unit, const char *message,
+static int keep_message(struct drover_session *s, const struct unit_row *unit, const char *message,
 			struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	if (!message && unit->attempt == 1)
@@ -98,15 +98,15 @@ static int keep_message(struct drover_session *s, const struct sqlite_unit *unit
 	code = session_prepare(s, sql_message, &stmt, err, unit->key.task, unit->key.unit);
 	if (code)
 		return code;
-	session_bind_text(stmt, 3, message);
-	return session_step(s, stmt, err);
+	sql_bind_text(stmt, 3, message);
+	return sql_step(s, stmt, err);
 }
 
 int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drover_error *err)
 {
 	struct fate begun, rest;
-	struct sqlite_unit *unit;
-	int64_t now = session_now();
+	struct unit_row *unit;
+	int64_t now = driver_now(s);
 	bool aborted;
 	int code;
 
@@ -147,28 +147,28 @@ struct abandoned {
 static int find_abandoned(struct drover_session *s, int max_attempts, int64_t limit, struct abandoned *units,
 			  int64_t *count, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = session_prepare(s, sql_abandoned, &stmt, err, limit);
 
 	*count = 0;
 	if (code)
 		return code;
-	while ((code = session_step(s, stmt, err)) > 0) {
+	while ((code = sql_step(s, stmt, err)) > 0) {
 		struct abandoned *unit = &units[(*count)++];
 
 		unit->end = (struct drover_unit_end){
-			.task_key = sqlite3_column_int64(stmt, 0),
-			.unit = sqlite3_column_int64(stmt, 1),
-			.attempt = sqlite3_column_int(stmt, 2),
-			.incarnation = sqlite3_column_int64(stmt, 3),
-			.begun = sqlite3_column_int(stmt, 5) ? DROVER_PENDING : DROVER_LOST,
+			.task_key = sql_int64(stmt, 0),
+			.unit = sql_int64(stmt, 1),
+			.attempt = sql_int(stmt, 2),
+			.incarnation = sql_int64(stmt, 3),
+			.begun = sql_int(stmt, 5) ? DROVER_PENDING : DROVER_LOST,
 			.rest = DROVER_PENDING,
 			.remote = DROVER_REMOTE_UNKNOWN,
 			.max_attempts = max_attempts,
 			.message = unit->message,
 		};
 		snprintf(unit->message, sizeof(unit->message), "the engine %s that executed it is gone",
-			 session_text(stmt, 4));
+			 sql_text(stmt, 4));
 	}
 	return code;
 }
@@ -187,6 +187,8 @@ int unit_end_sweep(struct drover_session *s, int max_attempts, int64_t limit, dr
 	if (!units)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	code = transaction_flush(s, err); /* units claimed in this very transaction are to be found, too */
+	if (!code)
+		code = transaction_serialise(s, err);
 	if (!code)
 		code = find_abandoned(s, max_attempts, limit, units, &count, err);
 	for (int64_t i = 0; !code && i < count; i++)

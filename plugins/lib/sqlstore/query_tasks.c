@@ -3,7 +3,7 @@
  *
  * A query with a callback has a statement of its own, so that the callback may ask the same again.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 #include <stddef.h>
 
@@ -31,8 +31,7 @@ static const char sql_any[] = "SELECT " COLUMNS FROM " WHERE t.key = ?1";
 	" AND (?6 IS NULL OR t.type = ?6) AND (?7 IS NULL OR t.owner = ?7)"                                            \
 	" AND (?8 IS NULL OR t.key IN (SELECT h.task FROM hosts h WHERE h.name = ?8))"                                 \
 	" AND (?9 IS NULL OR substr(t.name, 1, length(?9)) = ?9)"                                                      \
-	" AND (?10 IS NULL OR EXISTS (SELECT 1 FROM json_each(s.labels) l WHERE l.key = ?10"                           \
-	"  AND (?11 IS NULL OR CAST(l.value AS TEXT) = ?11))) ORDER BY t.key DESC LIMIT ?5"
+	" AND (?10 IS NULL OR " SQL_LABELLED ") ORDER BY t.key DESC LIMIT ?5"
 static const char sql_filtered[] = "SELECT " COLUMNS FROM " WHERE 1" FILTER;
 /* Open tasks are few among many. */
 static const char sql_filtered_open[] =
@@ -60,88 +59,88 @@ static const char **text_field(struct drover_task *task, int text)
 }
 
 /* Borrows the statement's strings. */
-static void read_row(sqlite3_stmt *stmt, struct drover_task *task)
+static void read_row(struct sql_stmt *stmt, struct drover_task *task)
 {
 	*task = (struct drover_task){
 		.size = sizeof(*task),
-		.key = sqlite3_column_int64(stmt, 0),
-		.priority = sqlite3_column_int(stmt, 1),
-		.rerun_lost = sqlite3_column_int(stmt, 2),
-		.timeout = sqlite3_column_int64(stmt, 3),
-		.host_timeout = sqlite3_column_int64(stmt, 4),
-		.connect_timeout = sqlite3_column_int64(stmt, 5),
-		.output_limit = sqlite3_column_int64(stmt, 6),
-		.fanout = sqlite3_column_int64(stmt, 7),
-		.expires_at = sqlite3_column_int64(stmt, 8),
-		.unit_size = sqlite3_column_int64(stmt, 9),
-		.hosts = sqlite3_column_int64(stmt, 10),
-		.units = sqlite3_column_int64(stmt, 11),
-		.host_base = sqlite3_column_int64(stmt, 12),
-		.state = (enum drover_task_state)sqlite3_column_int(stmt, 13),
-		.created_at = sqlite3_column_int64(stmt, 14),
-		.started_at = sqlite3_column_int64(stmt, 15),
-		.finished_at = sqlite3_column_int64(stmt, 16),
-		.units_done = sqlite3_column_int64(stmt, 17),
-		.seq = sqlite3_column_int64(stmt, 18),
-		.body = sqlite3_column_blob(stmt, COLUMN_BODY),
-		.body_size = (size_t)sqlite3_column_bytes(stmt, COLUMN_BODY),
-		.waves = sqlite3_column_int64(stmt, COLUMN_BODY + 1),
-		.wave_pause = sqlite3_column_int64(stmt, COLUMN_BODY + 2),
-		.max_failed_as = (enum drover_threshold)sqlite3_column_int(stmt, COLUMN_BODY + 3),
-		.max_failed = sqlite3_column_int64(stmt, COLUMN_BODY + 4),
-		.wave = sqlite3_column_int64(stmt, COLUMN_BODY + 5),
-		.wave_units = sqlite3_column_int64(stmt, COLUMN_BODY + 6),
-		.wave_hosts = sqlite3_column_int64(stmt, COLUMN_BODY + 7),
-		.next_wave_at = sqlite3_column_int64(stmt, COLUMN_BODY + 8),
+		.key = sql_int64(stmt, 0),
+		.priority = sql_int(stmt, 1),
+		.rerun_lost = sql_int(stmt, 2),
+		.timeout = sql_int64(stmt, 3),
+		.host_timeout = sql_int64(stmt, 4),
+		.connect_timeout = sql_int64(stmt, 5),
+		.output_limit = sql_int64(stmt, 6),
+		.fanout = sql_int64(stmt, 7),
+		.expires_at = sql_int64(stmt, 8),
+		.unit_size = sql_int64(stmt, 9),
+		.hosts = sql_int64(stmt, 10),
+		.units = sql_int64(stmt, 11),
+		.host_base = sql_int64(stmt, 12),
+		.state = (enum drover_task_state)sql_int(stmt, 13),
+		.created_at = sql_int64(stmt, 14),
+		.started_at = sql_int64(stmt, 15),
+		.finished_at = sql_int64(stmt, 16),
+		.units_done = sql_int64(stmt, 17),
+		.seq = sql_int64(stmt, 18),
+		.body = sql_blob(stmt, COLUMN_BODY).data,
+		.body_size = sql_blob(stmt, COLUMN_BODY).size,
+		.waves = sql_int64(stmt, COLUMN_BODY + 1),
+		.wave_pause = sql_int64(stmt, COLUMN_BODY + 2),
+		.max_failed_as = (enum drover_threshold)sql_int(stmt, COLUMN_BODY + 3),
+		.max_failed = sql_int64(stmt, COLUMN_BODY + 4),
+		.wave = sql_int64(stmt, COLUMN_BODY + 5),
+		.wave_units = sql_int64(stmt, COLUMN_BODY + 6),
+		.wave_hosts = sql_int64(stmt, COLUMN_BODY + 7),
+		.next_wave_at = sql_int64(stmt, COLUMN_BODY + 8),
 	};
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
-		task->counts[i] = sqlite3_column_int64(stmt, COLUMN_COUNTS + i);
+		task->counts[i] = sql_int64(stmt, COLUMN_COUNTS + i);
 	for (int i = 0; i < TEXTS; i++)
-		*text_field(task, i) = session_text(stmt, COLUMN_TEXTS + i);
+		*text_field(task, i) = sql_text(stmt, COLUMN_TEXTS + i);
 }
 
 int query_task(struct drover_session *s, const char *id, int64_t key, drover_task_fn *fn, void *context,
 	       struct drover_error *err)
 {
 	struct drover_task task;
-	sqlite3_stmt *stmt = NULL;
+	struct sql_stmt *stmt = NULL;
 	int code = transaction_flush(s, err);
 
 	if (!code)
-		code = session_prepare_text(s, id ? sql_by_id : sql_by_key, &stmt, err);
+		code = sql_prepare(s, id ? sql_by_id : sql_by_key, SQL_ONCE, &stmt, err);
 	if (code)
 		return code;
 	if (id)
-		session_bind_text(stmt, 1, id);
+		sql_bind_text(stmt, 1, id);
 	else
-		sqlite3_bind_int64(stmt, 1, key);
-	code = session_step(s, stmt, err);
+		sql_bind_int64(stmt, 1, key);
+	code = sql_step(s, stmt, err);
 	if (code > 0) {
 		read_row(stmt, &task);
 		code = fn(context, &task);
 	} else if (!code) {
 		code = drover_error_set(err, DROVER_ENOTFOUND, "no such task");
 	}
-	sqlite3_finalize(stmt);
+	sql_finalize(stmt);
 	return code;
 }
 
-static void bind_filter(sqlite3_stmt *stmt, const struct drover_task_filter *filter)
+static void bind_filter(struct sql_stmt *stmt, const struct drover_task_filter *filter)
 {
 	const unsigned all = (1u << DROVER_TASK_STATE_COUNT) - 1;
 	const unsigned accepting = 1u << DROVER_TASK_ACCEPTING;
 
-	sqlite3_bind_int64(stmt, 1, (filter->states ? filter->states : all) & ~accepting);
-	sqlite3_bind_int64(stmt, 2, filter->before_key ? filter->before_key : INT64_MAX);
-	sqlite3_bind_int64(stmt, 3, filter->since);
-	sqlite3_bind_int64(stmt, 4, filter->until ? filter->until : INT64_MAX);
-	sqlite3_bind_int64(stmt, 5, filter->limit ? filter->limit : -1);
-	session_bind_text(stmt, 6, filter->type);
-	session_bind_text(stmt, 7, filter->owner);
-	session_bind_text(stmt, 8, filter->host);
-	session_bind_text(stmt, 9, filter->name);
-	session_bind_text(stmt, 10, filter->label_key);
-	session_bind_text(stmt, 11, filter->label_value);
+	sql_bind_int64(stmt, 1, (filter->states ? filter->states : all) & ~accepting);
+	sql_bind_int64(stmt, 2, filter->before_key ? filter->before_key : INT64_MAX);
+	sql_bind_int64(stmt, 3, filter->since);
+	sql_bind_int64(stmt, 4, filter->until ? filter->until : INT64_MAX);
+	sql_bind_int64(stmt, 5, filter->limit ? filter->limit : INT64_MAX);
+	sql_bind_text(stmt, 6, filter->type);
+	sql_bind_text(stmt, 7, filter->owner);
+	sql_bind_text(stmt, 8, filter->host);
+	sql_bind_text(stmt, 9, filter->name);
+	sql_bind_text(stmt, 10, filter->label_key);
+	sql_bind_text(stmt, 11, filter->label_value);
 }
 
 int query_tasks(struct drover_session *s, const struct drover_task_filter *filter, drover_task_fn *fn, void *context,
@@ -149,37 +148,34 @@ int query_tasks(struct drover_session *s, const struct drover_task_filter *filte
 {
 	struct drover_task task;
 	bool open = filter->states && filter->states < 1u << DROVER_TASK_DONE;
-	sqlite3_stmt *stmt = NULL;
+	struct sql_stmt *stmt = NULL;
 	int code = transaction_flush(s, err);
 
 	if (!code)
-		code = session_prepare_text(s,
-					    filter->feed ? sql_feed
-					    : open       ? sql_filtered_open
-							 : sql_filtered,
-					    &stmt, err);
+		code = sql_prepare(s, filter->feed ? sql_feed : open ? sql_filtered_open : sql_filtered, SQL_ONCE, &stmt,
+				   err);
 	if (code)
 		return code;
 	if (filter->feed) {
-		sqlite3_bind_int64(stmt, 1, filter->since_seq);
-		sqlite3_bind_int64(stmt, 2, filter->limit ? filter->limit : -1);
+		sql_bind_int64(stmt, 1, filter->since_seq);
+		sql_bind_int64(stmt, 2, filter->limit ? filter->limit : INT64_MAX);
 	} else {
 		bind_filter(stmt, filter);
 	}
-	while ((code = session_step(s, stmt, err)) > 0) {
+	while ((code = sql_step(s, stmt, err)) > 0) {
 		read_row(stmt, &task);
 		code = fn(context, &task);
 		if (code)
 			break;
 	}
-	sqlite3_finalize(stmt);
+	sql_finalize(stmt);
 	return code;
 }
 
 /* Moves bytes of a statement into the session's; *bytes stays as it is when it is NULL. */
 static int lend(struct drover_session *s, const void **bytes, size_t size, struct drover_error *err)
 {
-	struct sqlite_text *text;
+	struct lent_text *text;
 
 	if (!*bytes)
 		return 0;
@@ -195,11 +191,11 @@ static int lend(struct drover_session *s, const void **bytes, size_t size, struc
 
 int query_task_copy(struct drover_session *s, int64_t key, struct drover_task *task, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = session_prepare(s, sql_any, &stmt, err, key);
 
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	if (!code)
@@ -212,7 +208,7 @@ int query_task_copy(struct drover_session *s, int64_t key, struct drover_task *t
 		code = lend(s, &text, text ? strlen(text) + 1 : 0, err);
 		*text_field(task, i) = text;
 	}
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	return code;
 }
 

@@ -2,14 +2,14 @@
  * submit.c - a task comes in: its row, its hosts' and units' in chunks, and the change that makes it
  * visible.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 static const char sql_task[] =
-	"INSERT INTO tasks (key, id, name, type, executor, pool, owner, parent, credential, priority, rerun_lost,"
+	"INSERT INTO tasks (`key`, id, name, type, executor, pool, owner, parent, credential, priority, rerun_lost,"
 	" timeout, host_timeout, connect_timeout, output_limit, fanout, expires_at, unit_size, hosts, units,"
 	" incarnation, host_base, state, created_at, waves, wave_pause, max_failed_as, max_failed, concurrency_key)"
 	" VALUES (?1, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?22,"
-	" 0, ?23, ?24, ?25, ?26, ?27, ?28) ON CONFLICT (id) DO NOTHING";
+	" 0, ?23, ?24, ?25, ?26, ?27, ?28)";
 static const char sql_submission[] =
 	"INSERT INTO submissions (task, note, labels, payload, options, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 static const char sql_host[] =
@@ -20,32 +20,32 @@ static const char sql_renumber[] = "UPDATE hosts SET unit = ?3 WHERE id BETWEEN 
 static const char sql_count_hosts[] = "SELECT count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2";
 static const char sql_count_covered[] = "SELECT sum(count) FROM units WHERE task = ?1";
 static const char sql_count_units[] = "SELECT count(*) FROM units WHERE task = ?1";
-static const char sql_units_said[] = "SELECT units FROM tasks WHERE key = ?1";
+static const char sql_units_said[] = "SELECT units FROM tasks WHERE `key` = ?1";
 
 static int insert_submission(struct drover_session *s, const struct drover_task *task, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = session_prepare(s, sql_submission, &stmt, err, task->key);
 
 	if (code)
 		return code;
-	session_bind_text(stmt, 2, task->note);
-	session_bind_text(stmt, 3, task->labels);
-	session_bind_text(stmt, 4, task->payload ? task->payload : "{}");
-	session_bind_text(stmt, 5, task->options ? task->options : "{}");
-	sqlite3_bind_blob64(stmt, 6, task->body ? task->body : "", task->body_size, SQLITE_STATIC);
-	return session_step(s, stmt, err);
+	sql_bind_text(stmt, 2, task->note);
+	sql_bind_text(stmt, 3, task->labels);
+	sql_bind_text(stmt, 4, task->payload ? task->payload : "{}");
+	sql_bind_text(stmt, 5, task->options ? task->options : "{}");
+	sql_bind_blob(stmt, 6, task->body ? task->body : "", task->body_size);
+	return sql_step(s, stmt, err);
 }
 
 int submit_task(struct drover_session *s, int64_t incarnation, struct drover_task *task, struct drover_error *err)
 {
 	const char *const texts[] = { task->id,   task->name,  task->type,   task->executor,
 				      task->pool, task->owner, task->parent, task->credential };
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	code = transaction_take_ids(s, task->hosts, &task->key, &task->host_base, err);
-	task->created_at = session_now();
+	task->created_at = driver_now(s);
 	if (!code)
 		code = session_prepare(s, sql_task, &stmt, err, task->key, task->priority, task->rerun_lost,
 				       task->timeout, task->host_timeout, task->connect_timeout, task->output_limit,
@@ -54,19 +54,19 @@ int submit_task(struct drover_session *s, int64_t incarnation, struct drover_tas
 	if (code)
 		return code;
 	for (int i = 0; i < 8; i++)
-		session_bind_text(stmt, 14 + i, texts[i]);
-	sqlite3_bind_int64(stmt, 22, task->host_base);
-	sqlite3_bind_int64(stmt, 23, task->created_at);
-	sqlite3_bind_int64(stmt, 24, task->waves > 0 ? task->waves : 1);
-	sqlite3_bind_int64(stmt, 25, task->wave_pause);
-	sqlite3_bind_int64(stmt, 26, task->max_failed_as);
-	sqlite3_bind_int64(stmt, 27, task->max_failed);
-	session_bind_text(stmt, 28, task->concurrency_key);
-	code = session_step(s, stmt, err);
+		sql_bind_text(stmt, 14 + i, texts[i]);
+	sql_bind_int64(stmt, 22, task->host_base);
+	sql_bind_int64(stmt, 23, task->created_at);
+	sql_bind_int64(stmt, 24, task->waves > 0 ? task->waves : 1);
+	sql_bind_int64(stmt, 25, task->wave_pause);
+	sql_bind_int64(stmt, 26, task->max_failed_as);
+	sql_bind_int64(stmt, 27, task->max_failed);
+	sql_bind_text(stmt, 28, task->concurrency_key);
+	code = sql_step(s, stmt, err);
+	if (code == DROVER_ECONFLICT)
+		return drover_error_set(err, DROVER_ECONFLICT, "a task with the id %s exists already", task->id);
 	if (code)
 		return code;
-	if (!sqlite3_changes(s->db))
-		return drover_error_set(err, DROVER_ECONFLICT, "a task with the id %s exists already", task->id);
 	task->state = DROVER_TASK_ACCEPTING;
 	return insert_submission(s, task, err);
 }
@@ -80,7 +80,7 @@ static int64_t unit_of(const struct drover_task *task, int64_t index)
 int submit_hosts(struct drover_session *s, const struct drover_task *task, int64_t first,
 		 const struct drover_host_spec *hosts, int64_t count, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	if (first < 0 || count < 0 || first + count > task->hosts)
@@ -88,14 +88,14 @@ int submit_hosts(struct drover_session *s, const struct drover_task *task, int64
 					(long long)first, (long long)(first + count - 1));
 	code = session_prepare(s, sql_host, &stmt, err, 0, task->key);
 	for (int64_t i = 0; i < count && !code; i++) {
-		sqlite3_bind_int64(stmt, 1, task->host_base + first + i);
-		sqlite3_bind_int64(stmt, 3, unit_of(task, first + i));
-		sqlite3_bind_int64(stmt, 4, hosts[i].port);
-		session_bind_text(stmt, 5, hosts[i].name);
-		session_bind_text(stmt, 6, hosts[i].address);
-		session_bind_text(stmt, 7, hosts[i].user);
-		session_bind_text(stmt, 8, hosts[i].vars);
-		code = session_step(s, stmt, err);
+		sql_bind_int64(stmt, 1, task->host_base + first + i);
+		sql_bind_int64(stmt, 3, unit_of(task, first + i));
+		sql_bind_int64(stmt, 4, hosts[i].port);
+		sql_bind_text(stmt, 5, hosts[i].name);
+		sql_bind_text(stmt, 6, hosts[i].address);
+		sql_bind_text(stmt, 7, hosts[i].user);
+		sql_bind_text(stmt, 8, hosts[i].vars);
+		code = sql_queue(s, stmt, err);
 	}
 	return code;
 }
@@ -118,7 +118,7 @@ int submit_units(struct drover_session *s, const struct drover_task *task, int64
 }
 
 /* What is counted from here on must be there. */
-static int check_complete(struct drover_session *s, const struct sqlite_task *task, struct drover_error *err)
+static int check_complete(struct drover_session *s, const struct task_row *task, struct drover_error *err)
 {
 	int64_t rows, covered, units, said;
 	int code =
@@ -143,7 +143,7 @@ static int check_complete(struct drover_session *s, const struct sqlite_task *ta
 
 int submit_accept(struct drover_session *s, int64_t task_key, struct drover_error *err)
 {
-	struct sqlite_task *task;
+	struct task_row *task;
 	int code = rows_task(s, task_key, &task, err);
 
 	if (code)
@@ -157,6 +157,6 @@ int submit_accept(struct drover_session *s, int64_t task_key, struct drover_erro
 		return code;
 	task->counts[DROVER_PENDING] = task->hosts;
 	task->counted = true;
-	states_move_task(task, DROVER_TASK_QUEUED, session_now());
+	states_move_task(task, DROVER_TASK_QUEUED, driver_now(s));
 	return 0;
 }

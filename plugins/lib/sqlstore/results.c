@@ -1,7 +1,7 @@
 /*
  * results.c - hosts' ends are written: one UPDATE by primary key each, behind the fence of their unit.
  */
-#include "sqlite.h"
+#include "sqlstore.h"
 
 #include <sodium.h>
 
@@ -10,15 +10,16 @@ enum { DIGEST_SIZE = 32 };
 static const char sql_end_host[] =
 	"UPDATE hosts SET status = ?3, phase = ?4, changed = ?5, remote = ?6, stdout_size = ?7, stdout_total = ?8,"
 	" stderr_size = ?9, stderr_total = ?10, attempt = ?11, incarnation = ?12, finished_at = ?13, seq = ?14,"
-	" rc = ?15, signal = ?16, message = ?17, waiting_for = ?18, via = ?19, result = ?20, stdout = ?21,"
+	" rc = ?15, `signal` = ?16, message = ?17, waiting_for = ?18, via = ?19, result = ?20, stdout = ?21,"
 	" stderr = ?22 WHERE id = ?1 AND status = ?2";
 static const char sql_progress[] = "UPDATE hosts SET changed = ?3, result = ?4 WHERE id = ?1 AND status = ?2";
 static const char sql_host[] = "SELECT status, attempt, incarnation FROM hosts WHERE id = ?1";
-static const char sql_output[] = "INSERT OR IGNORE INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3)";
+static const char sql_output[] = "INSERT INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (task, digest) DO NOTHING";
 static const char sql_late[] =
-	"INSERT OR IGNORE INTO late (host, result) VALUES (?1, json_object('status', ?9, 'attempt', ?2, 'rc', ?4,"
+	"INSERT INTO late (host, result) VALUES (?1, json_object('status', ?9, 'attempt', ?2, 'rc', ?4,"
 	" 'signal', ?5, 'message', ?6, 'via', ?7, 'phase', ?10, 'result', CASE WHEN json_valid(?8) THEN json(?8) END,"
-	" 'stdout', ?11, 'stdout_encoding', 'base64', 'stderr', ?12, 'stderr_encoding', 'base64', 'received_at', ?3))";
+	" 'stdout', ?11, 'stdout_encoding', 'base64', 'stderr', ?12, 'stderr_encoding', 'base64', 'received_at', ?3))"
+	" ON CONFLICT (host) DO NOTHING";
 
 /* One stream of a report, with the ways that a report has to say its size made one. */
 struct stream {
@@ -40,7 +41,7 @@ static struct stream stream_of(const void *bytes, size_t size, uint64_t total)
 
 static int keep_output(struct drover_session *s, int64_t task, struct stream *stream, struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	if (!stream->size)
@@ -49,21 +50,21 @@ static int keep_output(struct drover_session *s, int64_t task, struct stream *st
 	code = session_prepare(s, sql_output, &stmt, err, task);
 	if (code)
 		return code;
-	sqlite3_bind_blob(stmt, 2, stream->digest, DIGEST_SIZE, SQLITE_STATIC);
-	sqlite3_bind_blob64(stmt, 3, stream->bytes, stream->size, SQLITE_STATIC);
-	return session_step(s, stmt, err);
+	sql_bind_blob(stmt, 2, stream->digest, DIGEST_SIZE);
+	sql_bind_blob(stmt, 3, stream->bytes, stream->size);
+	return sql_queue(s, stmt, err);
 }
 
-static void bind_digest(sqlite3_stmt *stmt, int position, const struct stream *stream)
+static void bind_digest(struct sql_stmt *stmt, int position, const struct stream *stream)
 {
 	if (stream->size)
-		sqlite3_bind_blob(stmt, position, stream->digest, DIGEST_SIZE, SQLITE_STATIC);
+		sql_bind_blob(stmt, position, stream->digest, DIGEST_SIZE);
 	else
-		sqlite3_bind_null(stmt, position);
+		sql_bind_null(stmt, position);
 }
 
 /* Ends the host where it is `from`; *ended says whether it was. */
-static int end_host(struct drover_session *s, struct sqlite_unit *unit, const struct drover_result *r,
+static int end_host(struct drover_session *s, struct unit_row *unit, const struct drover_result *r,
 		    enum drover_status from, int64_t now, bool *ended, struct drover_error *err)
 {
 	const struct drover_report *report = &r->report;
@@ -71,7 +72,7 @@ static int end_host(struct drover_session *s, struct sqlite_unit *unit, const st
 	struct stream errors = stream_of(report->err, report->err_size, report->err_total);
 	const char *const texts[] = { report->signal, report->message, report->waiting_for, report->via,
 				      report->result };
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int64_t seq;
 	int code = keep_output(s, r->task_key, &out, err);
 
@@ -87,30 +88,30 @@ static int end_host(struct drover_session *s, struct sqlite_unit *unit, const st
 	if (code)
 		return code;
 	if (!report->has_rc)
-		sqlite3_bind_null(stmt, 15);
+		sql_bind_null(stmt, 15);
 	for (int i = 0; i < 5; i++)
-		session_bind_text(stmt, 16 + i, texts[i]);
+		sql_bind_text(stmt, 16 + i, texts[i]);
 	bind_digest(stmt, 21, &out);
 	bind_digest(stmt, 22, &errors);
-	code = session_step(s, stmt, err);
-	*ended = !code && sqlite3_changes(s->db);
+	code = sql_step(s, stmt, err);
+	*ended = !code && driver_changes(s);
 	if (*ended)
 		states_move_hosts(unit->task, unit, from, r->status, 1, now);
 	return code;
 }
 
 /* What is known of a host that runs. One that has ended meanwhile keeps what it has. */
-static int note_progress(struct drover_session *s, const struct sqlite_unit *unit, const struct drover_result *r,
+static int note_progress(struct drover_session *s, const struct unit_row *unit, const struct drover_result *r,
 			 struct drover_error *err)
 {
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code = session_prepare(s, sql_progress, &stmt, err, unit->task->host_base + r->index, DROVER_RUNNING,
 				   r->report.changed);
 
 	if (code)
 		return code;
-	session_bind_text(stmt, 4, r->report.result);
-	return session_step(s, stmt, err);
+	sql_bind_text(stmt, 4, r->report.result);
+	return sql_step(s, stmt, err);
 }
 
 /* Base64 in memory of the caller's; NULL: none. */
@@ -131,24 +132,24 @@ static int keep_late(struct drover_session *s, int64_t id, const struct drover_r
 	struct stream out = stream_of(report->out, report->out_size, report->out_total);
 	struct stream errors = stream_of(report->err, report->err_size, report->err_total);
 	char *out_text = encode(&out), *errors_text = encode(&errors);
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	int code;
 
 	code = out_text && errors_text ? 0 : drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	if (!code)
-		code = session_prepare(s, sql_late, &stmt, err, id, r->attempt, session_now(), report->rc);
+		code = session_prepare(s, sql_late, &stmt, err, id, r->attempt, driver_now(s), report->rc);
 	if (!code) {
 		if (!report->has_rc)
-			sqlite3_bind_null(stmt, 4);
-		session_bind_text(stmt, 5, report->signal);
-		session_bind_text(stmt, 6, report->message);
-		session_bind_text(stmt, 7, report->via);
-		session_bind_text(stmt, 8, report->result);
-		session_bind_text(stmt, 9, drover_status_name(r->status));
-		session_bind_text(stmt, 10, drover_phase_name(report->phase));
-		session_bind_text(stmt, 11, out_text);
-		session_bind_text(stmt, 12, errors_text);
-		code = session_step(s, stmt, err);
+			sql_bind_null(stmt, 4);
+		sql_bind_text(stmt, 5, report->signal);
+		sql_bind_text(stmt, 6, report->message);
+		sql_bind_text(stmt, 7, report->via);
+		sql_bind_text(stmt, 8, report->result);
+		sql_bind_text(stmt, 9, drover_status_name(r->status));
+		sql_bind_text(stmt, 10, drover_phase_name(report->phase));
+		sql_bind_text(stmt, 11, out_text);
+		sql_bind_text(stmt, 12, errors_text);
+		code = sql_step(s, stmt, err);
 	}
 	free(out_text);
 	free(errors_text);
@@ -159,26 +160,26 @@ static int keep_late(struct drover_session *s, int64_t id, const struct drover_r
  * A result that did not end its host. The same result may come again after a crash, from the spool:
  * its host is final by that very attempt. A host that became `lost` may still have a true result.
  */
-static int refuse(struct drover_session *s, const struct sqlite_unit *unit, struct drover_result *r,
+static int refuse(struct drover_session *s, const struct unit_row *unit, struct drover_result *r,
 		  struct drover_error *err)
 {
 	int64_t id = unit->task->host_base + r->index;
 	enum drover_status status;
-	sqlite3_stmt *stmt;
+	struct sql_stmt *stmt;
 	bool held, same;
 	int code = session_prepare(s, sql_host, &stmt, err, id);
 
 	if (!code)
-		code = session_step(s, stmt, err);
+		code = sql_step(s, stmt, err);
 	if (code < 0)
 		return code;
 	r->outcome = DROVER_FOREIGN;
 	if (!code)
 		return 0;
-	status = (enum drover_status)sqlite3_column_int(stmt, 0);
-	same = sqlite3_column_int64(stmt, 1) == r->attempt && sqlite3_column_int64(stmt, 2) == r->incarnation;
+	status = (enum drover_status)sql_int(stmt, 0);
+	same = sql_int64(stmt, 1) == r->attempt && sql_int64(stmt, 2) == r->incarnation;
 	held = unit->attempt == r->attempt && unit->incarnation == r->incarnation;
-	sqlite3_reset(stmt);
+	sql_reset(stmt);
 	if ((held || same) && drover_status_is_final(status) && status != DROVER_LOST) {
 		r->outcome = DROVER_REPEATED;
 		return 0;
@@ -187,7 +188,7 @@ static int refuse(struct drover_session *s, const struct sqlite_unit *unit, stru
 	return keep_late(s, id, r, err);
 }
 
-static int write_one(struct drover_session *s, struct sqlite_unit *unit, struct drover_result *r, int64_t now,
+static int write_one(struct drover_session *s, struct unit_row *unit, struct drover_result *r, int64_t now,
 		     struct drover_error *err)
 {
 	bool fenced = unit->state == DROVER_UNIT_CLAIMED && unit->attempt == r->attempt &&
@@ -214,8 +215,8 @@ static int write_one(struct drover_session *s, struct sqlite_unit *unit, struct 
 
 int results_write(struct drover_session *s, struct drover_result *results, size_t count, struct drover_error *err)
 {
-	struct sqlite_unit *unit = NULL;
-	int64_t now = session_now();
+	struct unit_row *unit = NULL;
+	int64_t now = driver_now(s);
 	bool aborted;
 	int code = 0;
 
