@@ -1,5 +1,8 @@
 /*
  * results.c - hosts' ends are written: one UPDATE by primary key each, behind the fence of their unit.
+ *
+ * What the hosts are is read first, unit by unit, so that the writes need no answer each: a driver may
+ * send many of them at once. Nobody else changes hosts meanwhile (transaction_serialise).
  */
 #include "sqlstore.h"
 
@@ -13,13 +16,23 @@ static const char sql_end_host[] =
 	" rc = ?15, `signal` = ?16, message = ?17, waiting_for = ?18, via = ?19, result = ?20, stdout = ?21,"
 	" stderr = ?22 WHERE id = ?1 AND status = ?2";
 static const char sql_progress[] = "UPDATE hosts SET changed = ?3, result = ?4 WHERE id = ?1 AND status = ?2";
-static const char sql_host[] = "SELECT status, attempt, incarnation FROM hosts WHERE id = ?1";
+static const char sql_hosts[] =
+	"SELECT id, status, attempt, incarnation FROM hosts WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
 static const char sql_output[] = "INSERT INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (task, digest) DO NOTHING";
 static const char sql_late[] =
 	"INSERT INTO late (host, result) VALUES (?1, json_object('status', ?9, 'attempt', ?2, 'rc', ?4,"
 	" 'signal', ?5, 'message', ?6, 'via', ?7, 'phase', ?10, 'result', CASE WHEN json_valid(?8) THEN json(?8) END,"
 	" 'stdout', ?11, 'stdout_encoding', 'base64', 'stderr', ?12, 'stderr_encoding', 'base64', 'received_at', ?3))"
 	" ON CONFLICT (host) DO NOTHING";
+
+/* A result with what its host is. */
+struct entry {
+	struct drover_result *result;
+	struct unit_row *unit;  /* NULL: there is none */
+	bool exists;            /* the host, in that unit; the members below are its row's */
+	enum drover_status status;
+	int64_t attempt, incarnation;
+};
 
 /* One stream of a report, with the ways that a report has to say its size made one. */
 struct stream {
@@ -63,10 +76,10 @@ static void bind_digest(struct sql_stmt *stmt, int position, const struct stream
 		sql_bind_null(stmt, position);
 }
 
-/* Ends the host where it is `from`; *ended says whether it was. */
-static int end_host(struct drover_session *s, struct unit_row *unit, const struct drover_result *r,
-		    enum drover_status from, int64_t now, bool *ended, struct drover_error *err)
+static int end_host(struct drover_session *s, struct entry *entry, int64_t now, struct drover_error *err)
 {
+	const struct drover_result *r = entry->result;
+	struct unit_row *unit = entry->unit;
 	const struct drover_report *report = &r->report;
 	struct stream out = stream_of(report->out, report->out_size, report->out_total);
 	struct stream errors = stream_of(report->err, report->err_size, report->err_total);
@@ -81,7 +94,7 @@ static int end_host(struct drover_session *s, struct unit_row *unit, const struc
 	if (!code)
 		code = transaction_take_seq(s, 1, &seq, err);
 	if (!code)
-		code = session_prepare(s, sql_end_host, &stmt, err, unit->task->host_base + r->index, from, r->status,
+		code = session_prepare(s, sql_end_host, &stmt, err, unit->task->host_base + r->index, entry->status, r->status,
 				       report->phase, report->changed, report->remote, (int64_t)out.size, out.total,
 				       (int64_t)errors.size, errors.total, r->attempt, r->incarnation, now, seq,
 				       report->rc);
@@ -93,11 +106,14 @@ static int end_host(struct drover_session *s, struct unit_row *unit, const struc
 		sql_bind_text(stmt, 16 + i, texts[i]);
 	bind_digest(stmt, 21, &out);
 	bind_digest(stmt, 22, &errors);
-	code = sql_step(s, stmt, err);
-	*ended = !code && driver_changes(s);
-	if (*ended)
-		states_move_hosts(unit->task, unit, from, r->status, 1, now);
-	return code;
+	code = sql_queue(s, stmt, err);
+	if (code)
+		return code;
+	states_move_hosts(unit->task, unit, entry->status, r->status, 1, now);
+	entry->status = r->status;
+	entry->attempt = r->attempt;
+	entry->incarnation = r->incarnation;
+	return 0;
 }
 
 /* What is known of a host that runs. One that has ended meanwhile keeps what it has. */
@@ -111,7 +127,7 @@ static int note_progress(struct drover_session *s, const struct unit_row *unit, 
 	if (code)
 		return code;
 	sql_bind_text(stmt, 4, r->report.result);
-	return sql_step(s, stmt, err);
+	return sql_queue(s, stmt, err);
 }
 
 /* Base64 in memory of the caller's; NULL: none. */
@@ -157,88 +173,156 @@ static int keep_late(struct drover_session *s, int64_t id, const struct drover_r
 }
 
 /*
- * A result that did not end its host. The same result may come again after a crash, from the spool:
+ * A result that does not end its host. The same result may come again after a crash, from the spool:
  * its host is final by that very attempt. A host that became `lost` may still have a true result.
  */
-static int refuse(struct drover_session *s, const struct unit_row *unit, struct drover_result *r,
-		  struct drover_error *err)
+static int refuse(struct drover_session *s, const struct entry *entry, struct drover_error *err)
 {
-	int64_t id = unit->task->host_base + r->index;
-	enum drover_status status;
-	struct sql_stmt *stmt;
-	bool held, same;
-	int code = session_prepare(s, sql_host, &stmt, err, id);
+	const struct unit_row *unit = entry->unit;
+	struct drover_result *r = entry->result;
+	bool same = entry->attempt == r->attempt && entry->incarnation == r->incarnation;
+	bool held = unit->attempt == r->attempt && unit->incarnation == r->incarnation;
 
-	if (!code)
-		code = sql_step(s, stmt, err);
-	if (code < 0)
-		return code;
-	r->outcome = DROVER_FOREIGN;
-	if (!code)
-		return 0;
-	status = (enum drover_status)sql_int(stmt, 0);
-	same = sql_int64(stmt, 1) == r->attempt && sql_int64(stmt, 2) == r->incarnation;
-	held = unit->attempt == r->attempt && unit->incarnation == r->incarnation;
-	sql_reset(stmt);
-	if ((held || same) && drover_status_is_final(status) && status != DROVER_LOST) {
+	if ((held || same) && drover_status_is_final(entry->status) && entry->status != DROVER_LOST) {
 		r->outcome = DROVER_REPEATED;
 		return 0;
 	}
 	r->outcome = DROVER_LATE;
-	return keep_late(s, id, r, err);
+	return keep_late(s, unit->task->host_base + r->index, r, err);
 }
 
-static int write_one(struct drover_session *s, struct unit_row *unit, struct drover_result *r, int64_t now,
-		     struct drover_error *err)
+static int write_one(struct drover_session *s, struct entry *entry, int64_t now, struct drover_error *err)
 {
-	bool fenced = unit->state == DROVER_UNIT_CLAIMED && unit->attempt == r->attempt &&
-		      unit->incarnation == r->incarnation;
-	bool ended = false;
-	int code = 0;
+	const struct unit_row *unit = entry->unit;
+	struct drover_result *r = entry->result;
+	bool fenced;
 
 	r->outcome = DROVER_FOREIGN;
-	if (r->index < unit->first || r->index >= unit->first + unit->count)
+	if (!entry->exists)
 		return 0;
-	if (r->status == DROVER_RUNNING) {
-		r->outcome = DROVER_WRITTEN;
-		return fenced ? note_progress(s, unit, r, err) : 0;
-	}
-	if (fenced)
-		code = end_host(s, unit, r, DROVER_RUNNING, now, &ended, err);
-	if (fenced && !code && !ended)
-		code = end_host(s, unit, r, DROVER_PENDING, now, &ended, err);
-	if (code)
-		return code;
+	fenced = unit->state == DROVER_UNIT_CLAIMED && unit->attempt == r->attempt &&
+		 unit->incarnation == r->incarnation;
 	r->outcome = DROVER_WRITTEN;
-	return ended ? 0 : refuse(s, unit, r, err);
+	if (r->status == DROVER_RUNNING)
+		return fenced && entry->status == DROVER_RUNNING ? note_progress(s, unit, r, err) : 0;
+	if (fenced && !drover_status_is_final(entry->status))
+		return end_host(s, entry, now, err);
+	return refuse(s, entry, err);
+}
+
+/* ------------------------------------------------------------------------------- a call's results */
+
+/* By unit and host; of one host in the order in which they came. */
+static int compare(const void *left, const void *right)
+{
+	const struct drover_result *a = ((const struct entry *)left)->result;
+	const struct drover_result *b = ((const struct entry *)right)->result;
+
+	if (a->task_key != b->task_key)
+		return a->task_key < b->task_key ? -1 : 1;
+	if (a->unit != b->unit)
+		return a->unit < b->unit ? -1 : 1;
+	if (a->index != b->index)
+		return a->index < b->index ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+static bool same_unit(const struct entry *a, const struct entry *b)
+{
+	return a->result->task_key == b->result->task_key && a->result->unit == b->result->unit;
+}
+
+/* The rows of the hosts of `count` entries of one unit. */
+static int load_hosts(struct drover_session *s, struct entry *entries, size_t count, struct drover_error *err)
+{
+	const struct unit_row *unit = entries->unit;
+	int64_t first = entries[0].result->index, last = entries[count - 1].result->index;
+	int64_t base = unit->task->host_base;
+	struct sql_stmt *stmt;
+	size_t at = 0;
+	int code;
+
+	if (first < unit->first)
+		first = unit->first;
+	if (last >= unit->first + unit->count)
+		last = unit->first + unit->count - 1;
+	code = session_prepare(s, sql_hosts, &stmt, err, base + first, base + last);
+	while (!code && (code = sql_step(s, stmt, err)) > 0) {
+		int64_t index = sql_int64(stmt, 0) - base;
+
+		for (; at < count && entries[at].result->index <= index; at++) {
+			if (entries[at].result->index < index)
+				continue;
+			entries[at].exists = true;
+			entries[at].status = (enum drover_status)sql_int(stmt, 1);
+			entries[at].attempt = sql_int64(stmt, 2);
+			entries[at].incarnation = sql_int64(stmt, 3);
+		}
+		code = 0;
+	}
+	return code;
+}
+
+static int load(struct drover_session *s, struct entry *entries, size_t count, struct drover_error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0, next; i < count && !code; i = next) {
+		struct unit_row *unit = NULL;
+
+		code = rows_unit(s, entries[i].result->task_key, entries[i].result->unit, &unit, err);
+		for (next = i; next < count && same_unit(&entries[next], &entries[i]); next++) {
+			entries[next].unit = unit;
+			entries[next].exists = false;
+		}
+		if (!code)
+			code = load_hosts(s, entries + i, next - i, err);
+		else if (code == DROVER_ENOTFOUND)
+			code = 0;
+	}
+	return code;
+}
+
+static int write_all(struct drover_session *s, struct entry *entries, size_t count, struct drover_error *err)
+{
+	int64_t now = driver_now(s);
+	bool aborted;
+	int code = load(s, entries, count, err);
+
+	for (size_t i = 0; i < count && !code; i++) {
+		struct entry *entry = &entries[i];
+
+		code = write_one(s, entry, now, err);
+		if (code || !entry->unit)
+			continue;
+		/* The same host again? */
+		if (i + 1 < count && same_unit(entry, entry + 1) && entry[1].result->index == entry->result->index)
+			entry[1] = (struct entry){ entry[1].result,  entry->unit,    entry->exists,
+						   entry->status, entry->attempt, entry->incarnation };
+		code = thresholds_check(s, entry->unit->task, &aborted, err);
+		if (!code && aborted) /* units were forgotten, and hosts have ended */
+			code = load(s, entries + i + 1, count - i - 1, err);
+	}
+	return code;
 }
 
 int results_write(struct drover_session *s, struct drover_result *results, size_t count, struct drover_error *err)
 {
-	struct unit_row *unit = NULL;
-	int64_t now = driver_now(s);
-	bool aborted;
+	struct entry *entries = calloc(count + 1, sizeof(*entries));
 	int code = 0;
 
+	if (!entries)
+		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	for (size_t i = 0; i < count && !code; i++) {
-		struct drover_result *r = &results[i];
-
-		if (!drover_status_is_final(r->status) && r->status != DROVER_RUNNING)
-			return drover_error_set(err, DROVER_EINVALID, "%s is not a final status",
-						drover_status_name(r->status));
-		if (!unit || unit->key.unit != r->unit || unit->key.task != r->task_key)
-			code = rows_unit(s, r->task_key, r->unit, &unit, err);
-		if (code == DROVER_ENOTFOUND) {
-			r->outcome = DROVER_FOREIGN;
-			unit = NULL;
-			code = 0;
-		} else if (!code) {
-			code = write_one(s, unit, r, now, err);
-			if (!code)
-				code = thresholds_check(s, unit->task, &aborted, err);
-			if (!code && aborted)
-				unit = NULL;
-		}
+		entries[i].result = &results[i];
+		if (!drover_status_is_final(results[i].status) && results[i].status != DROVER_RUNNING)
+			code = drover_error_set(err, DROVER_EINVALID, "%s is not a final status",
+						drover_status_name(results[i].status));
 	}
+	if (!code) {
+		qsort(entries, count, sizeof(*entries), compare);
+		code = write_all(s, entries, count, err);
+	}
+	free(entries);
 	return code;
 }

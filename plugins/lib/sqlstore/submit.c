@@ -12,10 +12,13 @@ static const char sql_task[] =
 	" 0, ?23, ?24, ?25, ?26, ?27, ?28)";
 static const char sql_submission[] =
 	"INSERT INTO submissions (task, note, labels, payload, options, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/* A chunk may be written again after a commit whose outcome nobody knew; what is there is what would be. */
 static const char sql_host[] =
-	"INSERT INTO hosts (id, task, unit, port, name, address, user, vars) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+	"INSERT INTO hosts (id, task, unit, port, name, address, user, vars) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+	" ON CONFLICT (id) DO NOTHING";
 static const char sql_unit[] =
-	"INSERT INTO units (task, unit, first, count, open, wave) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+	"INSERT INTO units (task, unit, first, count, open, wave) VALUES (?1, ?2, ?3, ?4, ?4, ?5)"
+	" ON CONFLICT (task, unit) DO NOTHING";
 static const char sql_renumber[] = "UPDATE hosts SET unit = ?3 WHERE id BETWEEN ?1 AND ?2 AND unit <> ?3";
 static const char sql_count_hosts[] = "SELECT count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2";
 static const char sql_count_covered[] = "SELECT sum(count) FROM units WHERE task = ?1";
@@ -103,13 +106,16 @@ int submit_hosts(struct drover_session *s, const struct drover_task *task, int64
 int submit_units(struct drover_session *s, const struct drover_task *task, int64_t first_unit,
 		 const struct drover_unit_spec *units, int64_t count, struct drover_error *err)
 {
+	struct sql_stmt *stmt;
 	int code = 0;
 
 	for (int64_t i = 0; i < count && !code; i++) {
 		int64_t first = units[i].first, last = units[i].first + units[i].count - 1;
 		int64_t unit = first_unit + i;
 
-		code = session_run(s, sql_unit, NULL, err, task->key, unit, first, units[i].count, units[i].wave);
+		code = session_prepare(s, sql_unit, &stmt, err, task->key, unit, first, units[i].count, units[i].wave);
+		if (!code)
+			code = sql_queue(s, stmt, err);
 		if (!code && (unit_of(task, first) != unit || unit_of(task, last) != unit))
 			code = session_run(s, sql_renumber, NULL, err, task->host_base + first, task->host_base + last,
 					   unit);
