@@ -20,6 +20,7 @@ import time
 import xml.etree.ElementTree
 
 import bare_chroot
+from services import mariadb
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST = {
@@ -92,8 +93,9 @@ def run_unit(build, env, valgrind):
     if not programs:
         say(f"--- no test program in {build}/tests/unit: run make tests first")
         return Counts(0, 1)
-    for program in programs:
-        counts.add(run_program(program, env, valgrind))
+    with mariadb.environment() as server:
+        for program in programs:
+            counts.add(run_program(program, dict(env, **server), valgrind))
     return counts
 
 

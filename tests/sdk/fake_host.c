@@ -124,12 +124,22 @@ static void append(struct drover_list *list, const char *text)
 	list->items[list->count] = NULL;
 }
 
+static int choice(const struct drover_option *option, const char *text)
+{
+	for (int i = 0; option->choices[i]; i++)
+		if (!strcmp(option->choices[i], text))
+			return i;
+	die("option %s: \"%s\" is none of its words", option->name, text);
+	return -1;
+}
+
 static void set(const struct drover_option *option, void *self, const char *text)
 {
 	void *field = (char *)self + option->offset;
 
 	switch (option->type) {
 	case DROVER_TYPE_STRING:
+	case DROVER_TYPE_SECRET:
 		free(*(char **)field);
 		*(char **)field = strdup(text);
 		break;
@@ -147,6 +157,9 @@ static void set(const struct drover_option *option, void *self, const char *text
 		break;
 	case DROVER_TYPE_LIST:
 		append(field, text);
+		break;
+	case DROVER_TYPE_CHOICE:
+		*(int *)field = choice(option, text);
 		break;
 	default:
 		die("option %s: this host knows no options of type %d", option->name, (int)option->type);
@@ -187,7 +200,7 @@ void fake_host_free(const struct drover_plugin_info *info, void *self)
 		void *field = (char *)self + option->offset;
 		struct drover_list *list = field;
 
-		if (option->type == DROVER_TYPE_STRING)
+		if (option->type == DROVER_TYPE_STRING || option->type == DROVER_TYPE_SECRET)
 			free(*(char **)field);
 		for (size_t i = 0; option->type == DROVER_TYPE_LIST && i < list->count; i++)
 			free(list->items[i]);

@@ -18,7 +18,7 @@ const struct drover_module *fake_host_load(const char *name);
 
 /*
  * An instance: zeroed, its defaults set, then `options`, pairs of name and value as a user would write
- * them, ended by NULL (or NULL for none); `check` has been called. Strings, whole numbers, booleans,
+ * them, ended by NULL (or NULL for none); `check` has been called. Strings, secrets, whole numbers, booleans, choices,
  * durations and sizes; each value of a list by a pair of its own. Freed by fake_host_free, after the
  * plugin's own `close`.
  */

@@ -1,6 +1,10 @@
 /*
- * store_fixture.h - the embedded store in a folder of its own, for tests: one writing session, and
- * every operation in a short form that asserts that it works.
+ * store_fixture.h - a store for tests: the embedded one in a folder of its own, or the shared one in a
+ * database of its own; one writing session, and every operation in a short form that asserts that it works.
+ *
+ * store_run runs all tests with the embedded store, store_run_both with one after the other. The shared one
+ * needs a server: $DROVER_MARIADB_SOCKET, which tests/run.py sets; without it the program starts itself again
+ * by tests/services/mariadb.py, which has one.
  */
 #ifndef TESTS_STORE_FIXTURE_H
 #define TESTS_STORE_FIXTURE_H
@@ -19,7 +23,10 @@
 
 enum { MAX_ATTEMPTS = 3, ALL = 100000 };
 
+enum store_kind { STORE_SQLITE, STORE_MYSQL, STORE_MYSQL_VALUES };
+
 struct store {
+	enum store_kind kind;
 	const struct drover_sink *sink;
 	const struct drover_store_ops *ops;
 	void *self;
@@ -35,6 +42,7 @@ struct store {
 };
 
 static struct drover_error err;
+static enum store_kind store_kind; /* of the stores that are opened */
 
 #define WORKS(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
@@ -70,20 +78,59 @@ static inline int64_t store_incarnate(struct store *st, const char *node)
 	return incarnation;
 }
 
+/* A statement of the server's administrator; what it printed, without the last end of line, is in `answer`. */
+static inline void store_server(const char *sql, char *answer, size_t size)
+{
+	char command[2048];
+	FILE *pipe;
+	size_t length;
+
+	snprintf(command, sizeof(command), "mariadb --no-defaults -u root --socket=\"$DROVER_MARIADB_SOCKET\" -N -B -e \"%s\"",
+		 sql);
+	pipe = popen(command, "r");
+	ck_assert_ptr_nonnull(pipe);
+	length = fread(answer, 1, size - 1, pipe);
+	answer[length] = '\0';
+	if (length)
+		answer[length - 1] = '\0';
+	ck_assert_msg(pclose(pipe) == 0, "%s", sql);
+}
+
 static inline void *store_instance(struct store *st)
 {
-	const char *const options[] = { "path", st->path, "busy_timeout", "100ms", NULL };
+	const char *const file[] = { "path", st->path, "busy_timeout", "100ms", NULL };
+	const char *const server[] = { "socket",   getenv("DROVER_MARIADB_SOCKET"),
+				       "user",	   "drover",
+				       "password", "open sesame",
+				       "database", st->path,
+				       "batches",  st->kind == STORE_MYSQL_VALUES ? "values" : "array",
+				       NULL };
 
-	return fake_host_new(&st->sink->info, options);
+	return fake_host_new(&st->sink->info, st->kind == STORE_SQLITE ? file : server);
+}
+
+static inline void store_place(struct store *st)
+{
+	static int number;
+	char sql[160], answer[64];
+
+	if (st->kind == STORE_SQLITE) {
+		snprintf(st->folder, sizeof(st->folder), "/tmp/test_sqlite.XXXXXX");
+		ck_assert_ptr_nonnull(mkdtemp(st->folder));
+		snprintf(st->path, sizeof(st->path), "%s/drover.db", st->folder);
+	} else {
+		snprintf(st->path, sizeof(st->path), "test_%d_%d", (int)getpid(), number++);
+		snprintf(sql, sizeof(sql), "CREATE DATABASE %s", st->path);
+		store_server(sql, answer, sizeof(answer));
+	}
 }
 
 static inline void store_open(struct store *st)
 {
 	memset(st, 0, sizeof(*st));
-	snprintf(st->folder, sizeof(st->folder), "/tmp/test_sqlite.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(st->folder));
-	snprintf(st->path, sizeof(st->path), "%s/drover.db", st->folder);
-	st->sink = fake_host_load("sqlite")->sink;
+	st->kind = store_kind;
+	store_place(st);
+	st->sink = fake_host_load(st->kind == STORE_SQLITE ? "sqlite" : "mysql")->sink;
 	st->ops = st->sink->store;
 	st->self = store_instance(st);
 	WORKS(st->sink->open(st->self, &err));
@@ -91,19 +138,29 @@ static inline void store_open(struct store *st)
 	st->incarnation = store_incarnate(st, "n1");
 }
 
-static inline void store_close(struct store *st)
+static inline void store_remove(struct store *st)
 {
 	static const char *const ends[] = { "", "-wal", "-shm" };
-	char path[128];
+	char text[160], answer[64];
 
+	for (int i = 0; i < 3 && st->kind == STORE_SQLITE; i++) {
+		snprintf(text, sizeof(text), "%s%s", st->path, ends[i]);
+		unlink(text);
+	}
+	if (st->kind == STORE_SQLITE) {
+		ck_assert_int_eq(rmdir(st->folder), 0);
+		return;
+	}
+	snprintf(text, sizeof(text), "DROP DATABASE %s", st->path);
+	store_server(text, answer, sizeof(answer));
+}
+
+static inline void store_close(struct store *st)
+{
 	if (st->w)
 		st->ops->session_close(st->w);
 	fake_host_free(&st->sink->info, st->self);
-	for (int i = 0; i < 3; i++) {
-		snprintf(path, sizeof(path), "%s%s", st->path, ends[i]);
-		unlink(path);
-	}
-	ck_assert_int_eq(rmdir(st->folder), 0);
+	store_remove(st);
 }
 
 static inline struct drover_task store_task(const char *id, int64_t hosts, int64_t unit_size)
@@ -296,24 +353,69 @@ static inline struct drover_task store_get(struct store *st, int64_t task)
 	return row;
 }
 
-/* All tests of a program, each with a store of its own. */
-static inline int store_run(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t count)
+static inline void store_use_mysql(void)
 {
-	Suite *suite = suite_create(name);
+	store_kind = STORE_MYSQL;
+}
+
+static inline void store_use_values(void)
+{
+	store_kind = STORE_MYSQL_VALUES;
+}
+
+static inline TCase *store_case(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t count)
+{
 	TCase *tcase = tcase_create(name);
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
+	return tcase;
+}
+
+static inline int store_run_suite(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? 1 : 0;
+}
+
+/* All tests of a program with the embedded store, each with a store of its own. */
+static inline int store_run(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+
+	suite_add_tcase(suite, store_case("sqlite", setup, teardown, tests, count));
+	return store_run_suite(suite);
+}
+
+/* And with the shared one, in both ways that it sends many rows. */
+static inline int store_run_both(const char *name, SFun setup, SFun teardown, const TTest *const *tests, size_t count)
+{
+	static const struct {
+		const char *name;
+		SFun use;
+	} kinds[] = { { "sqlite", NULL }, { "mysql", store_use_mysql }, { "mysql values", store_use_values } };
+	Suite *suite = suite_create(name);
+	char self[4096] = "";
+
+	if (!getenv("DROVER_MARIADB_SOCKET")) {
+		ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+		execl("/usr/bin/python3", "python3", "tests/services/mariadb.py", self, (char *)NULL);
+	}
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		TCase *tcase = store_case(kinds[i].name, setup, teardown, tests, count);
+
+		if (kinds[i].use)
+			tcase_add_unchecked_fixture(tcase, kinds[i].use, NULL);
+		suite_add_tcase(suite, tcase);
+	}
+	return store_run_suite(suite);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* test_sqlite_outputs.c - the embedded store: hosts grouped by what they printed, bytes found in it, parts of it. */
+/* test_store_outputs.c - a store: hosts grouped by what they printed, bytes found in it, parts of it. */
 #include "store_fixture.h"
 
 #define HOSTS 12
@@ -244,5 +244,5 @@ int main(void)
 		a_part_of_an_output_is_read,
 	};
 
-	return store_run("sqlite outputs", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
+	return store_run_both("store outputs", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -1,4 +1,4 @@
-/* test_sqlite_queries.c - what the embedded store finds, and what it removes. */
+/* test_store_queries.c - what a store finds, and what it removes. */
 #include "store_fixture.h"
 
 static struct store st;
@@ -304,5 +304,5 @@ int main(void)
 		ended_tasks_are_removed_in_steps,      incarnations_are_told,
 	};
 
-	return store_run("sqlite queries", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
+	return store_run_both("store queries", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
 }

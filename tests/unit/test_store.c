@@ -1,4 +1,4 @@
-/* test_sqlite.c - the embedded store's writing operations, one by one. */
+/* test_store.c - a store's writing operations, one by one. */
 #include "store_fixture.h"
 
 static struct store st;
@@ -316,8 +316,21 @@ END_TEST
 
 /* ------------------------------------------------------------------------------- fence and takeover */
 
+/* Databases write JSON with blanks or without. */
+static const char *without_blanks(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++)
+		if (*from != ' ')
+			*to++ = *from;
+	*to = '\0';
+	return text;
+}
+
 START_TEST(a_late_result_changes_no_status_and_is_kept)
 {
+	struct host_row row;
 	struct drover_task task = store_task("t", 2, 2);
 	int64_t old = st.incarnation, other = store_incarnate(&st, "n2");
 	struct drover_unit_row swept;
@@ -346,11 +359,12 @@ START_TEST(a_late_result_changes_no_status_and_is_kept)
 	late = result(&task, 2, 0, DROVER_FAILED);
 	late.incarnation = other;
 	ck_assert_int_eq(store_result(&st, late), DROVER_WRITTEN);
-	ck_assert_int_eq(store_row(&st, task.key, 0).row.status, DROVER_FAILED);
-	ck_assert_ptr_nonnull(strstr(store_row(&st, task.key, 0).late, "\"status\":\"ok\""));
-	ck_assert_ptr_nonnull(strstr(store_row(&st, task.key, 0).late, "\"stdout\":\"/w==\""));
-	ck_assert_ptr_nonnull(strstr(store_row(&st, task.key, 0).late, "\"result\":{\"x\":[1]}"));
-	ck_assert_str_eq(store_row(&st, task.key, 0).engine, "n2");
+	row = store_row(&st, task.key, 0);
+	ck_assert_int_eq(row.row.status, DROVER_FAILED);
+	ck_assert_ptr_nonnull(strstr(without_blanks(row.late), "\"status\":\"ok\""));
+	ck_assert_ptr_nonnull(strstr(without_blanks(row.late), "\"stdout\":\"/w==\""));
+	ck_assert_ptr_nonnull(strstr(without_blanks(row.late), "\"result\":{\"x\":[1]}"));
+	ck_assert_str_eq(row.engine, "n2");
 	ck_assert(!store_end(&st,
 			     (struct drover_unit_end){
 				     .task_key = task.key, .incarnation = old, .attempt = 1, .begun = DROVER_LOST })
@@ -549,5 +563,5 @@ int main(void)
 		rollback_forgets_everything,
 	};
 
-	return store_run("sqlite", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
+	return store_run_both("store", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -1,5 +1,5 @@
 /*
- * test_sqlite_model.c - the embedded store against a model of it in plain C: thousands of random
+ * test_store_model.c - a store against a model of it in plain C: thousands of random
  * operations, in transactions that are committed or rolled back; after each commit every count, state
  * and status of the touched tasks must be the model's.
  *
@@ -757,5 +757,5 @@ int main(void)
 {
 	const TTest *const tests[] = { random_operations_end_as_in_the_model };
 
-	return store_run("sqlite model", setup, teardown, tests, 1);
+	return store_run_both("store model", setup, teardown, tests, 1);
 }
