@@ -70,6 +70,9 @@ class MariaDB:
         self.data = self.folder / "data"
         self.socket = self.folder / "s"
         self.port = free_port()
+        self.password = self.folder / "password"
+        self.password.write_text(PASSWORD + "\n")
+        self.password.chmod(0o600)
         self.options = options
         self.process = None
         shutil.copytree(template(), self.data)
@@ -130,8 +133,8 @@ class MariaDB:
 
     def store(self, database="drover"):
         """The `store` section of a configuration."""
-        return {"plugin": "mysql", "socket": str(self.socket), "user": USER, "password": PASSWORD,
-                "database": database}
+        return {"plugin": "mysql", "socket": str(self.socket), "user": USER,
+                "password": {"file": str(self.password)}, "database": database}
 
     def __enter__(self):
         return self
