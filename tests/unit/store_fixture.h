@@ -390,8 +390,21 @@ static inline int store_run(const char *name, SFun setup, SFun teardown, const T
 {
 	Suite *suite = suite_create(name);
 
-	suite_add_tcase(suite, store_case("sqlite", setup, teardown, tests, count));
+	suite_add_tcase(suite, store_case(name, setup, teardown, tests, count));
 	return store_run_suite(suite);
+}
+
+/* Whether there is a server; without one, this program is run again by what starts one. */
+static inline bool store_has_server(void)
+{
+	char self[4096] = "";
+
+	if (getenv("DROVER_MARIADB_SOCKET"))
+		return true;
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
+		execl("/usr/bin/python3", "python3", "tests/services/mariadb.py", self, (char *)NULL);
+	perror("tests/services/mariadb.py");
+	return false;
 }
 
 /* And with the shared one, in both ways that it sends many rows. */
@@ -402,14 +415,9 @@ static inline int store_run_both(const char *name, SFun setup, SFun teardown, co
 		SFun use;
 	} kinds[] = { { "sqlite", NULL }, { "mysql", store_use_mysql }, { "mysql values", store_use_values } };
 	Suite *suite = suite_create(name);
-	char self[4096] = "";
 
-	if (!getenv("DROVER_MARIADB_SOCKET")) {
-		if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
-			execl("/usr/bin/python3", "python3", "tests/services/mariadb.py", self, (char *)NULL);
-		perror("tests/services/mariadb.py");
+	if (!store_has_server())
 		return 1;
-	}
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		TCase *tcase = store_case(kinds[i].name, setup, teardown, tests, count);
 

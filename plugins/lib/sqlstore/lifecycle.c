@@ -9,9 +9,11 @@ static const char sql_reason[] = "UPDATE tasks SET reason = ?2 WHERE `key` = ?1"
 /* Of units: none of their hosts is running, or some may be. */
 static const char sql_end_ready[] =
 	"UPDATE units SET state = 2, open = 0, finished_at = ?2, seq = ?3 WHERE task = ?1 AND state = 0";
-static const char sql_recount_claimed[] =
-	"UPDATE units SET seq = ?3, open = (SELECT count(*) FROM hosts"
-	" WHERE id BETWEEN ?2 + first AND ?2 + first + units.count - 1 AND status = 1) WHERE task = ?1 AND state = 1";
+static const char sql_next_claimed[] =
+	"SELECT unit, first, count FROM units WHERE task = ?1 AND state = 1 AND unit > ?2 ORDER BY unit LIMIT 1";
+static const char sql_recount[] =
+	"UPDATE units SET seq = ?3, open = (SELECT count(*) FROM hosts WHERE id BETWEEN ?4 AND ?5 AND status = 1)"
+	" WHERE task = ?1 AND unit = ?2";
 static const char sql_end_claimed[] =
 	"UPDATE units SET state = 2, finished_at = ?2 WHERE task = ?1 AND state = 1 AND open = 0";
 /* `state < 5` is what lets SQLite use the index of open tasks. */
@@ -19,10 +21,31 @@ static const char sql_expired[] = "SELECT `key` FROM tasks WHERE state < 5 AND s
 				  "expires_at <= ?1 AND pending > 0"
 				  " ORDER BY `key` LIMIT ?2";
 
-/*
- * Units follow their hosts: those that are left with no open host are done. By statements over all of
- * the task's units, since a task may have very many.
- */
+/* Units that are held have open hosts only where some are running. As many are held as engines have room for. */
+static int recount_claimed(struct drover_session *s, const struct task_row *task, int64_t seq, struct drover_error *err)
+{
+	int64_t unit = -1;
+	struct sql_stmt *stmt;
+	int code;
+
+	while (!(code = session_prepare(s, sql_next_claimed, &stmt, err, task->key, unit))) {
+		int64_t first, last;
+
+		code = sql_step(s, stmt, err);
+		if (code <= 0)
+			return code;
+		unit = sql_int64(stmt, 0);
+		first = task->host_base + sql_int64(stmt, 1);
+		last = first + sql_int64(stmt, 2) - 1;
+		sql_reset(stmt);
+		code = session_run(s, sql_recount, NULL, err, task->key, unit, seq, first, last);
+		if (code)
+			return code;
+	}
+	return code;
+}
+
+/* Units follow their hosts: those that are left with no open host are done. */
 static int end_units(struct drover_session *s, struct task_row *task, int64_t now, struct drover_error *err)
 {
 	int64_t ready = 0, claimed = 0, seq;
@@ -31,7 +54,7 @@ static int end_units(struct drover_session *s, struct task_row *task, int64_t no
 	if (!code)
 		code = session_run(s, sql_end_ready, &ready, err, task->key, now, seq);
 	if (!code)
-		code = session_run(s, sql_recount_claimed, NULL, err, task->key, task->host_base, seq);
+		code = recount_claimed(s, task, seq, err);
 	if (!code)
 		code = session_run(s, sql_end_claimed, &claimed, err, task->key, now);
 	task->units_done += ready + claimed;
