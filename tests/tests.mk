@@ -54,6 +54,7 @@ $(B)/tests/bench/%: tests/bench/%.c $(TEST_HOST)
 		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs $(BENCH_PKGS)) $(CORE_LIBS)
 $(B)/tests/bench/%: BENCH_PKGS = sqlite3
 $(B)/tests/bench/bare_ssh: BENCH_PKGS = libssh
+$(B)/tests/bench/bare_mysql: BENCH_PKGS = libmariadb
 -include $(BENCHES:=.d)
 
 $(foreach p,$(wildcard tests/plugins/*.c),$(eval $(call drover_plugin,$(basename $(notdir $(p))),$(p),,$(B)/tests/plugins/,$(B)/obj/,)))

@@ -1,14 +1,16 @@
 /*
- * store_bench.c - how fast the embedded store takes a task from its submission to its end, through the
- * store's operations, in one process: what bare_sqlite.c does with bare statements, in the same groups.
+ * store_bench.c - how fast a store takes a task from its submission to its end, through the store's
+ * operations, in one process: what bare_sqlite.c and bare_mysql.c do with bare statements, in the same groups.
  *
- *	store_bench [HOSTS [UNIT_SIZE [GROUP [FOLDER]]]]
+ *	store_bench [HOSTS [UNIT_SIZE [GROUP [FOLDER | mysql:DATABASE]]]]
  *
- * GROUP is how many hosts' rows go into one transaction. Prints seconds and hosts/s of each part.
+ * GROUP is how many hosts' rows go into one transaction. Prints seconds and hosts/s of each part. With mysql: the
+ * server of $DROVER_MARIADB_SOCKET (tests/services/mariadb.py); several at once may use one database.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -201,18 +203,26 @@ int main(int argc, char **argv)
 	struct bench b = { .hosts = argc > 1 ? atoll(argv[1]) : 100000,
 			   .unit_size = argc > 2 ? atoll(argv[2]) : 1000,
 			   .group = argc > 3 ? atoll(argv[3]) : 1000 };
-	const struct drover_sink *sink = fake_host_load("sqlite")->sink;
-	char path[4096];
-	const char *const options[] = { "path", path, NULL };
+	const char *place = argc > 4 ? argv[4] : "/tmp";
+	bool mysql = !strncmp(place, "mysql:", 6);
+	const struct drover_sink *sink = fake_host_load(mysql ? "mysql" : "sqlite")->sink;
+	char path[4096], id[32];
+	const char *const file[] = { "path", path, NULL };
+	const char *const server[] = { "socket",   getenv("DROVER_MARIADB_SOCKET"),
+				       "user",	   "drover",
+				       "password", "open sesame",
+				       "database", place + 6,
+				       NULL };
 	void *self;
 
-	snprintf(path, sizeof(path), "%s/store_bench.%d.db", argc > 4 ? argv[4] : "/tmp", (int)getpid());
-	self = fake_host_new(&sink->info, options);
+	snprintf(path, sizeof(path), "%s/store_bench.%d.db", place, (int)getpid());
+	snprintf(id, sizeof(id), "bench%d", (int)getpid());
+	self = fake_host_new(&sink->info, mysql ? server : file);
 	must(sink->open(self, &err));
 	b.ops = sink->store;
 	b.units = (b.hosts + b.unit_size - 1) / b.unit_size;
 	b.task = (struct drover_task){ .size = sizeof(b.task),
-				       .id = "bench",
+				       .id = id,
 				       .type = "sim",
 				       .executor = "sim",
 				       .pool = "default",
@@ -225,13 +235,14 @@ int main(int argc, char **argv)
 				       .units = b.units };
 	must(b.ops->session_open(self, DROVER_SESSION_WRITE, &b.session, &err));
 	begin(&b);
-	must(b.ops->incarnate(b.session, "bench", "0", &b.incarnation, &err));
+	must(b.ops->incarnate(b.session, id, "0", &b.incarnation, &err));
 	commit(&b);
 	measure(&b);
 	b.ops->session_close(b.session);
 	if (sink->close)
 		sink->close(self);
 	fake_host_free(&sink->info, self);
-	unlink(path);
+	if (!mysql)
+		unlink(path);
 	return 0;
 }
