@@ -384,16 +384,20 @@ static int start_writer(struct drover_session *s, struct drover_error *err)
 	return code ? code : skip_numbers(d, err);
 }
 
-int driver_open(struct drover_session *s, struct drover_error *err)
+int driver_connect(struct drover_session *s, struct drover_error *err)
 {
-	int code;
-
 	s->driver = calloc(1, sizeof(*s->driver));
 	if (!s->driver)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	s->driver->session = s;
 	s->driver->store = s->store;
-	code = connect_to(s->driver, err);
+	return connect_to(s->driver, err);
+}
+
+int driver_open(struct drover_session *s, struct drover_error *err)
+{
+	int code = driver_connect(s, err);
+
 	if (code)
 		return code;
 	return s->mode == DROVER_SESSION_WRITE ? start_writer(s, err) : schema_check(s, err);

@@ -49,6 +49,9 @@ int mysql_fail(struct driver *d, unsigned error, const char *text, const char *w
 /* Local milliseconds that never jump and go on while the machine sleeps. */
 int64_t mysql_local_ms(void);
 
+/* connection.c: makes s->driver and connects it, and no more. */
+int driver_connect(struct drover_session *s, struct drover_error *err);
+
 /* dialect.c: the text as MySQL reads it; free it. `map` gets the parameter that each ? stands for. */
 char *dialect_translate(const char *sql, unsigned char *map, size_t room, size_t *places);
 

@@ -53,11 +53,7 @@ static int open_store(void *self, struct drover_error *err)
 		return drover_error_set(err, DROVER_EFAULT, "cannot start libsodium");
 	if (mysql_library_init(0, NULL, NULL))
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the MySQL client library");
-	if (store->socket && *store->socket)
-		snprintf(store->name, sizeof(store->name), "the database %s at %s", store->database, store->socket);
-	else
-		snprintf(store->name, sizeof(store->name), "the database %s at %s:%lld", store->database, store->host,
-			 (long long)store->port);
+	settings_name(store);
 	return 0;
 }
 

@@ -56,6 +56,15 @@ int settings_check_tls(const struct drover_map *tls, struct drover_error *err)
 	return 0;
 }
 
+void settings_name(struct mysql *store)
+{
+	if (store->socket && *store->socket)
+		snprintf(store->name, sizeof(store->name), "the database %s at %s", store->database, store->socket);
+	else
+		snprintf(store->name, sizeof(store->name), "the database %s at %s:%lld", store->database, store->host,
+			 (long long)store->port);
+}
+
 static unsigned seconds(int64_t ms)
 {
 	return (unsigned)((ms + 999) / 1000);

@@ -6,6 +6,8 @@
 
 #include "mysql.h"
 
+/* Fills `name`. */
+void settings_name(struct mysql *store);
 /* The `tls` option's members and values. */
 int settings_check_tls(const struct drover_map *tls, struct drover_error *err);
 /* Before it connects: its timeouts, its encryption. */

@@ -43,6 +43,9 @@ enum sql_use {
 int driver_open(struct drover_session *s, struct drover_error *err);
 void driver_close(struct drover_session *s);
 
+/* The store's operation of that name; `self` is the plugin's instance. */
+int driver_examine(void *self, drover_finding_fn *fn, void *context, struct drover_error *err);
+
 /* For messages: what the database is called, borrowed. */
 const char *driver_name(const struct drover_session *s);
 

@@ -40,4 +40,5 @@ const struct drover_store_ops sqlstore_operations = {
 	.task_hosts = query_task_hosts,
 	.groups = query_groups,
 	.output_part = query_output_part,
+	.examine = driver_examine,
 };

@@ -42,6 +42,15 @@ int schema_migrate(struct drover_session *s, struct drover_error *err)
 	return code;
 }
 
+int schema_version(struct drover_session *s, int64_t *version, struct drover_error *err)
+{
+	int code = session_number(s, schema.known, 0, version, err);
+
+	if (!code && !*version)
+		return drover_error_set(err, DROVER_EINVALID, "%s is a database of something else", driver_name(s));
+	return code ? code : session_number(s, sql_version, 0, version, err);
+}
+
 int schema_check(struct drover_session *s, struct drover_error *err)
 {
 	int64_t version;

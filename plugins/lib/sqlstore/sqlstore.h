@@ -139,6 +139,8 @@ int session_number_(struct drover_session *s, const char *sql, const int64_t *va
 /* Brings the schema up to date (writing sessions), or checks that it is (reading ones). */
 int schema_migrate(struct drover_session *s, struct drover_error *err);
 int schema_check(struct drover_session *s, struct drover_error *err);
+/* The database's; of one that has a schema. DROVER_EINVALID: it is something else. */
+int schema_version(struct drover_session *s, int64_t *version, struct drover_error *err);
 
 /* --------------------------------------------------------------------------- transaction.c */
 
