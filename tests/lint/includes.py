@@ -16,13 +16,14 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 LIBRARIES = {
     "systemd/": "systemd", "json-c/": "json-c", "yaml.h": "yaml", "sodium": "sodium", "zlib.h": "zlib",
     "curl/": "curl", "libsmartcols": "smartcols", "libssh/": "libssh", "sqlite3.h": "sqlite3",
+    "errmsg.h": "mysql",
     "microhttpd.h": "microhttpd", "uthash.h": "uthash", "utlist.h": "uthash", "utarray.h": "uthash",
     "check.h": "check", "mysql": "mysql", "git2": "git2", "librdkafka/": "rdkafka",
 }
 CORE_LIBRARIES = {"systemd", "json-c", "yaml", "sodium", "zlib", "uthash"}
 PROGRAM_LIBRARIES = {"curl", "smartcols"}  # of the command line alone
 PACKAGES = {"libmicrohttpd": "microhttpd", "json-c": "json-c", "sqlite3": "sqlite3", "libssh": "libssh",
-            "libsystemd": "systemd", "libsodium": "sodium", "libcurl": "curl", "zlib": "zlib"}
+            "libmariadb": "mysql", "libsystemd": "systemd", "libsodium": "sodium", "libcurl": "curl", "zlib": "zlib"}
 
 
 def library(name):
