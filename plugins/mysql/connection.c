@@ -277,8 +277,10 @@ static int find_outcome(struct driver *d, struct drover_error *err)
 			code = ask(d, sql, 0, &number, &why);
 		if (!code)
 			break;
-		if (mysql_local_ms() >= until)
+		if (mysql_local_ms() >= until) {
+			d->doubt = true;
 			return drover_error_set(err, DROVER_ERETRY, "a commit has no known outcome: %s", why.message);
+		}
 		nanosleep(&pause, NULL);
 	}
 	if (number == d->number)
@@ -294,10 +296,16 @@ int driver_commit(struct drover_session *s, struct drover_error *err)
 
 	if (code)
 		return code;
+	d->doubt = false;
 	code = query(d, "COMMIT", "write to the store", err);
 	if (code == DROVER_ERETRY && d->broken && d->marked)
 		code = find_outcome(d, err);
 	return code;
+}
+
+bool driver_in_doubt(const struct drover_session *s)
+{
+	return s->driver->doubt;
 }
 
 void driver_rollback(struct drover_session *s)

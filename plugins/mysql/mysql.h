@@ -40,6 +40,7 @@ struct driver {
 	int64_t changes;
 	int64_t id;            /* of this session's row in `sessions`; 0: not yet */
 	int64_t number;        /* of its transaction */
+	bool doubt;            /* nobody knows whether the last commit was done */
 	bool marked;           /* the transaction has written that number */
 	struct sql_stmt *queued; /* those with rows that wait */
 };

@@ -100,6 +100,12 @@ int driver_commit(struct drover_session *s, struct drover_error *err)
 	return session_run(s, sql, NULL, err);
 }
 
+bool driver_in_doubt(const struct drover_session *s)
+{
+	(void)s;
+	return false;
+}
+
 void driver_rollback(struct drover_session *s)
 {
 	static const char sql[] = "ROLLBACK";

@@ -76,6 +76,7 @@ struct proxy {
 	pthread_t thread;
 	atomic_int cut; /* 0: pass; 1: before the server gets it; 2: when it has answered */
 	atomic_bool stop;
+	atomic_bool away; /* nobody gets through after that */
 };
 
 static int proxy_connect(void)
@@ -101,6 +102,12 @@ static void proxy_serve(struct proxy *p, int client)
 	char bytes[16384];
 	ssize_t size = 1;
 
+	if (atomic_load(&p->away)) {
+		close(fds[1].fd);
+		close(client);
+		return;
+	}
+
 	while (!atomic_load(&p->stop)) {
 		if (poll(fds, 2, 50) <= 0)
 			continue;
@@ -112,7 +119,7 @@ static void proxy_serve(struct proxy *p, int client)
 		if (size <= 0)
 			break;
 		if (atomic_load(&p->cut) && memmem(bytes, (size_t)size, "COMMIT", 6)) {
-			if (atomic_exchange(&p->cut, 0) == 2) {
+			if (atomic_exchange(&p->cut, 0) >= 2) {
 				proxy_pass(client, fds[1].fd, bytes, sizeof(bytes), &size);
 				ck_assert_int_gt(read(fds[1].fd, bytes, sizeof(bytes)), 0);
 			}
@@ -209,6 +216,48 @@ END_TEST
 START_TEST(a_commit_whose_answer_was_lost_is_told_as_done)
 {
 	cut_a_commit(2);
+}
+END_TEST
+
+/* And where it cannot be found out for so long: who does all of it again finds its claim. */
+START_TEST(a_claim_without_an_answer_is_found_when_it_is_made_again)
+{
+	struct proxy proxy = { .listener = -1 };
+	const char *const options[] = { "socket",      proxy.path, "user",	  "drover", "password",
+					"open sesame", "database", st.path, "commit_wait", "0s", NULL };
+	struct drover_task task = store_task("a", 10, 5);
+	struct drover_claim claim = { .unit = 0 };
+	struct drover_session *s;
+	void *self;
+
+	proxy_start(&proxy);
+	store_submit(&st, &task);
+	self = fake_host_new(&st.sink->info, options);
+	WORKS(st.sink->open(self, &err));
+	WORKS(st.ops->session_open(self, DROVER_SESSION_WRITE, &s, &err));
+	claim.task_key = task.key;
+	WORKS(st.ops->begin(s, &err));
+	WORKS(st.ops->claim(s, st.incarnation, &claim, 1, &err));
+	atomic_store(&proxy.away, true);
+	atomic_store(&proxy.cut, 2);
+	ck_assert_int_eq(st.ops->commit(s, NULL, NULL, &err), DROVER_ERETRY);
+	st.ops->rollback(s);
+	ck_assert_int_eq(st.ops->begin(s, &err), DROVER_ERETRY);
+	atomic_store(&proxy.away, false);
+	claim = (struct drover_claim){ .task_key = task.key };
+	WORKS(st.ops->begin(s, &err));
+	WORKS(st.ops->claim(s, st.incarnation, &claim, 1, &err));
+	WORKS(st.ops->commit(s, NULL, NULL, &err));
+	ck_assert(claim.claimed && claim.attempt == 1 && claim.count == 5);
+	/* Once: it is no way to get a unit twice. */
+	WORKS(st.ops->begin(s, &err));
+	WORKS(st.ops->claim(s, st.incarnation, &claim, 1, &err));
+	WORKS(st.ops->commit(s, NULL, NULL, &err));
+	ck_assert(!claim.claimed);
+	st.ops->session_close(s);
+	fake_host_free(&st.sink->info, self);
+	proxy_end(&proxy);
+	store_verify(&st, task.key);
 }
 END_TEST
 
@@ -595,6 +644,7 @@ int main(void)
 		a_lost_connection_ends_the_transaction_and_the_next_has_a_new_one,
 		a_commit_that_never_reached_the_server_is_told_as_not_done,
 		a_commit_whose_answer_was_lost_is_told_as_done,
+		a_claim_without_an_answer_is_found_when_it_is_made_again,
 		the_feed_misses_nothing_of_several_writers,
 		of_many_who_claim_a_unit_one_gets_it,
 		nodes_that_start_at_once_make_one_schema,

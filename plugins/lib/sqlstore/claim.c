@@ -57,6 +57,25 @@ static bool grants(const struct task_row *task)
 	return task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING;
 }
 
+/*
+ * Whether it was claimed by this session's last transaction, whose commit had no answer: it was done then, and what
+ * is asked for is there already.
+ */
+static bool was_claimed(const struct drover_session *s, const struct unit_row *unit, int64_t incarnation)
+{
+	return s->doubt_first && unit->state == DROVER_UNIT_CLAIMED && unit->incarnation == incarnation &&
+	       unit->seq >= s->doubt_first && unit->seq <= s->doubt_last;
+}
+
+static void grant(struct drover_claim *claim, const struct unit_row *unit)
+{
+	claim->claimed = true;
+	claim->attempt = (int)unit->attempt;
+	claim->excused = (int)unit->excused;
+	claim->first = unit->first;
+	claim->count = unit->count;
+}
+
 static int claim_one(struct drover_session *s, int64_t incarnation, struct drover_claim *claim, int64_t now,
 		     struct drover_error *err)
 {
@@ -71,6 +90,10 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 	if (code)
 		return code;
 	task = unit->task;
+	if (grants(task) && was_claimed(s, unit, incarnation)) {
+		grant(claim, unit);
+		return 0;
+	}
 	if (!grants(task) || (task->expires_at && now >= task->expires_at) || unit->state != DROVER_UNIT_READY)
 		return 0;
 	claim->later = unit->wave > task->wave || !thresholds_room(task);
@@ -84,11 +107,7 @@ static int claim_one(struct drover_session *s, int64_t incarnation, struct drove
 	unit->deadline = task->timeout ? now + task->timeout : 0;
 	if (task->state == DROVER_TASK_QUEUED)
 		states_move_task(task, DROVER_TASK_RUNNING, now);
-	claim->claimed = true;
-	claim->attempt = (int)unit->attempt;
-	claim->excused = (int)unit->excused;
-	claim->first = unit->first;
-	claim->count = unit->count;
+	grant(claim, unit);
 	return begin_window(s, unit, claim->window, now, err);
 }
 

@@ -53,6 +53,8 @@ const char *driver_name(const struct drover_session *s);
 int driver_begin(struct drover_session *s, struct drover_error *err);
 int driver_commit(struct drover_session *s, struct drover_error *err);
 void driver_rollback(struct drover_session *s);
+/* After a commit that failed: nobody knows whether it was done. */
+bool driver_in_doubt(const struct drover_session *s);
 
 /* Said before each reading outside of a transaction: a driver may connect anew here. */
 int driver_ready(struct drover_session *s, struct drover_error *err);

@@ -18,7 +18,7 @@ static const char sql_save_task[] =
 	" expired = ?15, lost = ?16, wave = ?17, wave_units = ?18, wave_hosts = ?19, wave_end = ?20, wave_base = ?21,"
 	" next_wave_at = ?22 WHERE `key` = ?1";
 static const char sql_unit[] =
-	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline, wave, excused"
+	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline, wave, excused, seq"
 	" FROM units WHERE task = ?1 AND unit = ?2";
 static const char sql_save_unit[] =
 	"UPDATE units SET state = ?3, attempt = ?4, incarnation = ?5, open = ?6, claimed_at = ?7, finished_at = ?8,"
@@ -107,6 +107,7 @@ static struct unit_row *unit_from_row(struct sql_stmt *stmt, struct task_row *ta
 	unit->deadline = sql_int64(stmt, 8);
 	unit->wave = sql_int64(stmt, 9);
 	unit->excused = sql_int64(stmt, 10);
+	unit->seq = sql_int64(stmt, 11);
 	return unit;
 }
 
@@ -198,13 +199,16 @@ static int save_task(struct drover_session *s, struct task_row *task, struct dro
 
 static int save_unit(struct drover_session *s, struct unit_row *unit, struct drover_error *err)
 {
+	struct sql_stmt *stmt;
 	int64_t seq;
 	int code = transaction_take_seq(s, 1, &seq, err);
 
 	if (!code)
-		code = session_run(s, sql_save_unit, NULL, err, unit->key.task, unit->key.unit, unit->state,
-				   unit->attempt, unit->incarnation, unit->open, unit->claimed_at, unit->finished_at,
-				   unit->deadline, seq, unit->excused);
+		code = session_prepare(s, sql_save_unit, &stmt, err, unit->key.task, unit->key.unit, unit->state,
+				       unit->attempt, unit->incarnation, unit->open, unit->claimed_at,
+				       unit->finished_at, unit->deadline, seq, unit->excused);
+	if (!code)
+		code = sql_queue(s, stmt, err);
 	if (!code)
 		unit->dirty = false;
 	return code;

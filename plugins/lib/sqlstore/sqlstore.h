@@ -74,6 +74,7 @@ struct unit_row {
 	enum drover_unit_state state;
 	int64_t attempt, incarnation;
 	int64_t excused; /* of its attempts, those that do not count */
+	int64_t seq;     /* as it was loaded */
 	int64_t open;    /* its hosts that have no final status; 0 exactly when it is done */
 	int64_t claimed_at, finished_at, deadline;
 	UT_hash_handle hh;
@@ -102,7 +103,11 @@ struct drover_session {
 	struct task_row *tasks;
 	struct unit_row *units;
 	struct counters counters;
+	int64_t first_seq; /* of what it gave out; 0: none */
 	int64_t living; /* the incarnation that was last seen to live; 0: none */
+
+	/* Of a commit whose outcome is not known: the change numbers that it gave out. */
+	int64_t doubt_first, doubt_last;
 
 	/* Of the last commit's report. */
 	struct lent_text *texts;

@@ -39,6 +39,8 @@ int transaction_take_seq(struct drover_session *s, int64_t count, int64_t *first
 	if (code)
 		return code;
 	*first = s->counters.seq + 1;
+	if (!s->first_seq)
+		s->first_seq = *first;
 	s->counters.seq += count;
 	s->counters.dirty = true;
 	return 0;
@@ -103,7 +105,7 @@ static void forget(struct drover_session *s)
 {
 	rows_forget(s);
 	s->counters = (struct counters){ .loaded = false };
-	s->living = 0;
+	s->living = s->first_seq = 0;
 	s->in_transaction = false;
 }
 
@@ -143,6 +145,22 @@ static int collect(struct drover_session *s, struct drover_task_change **changes
 	return code;
 }
 
+/* A commit of which nobody knows whether it was done is done again by the caller: claim.c knows its claims by this. */
+static int commit(struct drover_session *s, struct drover_error *err)
+{
+	int64_t first = s->first_seq, last = s->counters.seq;
+	int code = driver_commit(s, err);
+
+	if (!code) {
+		s->doubt_first = s->doubt_last = 0;
+	} else if (code == DROVER_ERETRY && first && driver_in_doubt(s)) {
+		if (!s->doubt_first)
+			s->doubt_first = first;
+		s->doubt_last = last;
+	}
+	return code;
+}
+
 int transaction_commit(struct drover_session *s, drover_change_fn *change, void *context, struct drover_error *err)
 {
 	struct drover_task_change *changes = NULL;
@@ -154,7 +172,7 @@ int transaction_commit(struct drover_session *s, drover_change_fn *change, void 
 	if (!code && change)
 		code = collect(s, &changes, &count, err);
 	if (!code)
-		code = driver_commit(s, err);
+		code = commit(s, err);
 	if (!code) {
 		forget(s);
 		/* It is durable: a callback can no longer refuse it. */
