@@ -132,6 +132,24 @@ static bool is_mariadb(MYSQL *db)
 	return flags & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32);
 }
 
+/*
+ * A writer that is stopped in the middle would hold its locks: the server ends it before others give up.
+ * MySQL's server has only a limit for all idling.
+ */
+static int limit_idling(struct driver *d, struct drover_error *err)
+{
+	unsigned limit = seconds(d->store->lock_timeout / 2);
+	char sql[80];
+
+	snprintf(sql, sizeof(sql), "SET SESSION idle_transaction_timeout = %u", limit);
+	if (!mysql_real_query(d->db, sql, strlen(sql)))
+		return 0;
+	if (mysql_errno(d->db) != ER_UNKNOWN_SYSTEM_VARIABLE)
+		return mysql_fail(d, mysql_errno(d->db), mysql_error(d->db), "set the session up", err);
+	snprintf(sql, sizeof(sql), "SET SESSION wait_timeout = %u", limit);
+	return set(d, sql, err);
+}
+
 int settings_session(struct driver *d, struct drover_error *err)
 {
 	bool writes = d->session->mode == DROVER_SESSION_WRITE;
@@ -153,9 +171,8 @@ int settings_session(struct driver *d, struct drover_error *err)
 	snprintf(sql, sizeof(sql), "SET SESSION innodb_lock_wait_timeout = %u", seconds(d->store->lock_timeout));
 	if (!code && writes)
 		code = set(d, sql, err);
-	/* A writer that is stopped in the middle would hold its locks: the server ends it then. */
-	if (!code && writes && mysql_real_query(d->db, "SET SESSION idle_transaction_timeout = 10", 41))
-		code = set(d, "SET SESSION wait_timeout = 10", err); /* MySQL's server has only that */
+	if (!code && writes)
+		code = limit_idling(d, err);
 	if (!code)
 		code = variable(d, "max_allowed_packet", packet, sizeof(packet), err);
 	if (code)

@@ -122,20 +122,6 @@ def test_two_nodes_start_at_once_on_an_empty_database(server):
                 daemon.__exit__(None, None, None)
 
 
-def test_a_writer_that_is_stopped_holds_nobody_up(server):
-    """A stopped client with open locks is ended by the server itself."""
-    with node(server) as daemon:
-        core = daemon.parts()["core"]
-        holder = threading.Thread(target=lambda: server.query(
-            "SET SESSION idle_transaction_timeout = 2; START TRANSACTION; SELECT * FROM counters FOR UPDATE;"
-            " SELECT SLEEP(1); COMMIT", "drover", check=False))
-        holder.start()
-        task = daemon.submit("sim", "s[1-10]", {})
-        assert daemon.wait(task)["counts"]["ok"] == 10
-        holder.join()
-        assert daemon.parts()["core"] == core
-
-
 def test_encryption(server, tmp_path):
     """The server's certificate is checked, and without encryption no password is sent to one that asks for it."""
     import subprocess  # pylint: disable=import-outside-toplevel

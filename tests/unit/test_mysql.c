@@ -432,6 +432,40 @@ START_TEST(nodes_that_start_at_once_make_one_schema)
 }
 END_TEST
 
+/* As by SIGSTOP: its transaction is ended by the server before another's patience is. */
+START_TEST(a_writer_that_stops_in_the_middle_holds_nobody_up)
+{
+	const char *const options[] = { "socket",      getenv("DROVER_MARIADB_SOCKET"),
+					"user",	       "drover",
+					"password",    "open sesame",
+					"database",    st.path,
+					"lock_timeout", "4s",
+					NULL };
+	struct drover_task task = store_task("a", 10, 5);
+	struct drover_claim claim = { .unit = 0 };
+	struct drover_session *own = st.w, *stopped, *other;
+	void *self = fake_host_new(&st.sink->info, options);
+
+	store_submit(&st, &task);
+	claim.task_key = task.key;
+	WORKS(st.sink->open(self, &err));
+	WORKS(st.ops->session_open(self, DROVER_SESSION_WRITE, &stopped, &err));
+	WORKS(st.ops->session_open(self, DROVER_SESSION_WRITE, &other, &err));
+	WORKS(st.ops->begin(stopped, &err));
+	WORKS(st.ops->claim(stopped, st.incarnation, &claim, 1, &err));
+	ck_assert(claim.claimed);
+	st.w = other;
+	ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
+	st.w = own;
+	ck_assert_int_eq(st.ops->commit(stopped, NULL, NULL, &err), DROVER_ERETRY);
+	st.ops->rollback(stopped);
+	st.ops->session_close(stopped);
+	st.ops->session_close(other);
+	fake_host_free(&st.sink->info, self);
+	store_verify(&st, task.key);
+}
+END_TEST
+
 /* --------------------------------------------------------------------------------- no scans */
 
 /* Rows that the server has read of tables and indexes so far. */
@@ -648,6 +682,7 @@ int main(void)
 		the_feed_misses_nothing_of_several_writers,
 		of_many_who_claim_a_unit_one_gets_it,
 		nodes_that_start_at_once_make_one_schema,
+		a_writer_that_stops_in_the_middle_holds_nobody_up,
 		nothing_scans,
 		a_cancel_reads_its_own_hosts_only,
 		settings_of_the_server_are_warned_about,
