@@ -239,9 +239,9 @@ static int run_rows(struct sql_stmt *stmt, struct drover_error *err)
 	if (stmt->driver->broken)
 		return drover_error_set(err, DROVER_ERETRY, "the connection to %s was lost",
 					driver_name(stmt->driver->session));
-	code = batch->rows == 1		? run_some(stmt, stmt->stmt, 0, 1, err)
-	       : stmt->driver->arrays	? run_array(stmt, err)
-					: run_values(stmt, err);
+	code = batch->rows == 1       ? run_some(stmt, stmt->stmt, 0, 1, err)
+	       : stmt->driver->arrays ? run_array(stmt, err)
+				      : run_values(stmt, err);
 	batch->rows = batch->size = 0;
 	return code;
 }

@@ -370,7 +370,8 @@ static int migrate(struct drover_session *s, struct drover_error *err)
 	int code = ask(d, "SELECT GET_LOCK(CONCAT('drover.', MD5(DATABASE())), 60)", 0, &locked, err);
 
 	if (!code && !locked)
-		return drover_error_set(err, DROVER_ERETRY, "another node is changing the schema of %s", d->store->name);
+		return drover_error_set(err, DROVER_ERETRY, "another node is changing the schema of %s",
+					d->store->name);
 	if (!code)
 		code = schema_migrate(s, err);
 	if (!d->broken)

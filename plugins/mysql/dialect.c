@@ -44,7 +44,7 @@ static size_t put_clause(struct text *text, const char *sql)
 {
 	static const char indexed[] = "INDEXED BY ", conflict[] = "ON CONFLICT (", nothing[] = ") DO NOTHING";
 	const char *word = sql, *end;
-	char clause[160];
+	char clause[160], column[40];
 
 	if (!strncmp(sql, indexed, sizeof(indexed) - 1)) {
 		word += sizeof(indexed) - 1;
@@ -54,8 +54,8 @@ static size_t put_clause(struct text *text, const char *sql)
 		word += sizeof(conflict) - 1;
 		end = strstr(word, nothing);
 		assert(end);
-		snprintf(clause, sizeof(clause), "ON DUPLICATE KEY UPDATE %1$.*2$s = %1$.*2$s", word,
-			 (int)strcspn(word, ",)"));
+		snprintf(column, sizeof(column), "%.*s", (int)strcspn(word, ",)"), word);
+		snprintf(clause, sizeof(clause), "ON DUPLICATE KEY UPDATE %s = %s", column, column);
 		end += sizeof(nothing) - 1;
 	} else {
 		return 0;

@@ -21,7 +21,8 @@ int driver_examine(void *self, drover_finding_fn *fn, void *context, struct drov
 		fn(context, DROVER_FINDING_BAD, why.message,
 		   "see that the server runs, that the database is there and that its user may use it");
 	} else if (schema_version(s, &version, &why)) {
-		snprintf(text, sizeof(text), "%s has no tables of Drover's yet: the first start makes them", driver_name(s));
+		snprintf(text, sizeof(text), "%s has no tables of Drover's yet: the first start makes them",
+			 driver_name(s));
 		fn(context, DROVER_FINDING_FINE, text, NULL);
 	} else if (version > schema.newest) {
 		snprintf(text, sizeof(text), "%s has schema version %lld, newer than this program's %d", driver_name(s),

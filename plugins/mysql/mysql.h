@@ -29,19 +29,19 @@ struct mysql {
 struct driver {
 	struct drover_session *session;
 	const struct mysql *store;
-	MYSQL *db;             /* NULL: there is no connection */
-	bool broken;           /* it is of no use any more */
-	bool arrays;           /* the server takes many rows with one execution */
-	bool held;             /* a reader's snapshot */
-	int open;              /* statements that others hold */
-	int64_t used_at;       /* local ms: when it last worked */
-	size_t packet;         /* bytes: what the server takes at once */
-	int64_t clock, asked;  /* UTC ms of the database; local ms when it was asked */
+	MYSQL *db;            /* NULL: there is no connection */
+	bool broken;          /* it is of no use any more */
+	bool arrays;          /* the server takes many rows with one execution */
+	bool held;            /* a reader's snapshot */
+	int open;             /* statements that others hold */
+	int64_t used_at;      /* local ms: when it last worked */
+	size_t packet;        /* bytes: what the server takes at once */
+	int64_t clock, asked; /* UTC ms of the database; local ms when it was asked */
 	int64_t changes;
-	int64_t id;            /* of this session's row in `sessions`; 0: not yet */
-	int64_t number;        /* of its transaction */
-	bool doubt;            /* nobody knows whether the last commit was done */
-	bool marked;           /* the transaction has written that number */
+	int64_t id;              /* of this session's row in `sessions`; 0: not yet */
+	int64_t number;          /* of its transaction */
+	bool doubt;              /* nobody knows whether the last commit was done */
+	bool marked;             /* the transaction has written that number */
 	struct sql_stmt *queued; /* those with rows that wait */
 };
 

@@ -14,13 +14,15 @@ static const char *const batch_words[] = { "auto", "array", "values", NULL };
 static const struct drover_option options[] = {
 	DROVER_OPT_STRING(struct mysql, host, "localhost", "the server's name or address"),
 	DROVER_OPT_INT(struct mysql, port, "3306", "1", "65535", "the server's port"),
-	DROVER_OPT_STRING(struct mysql, socket, NULL, "path of a server's socket on this machine, instead of host and port"),
+	DROVER_OPT_STRING(struct mysql, socket, NULL,
+			  "path of a server's socket on this machine, instead of host and port"),
 	DROVER_OPT_STRING(struct mysql, user, "drover", "who to connect as"),
 	DROVER_OPT_SECRET(struct mysql, password, "that user's password"),
 	DROVER_OPT_STRING(struct mysql, database, "drover", "the database, which must be there; its tables are made"),
-	DROVER_OPT_MAP(struct mysql, tls,
-		       "encrypts the connection: `{ca: FILE, cert: FILE, key: FILE, verify: yes}`, PEM; all but one may "
-		       "be left out"),
+	DROVER_OPT_MAP(
+		struct mysql, tls,
+		"encrypts the connection: `{ca: FILE, cert: FILE, key: FILE, verify: yes}`, PEM; all but one may "
+		"be left out"),
 	DROVER_OPT_DURATION(struct mysql, connect_timeout, "5s", "1s", "5m", "how long a connection may take"),
 	DROVER_OPT_DURATION(struct mysql, read_timeout, "60s", "1s", "1h", "how long an answer may take"),
 	DROVER_OPT_DURATION(struct mysql, write_timeout, "60s", "1s", "1h", "how long sending may take"),

@@ -14,8 +14,7 @@
 /* The hosts of a task have the ids [host_base, host_base + hosts), so a unit is a range of them. */
 static const char step_1[] =
 	"CREATE TABLE IF NOT EXISTS counters (id TINYINT PRIMARY KEY, task" NUMBER "host" NUMBER
-	"seq BIGINT NOT NULL DEFAULT 0)" TABLE
-	"INSERT IGNORE INTO counters (id) VALUES (1);"
+	"seq BIGINT NOT NULL DEFAULT 0)" TABLE "INSERT IGNORE INTO counters (id) VALUES (1);"
 
 	/* For each writing session the number of its last transaction that was committed. */
 	"CREATE TABLE IF NOT EXISTS sessions (id BIGINT PRIMARY KEY AUTO_INCREMENT, number BIGINT NOT NULL)" TABLE
@@ -33,9 +32,9 @@ static const char step_1[] =
 	" connect_timeout BIGINT NOT NULL, output_limit BIGINT NOT NULL, fanout BIGINT NOT NULL,"
 	" expires_at BIGINT NOT NULL, unit_size BIGINT NOT NULL, hosts BIGINT NOT NULL, units BIGINT NOT NULL,"
 	" incarnation BIGINT NOT NULL, host_base BIGINT NOT NULL, state TINYINT NOT NULL, reason LONGTEXT,"
-	" created_at BIGINT NOT NULL, started_at" NUMBER "finished_at" NUMBER "pending" NUMBER "running" NUMBER "ok" NUMBER
-	"failed" NUMBER "unreachable" NUMBER "timed_out" NUMBER "skipped" NUMBER "cancelled" NUMBER "expired" NUMBER
-	"lost" NUMBER "units_done" NUMBER "seq" NUMBER
+	" created_at BIGINT NOT NULL, started_at" NUMBER "finished_at" NUMBER "pending" NUMBER "running" NUMBER
+	"ok" NUMBER "failed" NUMBER "unreachable" NUMBER "timed_out" NUMBER "skipped" NUMBER "cancelled" NUMBER
+	"expired" NUMBER "lost" NUMBER "units_done" NUMBER "seq" NUMBER
 	"waves BIGINT NOT NULL DEFAULT 1, wave_pause" NUMBER "max_failed_as" SMALL "max_failed" NUMBER
 	/* The open waves: the last one, units of all, hosts of the last, hosts of all, bad hosts before the last. */
 	"concurrency_key VARCHAR(700), wave" NUMBER "wave_units" NUMBER "wave_hosts" NUMBER "wave_end" NUMBER
@@ -45,14 +44,15 @@ static const char step_1[] =
 
 	/* What is large and never changes, so that a change of counts writes a small row. */
 	"CREATE TABLE IF NOT EXISTS submissions ("
-	" task BIGINT PRIMARY KEY, note LONGTEXT, labels LONGTEXT, payload LONGTEXT NOT NULL, options LONGTEXT NOT NULL,"
+	" task BIGINT PRIMARY KEY, note LONGTEXT, labels LONGTEXT, payload LONGTEXT NOT NULL, options LONGTEXT NOT "
+	"NULL,"
 	" body LONGBLOB NOT NULL)" TABLE
 
 	/* seq: of the last change of the unit or of one of its hosts. excused: attempts that do not count. */
 	"CREATE TABLE IF NOT EXISTS units ("
 	" task BIGINT NOT NULL, unit BIGINT NOT NULL, first BIGINT NOT NULL, count BIGINT NOT NULL,"
-	" state" SMALL "open BIGINT NOT NULL, attempt" NUMBER "incarnation" NUMBER "claimed_at" NUMBER "finished_at" NUMBER
-	"deadline" NUMBER "seq" NUMBER "message LONGBLOB, wave" NUMBER "excused" NUMBER
+	" state" SMALL "open BIGINT NOT NULL, attempt" NUMBER "incarnation" NUMBER "claimed_at" NUMBER
+	"finished_at" NUMBER "deadline" NUMBER "seq" NUMBER "message LONGBLOB, wave" NUMBER "excused" NUMBER
 	" PRIMARY KEY (task, unit), KEY units_ready (task, state, unit), KEY units_held (state, incarnation))" TABLE
 
 	/* stdout, stderr: digests of what `outputs` keeps, NULL where nothing was written. */
@@ -60,13 +60,13 @@ static const char step_1[] =
 	" id BIGINT PRIMARY KEY, task BIGINT NOT NULL, unit BIGINT NOT NULL, name VARCHAR(255) NOT NULL, address TEXT,"
 	" port INT NOT NULL, user TEXT, vars LONGTEXT, status" SMALL "phase" SMALL "changed" SMALL "remote" SMALL
 	"rc INT, `signal` LONGBLOB, message LONGBLOB, waiting_for LONGBLOB, via LONGBLOB, result LONGBLOB,"
-	" stdout VARBINARY(32), stdout_size" NUMBER "stdout_total" NUMBER
-	"stderr VARBINARY(32), stderr_size" NUMBER "stderr_total" NUMBER
-	"attempt" NUMBER "incarnation" NUMBER "started_at" NUMBER "finished_at" NUMBER "seq" NUMBER
-	" KEY hosts_name (name, id), KEY hosts_ended (seq))" TABLE
+	" stdout VARBINARY(32), stdout_size" NUMBER "stdout_total" NUMBER "stderr VARBINARY(32), stderr_size" NUMBER
+	"stderr_total" NUMBER "attempt" NUMBER "incarnation" NUMBER "started_at" NUMBER "finished_at" NUMBER
+	"seq" NUMBER " KEY hosts_name (name, id), KEY hosts_ended (seq))" TABLE
 
 	/* The same output of many hosts of a task is kept once. */
-	"CREATE TABLE IF NOT EXISTS outputs (task BIGINT NOT NULL, digest VARBINARY(32) NOT NULL, bytes LONGBLOB NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS outputs (task BIGINT NOT NULL, digest VARBINARY(32) NOT NULL, bytes LONGBLOB NOT "
+	"NULL,"
 	" PRIMARY KEY (task, digest))" TABLE
 
 	/* Results that came after their unit was taken over; the first for each host. */
@@ -81,7 +81,8 @@ const struct schema schema = {
 	.newest = sizeof(steps) / sizeof(steps[0]),
 	.known = "SELECT 1" OF_THIS "= 'schema_version'",
 	.foreign = "SELECT count(*)" OF_THIS "<> 'schema_version'",
-	.table = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)" TABLE,
+	.table = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, applied_at BIGINT NOT "
+		 "NULL)" TABLE,
 };
 
 const char *const sql_removals[SQL_REMOVALS] = {

@@ -198,13 +198,15 @@ int settings_warn(struct driver *d, struct drover_error *err)
 	if (code)
 		return code;
 	if (strcmp(flush, "1") != 0)
-		drover_log(DROVER_LOG_WARNING,
-			   "%s: innodb_flush_log_at_trx_commit is %s, so a power failure loses what was acknowledged: set "
-			   "it to 1",
-			   d->store->name, flush);
+		drover_log(
+			DROVER_LOG_WARNING,
+			"%s: innodb_flush_log_at_trx_commit is %s, so a power failure loses what was acknowledged: set "
+			"it to 1",
+			d->store->name, flush);
 	if (!strcmp(galera, "ON"))
 		drover_log(DROVER_LOG_WARNING,
-			   "%s is a Galera cluster: all nodes must use one and the same of its servers, since locks do not "
+			   "%s is a Galera cluster: all nodes must use one and the same of its servers, since locks do "
+			   "not "
 			   "reach the others",
 			   d->store->name);
 	if (!strstr(mode, "STRICT_"))

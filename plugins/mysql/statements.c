@@ -251,8 +251,7 @@ void sql_bind_null(struct sql_stmt *stmt, int position)
 void sql_bind_text(struct sql_stmt *stmt, int position, const char *text)
 {
 	if (text)
-		bind_value(stmt, position,
-			   (struct value){ .kind = VALUE_TEXT, .bytes = text, .size = strlen(text) });
+		bind_value(stmt, position, (struct value){ .kind = VALUE_TEXT, .bytes = text, .size = strlen(text) });
 	else
 		sql_bind_null(stmt, position);
 }

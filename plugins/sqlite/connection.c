@@ -43,10 +43,11 @@ int sqlite_fail(const struct driver *driver, int rc, const char *what, struct dr
 		return drover_error_set(err, DROVER_ERETRY, "cannot %s: %s: %s (%s)", what, path, text,
 					cause ? strerror(cause) : sqlite3_errstr(rc));
 	case SQLITE_CONSTRAINT:
-		return drover_error_set(err, rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
-							     rc == SQLITE_CONSTRAINT_ROWID
-						     ? DROVER_ECONFLICT
-						     : DROVER_EFAULT,
+		return drover_error_set(err,
+					rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
+							rc == SQLITE_CONSTRAINT_ROWID
+						? DROVER_ECONFLICT
+						: DROVER_EFAULT,
 					"cannot %s: %s: %s", what, path, text);
 	case SQLITE_NOMEM:
 		return drover_error_set(err, DROVER_ENOMEM, "cannot %s: out of memory", what);
@@ -204,8 +205,8 @@ static int configure(struct drover_session *s, struct drover_error *err)
 	sqlite3_busy_timeout(s->driver->db, (int)s->driver->store->busy_timeout);
 	sqlite3_db_config(s->driver->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->driver->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_create_function(s->driver->db, "drover_contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
-				NULL, contains, NULL, NULL);
+	sqlite3_create_function(s->driver->db, "drover_contains", 2,
+				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, contains, NULL, NULL);
 	snprintf(pragma, sizeof(pragma), "PRAGMA cache_size = -%lld", (long long)(cache / 1024));
 	code = driver_script(s, pragma, err);
 	if (!code && writes)

@@ -23,7 +23,8 @@ static const char insert_host[] = "INSERT INTO hosts (id, task, unit, port, name
 				  " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE id = id";
 static const char end_host[] =
 	"UPDATE hosts SET status = ?, phase = ?, changed = ?, remote = ?, stdout_size = ?, stdout_total = ?,"
-	" stderr_size = ?, stderr_total = ?, attempt = ?, incarnation = ?, finished_at = ?, seq = ?, rc = ?, `signal` = ?,"
+	" stderr_size = ?, stderr_total = ?, attempt = ?, incarnation = ?, finished_at = ?, seq = ?, rc = ?, `signal` "
+	"= ?,"
 	" message = ?, waiting_for = ?, via = ?, result = ?, stdout = ?, stderr = ? WHERE id = ? AND status = ?";
 
 static MYSQL *db;
@@ -122,7 +123,7 @@ static int64_t least(int64_t a, int64_t b)
 static void submit(void)
 {
 	MYSQL_STMT *stmt = prepare(insert_host);
-	int64_t (*values)[COLUMNS] = calloc((size_t)group, sizeof(*values));
+	int64_t(*values)[COLUMNS] = calloc((size_t)group, sizeof(*values));
 
 	for (int64_t first = 0; first < hosts; first += group) {
 		int64_t count = least(group, hosts - first);
@@ -136,8 +137,8 @@ static void submit(void)
 		run_array(stmt, "nnnns000", values, (unsigned)count);
 		for (int64_t unit = first / unit_size; unit * unit_size < first + count; unit++)
 			if (unit * unit_size >= first)
-				run("INSERT INTO units (task, unit, first, count, open) VALUES (%" PRId64 ", %" PRId64 ", %" PRId64
-				    ", %" PRId64 ", %" PRId64 ")",
+				run("INSERT INTO units (task, unit, first, count, open) VALUES (%" PRId64 ", %" PRId64
+				    ", %" PRId64 ", %" PRId64 ", %" PRId64 ")",
 				    key, unit, unit * unit_size, unit_size, unit_size);
 		commit();
 	}
@@ -155,11 +156,11 @@ static void claim(void)
 			int64_t id = base + unit * unit_size;
 
 			run("SELECT * FROM units WHERE task = %" PRId64 " AND unit = %" PRId64, key, unit);
-			run("UPDATE hosts SET status = 1, started_at = 1700000000000, attempt = 1, incarnation = 1, seq = %" PRId64
-			    " WHERE id BETWEEN %" PRId64 " AND %" PRId64 " AND status = 0",
+			run("UPDATE hosts SET status = 1, started_at = 1700000000000, attempt = 1, incarnation = 1, "
+			    "seq = %" PRId64 " WHERE id BETWEEN %" PRId64 " AND %" PRId64 " AND status = 0",
 			    ++seq, id, id + unit_size - 1);
-			run("UPDATE units SET state = 1, attempt = 1, incarnation = 1, claimed_at = 1700000000000, seq = %" PRId64
-			    " WHERE task = %" PRId64 " AND unit = %" PRId64,
+			run("UPDATE units SET state = 1, attempt = 1, incarnation = 1, claimed_at = 1700000000000, seq "
+			    "= %" PRId64 " WHERE task = %" PRId64 " AND unit = %" PRId64,
 			    ++seq, key, unit);
 		}
 		commit();
@@ -169,7 +170,7 @@ static void claim(void)
 static void finish(void)
 {
 	MYSQL_STMT *stmt = prepare(end_host);
-	int64_t (*values)[COLUMNS] = calloc((size_t)group, sizeof(*values));
+	int64_t(*values)[COLUMNS] = calloc((size_t)group, sizeof(*values));
 
 	for (int64_t first = 0; first < hosts; first += group) {
 		int64_t count = least(group, hosts - first);
@@ -217,8 +218,10 @@ int main(int argc, char **argv)
 	key = run("SELECT task FROM counters");
 	base = run("SELECT host FROM counters") - hosts + 1;
 	run("INSERT INTO tasks (`key`, id, type, executor, pool, priority, rerun_lost, timeout, host_timeout,"
-	    " connect_timeout, output_limit, fanout, expires_at, unit_size, hosts, units, incarnation, host_base, state,"
-	    " created_at) VALUES (%" PRId64 ", 'bare%" PRId64 "', 'sim', 'sim', 'default', 50, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1,"
+	    " connect_timeout, output_limit, fanout, expires_at, unit_size, hosts, units, incarnation, host_base, "
+	    "state,"
+	    " created_at) VALUES (%" PRId64 ", 'bare%" PRId64
+	    "', 'sim', 'sim', 'default', 50, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1,"
 	    " %" PRId64 ", 2, 1)",
 	    key, key, base);
 	commit();

@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 	char path[4096], id[32];
 	const char *const file[] = { "path", path, NULL };
 	const char *const server[] = { "socket",   getenv("DROVER_MARIADB_SOCKET"),
-				       "user",	   "drover",
+				       "user",     "drover",
 				       "password", "open sesame",
 				       "database", place + 6,
 				       NULL };

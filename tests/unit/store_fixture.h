@@ -85,8 +85,8 @@ static inline void store_server(const char *sql, char *answer, size_t size)
 	FILE *pipe;
 	size_t length;
 
-	snprintf(command, sizeof(command), "mariadb --no-defaults -u root --socket=\"$DROVER_MARIADB_SOCKET\" -N -B -e \"%s\"",
-		 sql);
+	snprintf(command, sizeof(command),
+		 "mariadb --no-defaults -u root --socket=\"$DROVER_MARIADB_SOCKET\" -N -B -e \"%s\"", sql);
 	pipe = popen(command, "r");
 	ck_assert_ptr_nonnull(pipe);
 	length = fread(answer, 1, size - 1, pipe);
@@ -100,7 +100,7 @@ static inline void *store_instance(struct store *st)
 {
 	const char *const file[] = { "path", st->path, "busy_timeout", "100ms", NULL };
 	const char *const server[] = { "socket",   getenv("DROVER_MARIADB_SOCKET"),
-				       "user",	   "drover",
+				       "user",     "drover",
 				       "password", "open sesame",
 				       "database", st->path,
 				       "batches",  st->kind == STORE_MYSQL_VALUES ? "values" : "array",

@@ -168,7 +168,7 @@ static void proxy_end(struct proxy *p)
 static void cut_a_commit(int cut)
 {
 	struct proxy proxy = { .listener = -1 };
-	const char *const options[] = { "socket",   proxy.path,	  "user",     "drover", "password",
+	const char *const options[] = { "socket",      proxy.path, "user",  "drover", "password",
 					"open sesame", "database", st.path, NULL };
 	struct drover_task task = store_task("a", 10, 5);
 	struct drover_claim claim = { .unit = 0 };
@@ -223,8 +223,8 @@ END_TEST
 START_TEST(a_claim_without_an_answer_is_found_when_it_is_made_again)
 {
 	struct proxy proxy = { .listener = -1 };
-	const char *const options[] = { "socket",      proxy.path, "user",	  "drover", "password",
-					"open sesame", "database", st.path, "commit_wait", "0s", NULL };
+	const char *const options[] = { "socket",   proxy.path, "user",        "drover", "password", "open sesame",
+					"database", st.path,    "commit_wait", "0s",     NULL };
 	struct drover_task task = store_task("a", 10, 5);
 	struct drover_claim claim = { .unit = 0 };
 	struct drover_session *s;
@@ -435,11 +435,16 @@ END_TEST
 /* As by SIGSTOP: its transaction is ended by the server before another's patience is. */
 START_TEST(a_writer_that_stops_in_the_middle_holds_nobody_up)
 {
-	const char *const options[] = { "socket",      getenv("DROVER_MARIADB_SOCKET"),
-					"user",	       "drover",
-					"password",    "open sesame",
-					"database",    st.path,
-					"lock_timeout", "4s",
+	const char *const options[] = { "socket",
+					getenv("DROVER_MARIADB_SOCKET"),
+					"user",
+					"drover",
+					"password",
+					"open sesame",
+					"database",
+					st.path,
+					"lock_timeout",
+					"4s",
 					NULL };
 	struct drover_task task = store_task("a", 10, 5);
 	struct drover_claim claim = { .unit = 0 };

@@ -8,8 +8,8 @@
 static const char sql_begin_hosts[] =
 	"UPDATE hosts SET status = 1, started_at = ?3, attempt = ?4, incarnation = ?5, seq = ?6"
 	" WHERE id BETWEEN ?1 AND ?2 AND status = 0";
-static const char sql_window[] =
-	"SELECT max(id) FROM (SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT ?3) AS waiting";
+static const char sql_window[] = "SELECT max(id) FROM (SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 "
+				 "ORDER BY id LIMIT ?3) AS waiting";
 static const char sql_beyond[] =
 	"SELECT id FROM hosts WHERE id BETWEEN ?1 AND ?2 AND status = 0 ORDER BY id LIMIT 1 OFFSET ?3";
 static const char sql_begun[] =

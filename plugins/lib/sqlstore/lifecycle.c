@@ -63,8 +63,8 @@ static int end_units(struct drover_session *s, struct task_row *task, int64_t no
 }
 
 /* All pending hosts of the task get `status`. */
-static int end_pending(struct drover_session *s, struct task_row *task, enum drover_status status,
-		       const char *message, int64_t now, struct drover_error *err)
+static int end_pending(struct drover_session *s, struct task_row *task, enum drover_status status, const char *message,
+		       int64_t now, struct drover_error *err)
 {
 	int64_t seq, ended;
 	struct sql_stmt *stmt;

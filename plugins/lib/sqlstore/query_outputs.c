@@ -32,7 +32,8 @@ static const char sql_out[] = BYTES;
 static const char sql_err[] = BYTES " /* stderr */";
 
 static const char sql_info[] =
-	"SELECT CASE ?3 WHEN 1 THEN h.stdout ELSE h.stderr END, CASE ?3 WHEN 1 THEN h.stdout_size ELSE h.stderr_size END,"
+	"SELECT CASE ?3 WHEN 1 THEN h.stdout ELSE h.stderr END, CASE ?3 WHEN 1 THEN h.stdout_size ELSE h.stderr_size "
+	"END,"
 	" CASE ?3 WHEN 1 THEN h.stdout_total ELSE h.stderr_total END, h.status FROM tasks t"
 	" CROSS JOIN hosts h ON h.name = ?2 AND h.id BETWEEN t.host_base AND t.host_base + t.hosts - 1"
 	" WHERE t.key = ?1 AND t.state > 0";

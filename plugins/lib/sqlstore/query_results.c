@@ -130,9 +130,8 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	sql_bind_int64(*stmt, 10, filter->after_id);
 	if (filter->after_value)
 		sql_bind_int64(*stmt, 12,
-				   filter->sort == DROVER_SORT_FINISHED && !*filter->after_value
-					   ? UNFINISHED
-					   : *filter->after_value);
+			       filter->sort == DROVER_SORT_FINISHED && !*filter->after_value ? UNFINISHED
+											     : *filter->after_value);
 	if (grep)
 		sql_bind_blob(*stmt, 11, filter->grep, filter->grep_size);
 	return 0;

@@ -152,8 +152,11 @@ int query_tasks(struct drover_session *s, const struct drover_task_filter *filte
 	int code = transaction_flush(s, err);
 
 	if (!code)
-		code = sql_prepare(s, filter->feed ? sql_feed : open ? sql_filtered_open : sql_filtered, SQL_ONCE, &stmt,
-				   err);
+		code = sql_prepare(s,
+				   filter->feed ? sql_feed
+				   : open       ? sql_filtered_open
+						: sql_filtered,
+				   SQL_ONCE, &stmt, err);
 	if (code)
 		return code;
 	if (filter->feed) {

@@ -76,7 +76,7 @@ static int tell_unit(struct drover_session *s, struct sql_stmt *stmt, drover_uni
 }
 
 static int tell_units(struct drover_session *s, const char *sql, int64_t task_key, int64_t after_unit, int64_t limit,
-		 drover_unit_row_fn *fn, void *context, struct drover_error *err)
+		      drover_unit_row_fn *fn, void *context, struct drover_error *err)
 {
 	struct sql_stmt *stmt = NULL;
 	int code = sql_prepare(s, sql, SQL_ONCE, &stmt, err);
@@ -145,8 +145,7 @@ int query_unit_hosts(struct drover_session *s, int64_t task_key, int64_t unit,
 			.port = sql_int(stmt, 6),
 		};
 
-		code = fn(context, sql_int64(stmt, 0), (enum drover_status)sql_int(stmt, 1),
-			  &host);
+		code = fn(context, sql_int64(stmt, 0), (enum drover_status)sql_int(stmt, 1), &host);
 		if (code)
 			break;
 	}

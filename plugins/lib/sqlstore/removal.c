@@ -11,11 +11,12 @@ static const char sql_hidden[] = "SELECT `key` FROM tasks WHERE id IS NULL AND s
 static const char sql_orphan[] =
 	"SELECT `key` FROM tasks t WHERE state = 0 AND state < 5 AND NOT EXISTS" /* SQLite sees no index otherwise */
 	" (SELECT 1 FROM incarnations i WHERE i.id = t.incarnation AND i.ended_at = 0) ORDER BY `key` LIMIT 1";
-static const char sql_due[] =
-	"SELECT `key` FROM tasks WHERE state >= 5 AND finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT 1";
+static const char sql_due[] = "SELECT `key` FROM tasks WHERE state >= 5 AND finished_at > 0 AND finished_at < ?1 ORDER "
+			      "BY finished_at LIMIT 1";
 /* An incarnation that ended before the oldest task came is named by none. */
 static const char sql_incarnations[] = "DELETE FROM incarnations WHERE ended_at > 0 AND ended_at < ?1"
-				       " AND ended_at < (SELECT coalesce(min(created_at), ?1) FROM tasks WHERE `key` = (SELECT min(`key`) FROM tasks))";
+				       " AND ended_at < (SELECT coalesce(min(created_at), ?1) FROM tasks WHERE `key` = "
+				       "(SELECT min(`key`) FROM tasks))";
 
 static const char sql_submission[] = "DELETE FROM submissions WHERE task = ?1";
 static const char sql_task[] = "DELETE FROM tasks WHERE `key` = ?1";
@@ -28,8 +29,8 @@ static int delete_some(struct drover_session *s, int64_t key, int64_t *budget, s
 	int code = rows_task(s, key, &task, err);
 
 	for (size_t i = 0; !code && *budget > 0 && i < SQL_REMOVALS; i++) {
-		code = session_run(s, sql_removals[i], &deleted, err, key, task->host_base, task->host_base + task->hosts - 1,
-				   *budget);
+		code = session_run(s, sql_removals[i], &deleted, err, key, task->host_base,
+				   task->host_base + task->hosts - 1, *budget);
 		*budget -= code ? 0 : deleted;
 	}
 	if (code || *budget <= 0)

@@ -18,7 +18,8 @@ static const char sql_end_host[] =
 static const char sql_progress[] = "UPDATE hosts SET changed = ?3, result = ?4 WHERE id = ?1 AND status = ?2";
 static const char sql_hosts[] =
 	"SELECT id, status, attempt, incarnation FROM hosts WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
-static const char sql_output[] = "INSERT INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (task, digest) DO NOTHING";
+static const char sql_output[] =
+	"INSERT INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (task, digest) DO NOTHING";
 static const char sql_late[] =
 	"INSERT INTO late (host, result) VALUES (?1, json_object('status', ?9, 'attempt', ?2, 'rc', ?4,"
 	" 'signal', ?5, 'message', ?6, 'via', ?7, 'phase', ?10, 'result', CASE WHEN json_valid(?8) THEN json(?8) END,"
@@ -28,8 +29,8 @@ static const char sql_late[] =
 /* A result with what its host is. */
 struct entry {
 	struct drover_result *result;
-	struct unit_row *unit;  /* NULL: there is none */
-	bool exists;            /* the host, in that unit; the members below are its row's */
+	struct unit_row *unit; /* NULL: there is none */
+	bool exists;           /* the host, in that unit; the members below are its row's */
 	enum drover_status status;
 	int64_t attempt, incarnation;
 };
@@ -94,10 +95,10 @@ static int end_host(struct drover_session *s, struct entry *entry, int64_t now, 
 	if (!code)
 		code = transaction_take_seq(s, 1, &seq, err);
 	if (!code)
-		code = session_prepare(s, sql_end_host, &stmt, err, unit->task->host_base + r->index, entry->status, r->status,
-				       report->phase, report->changed, report->remote, (int64_t)out.size, out.total,
-				       (int64_t)errors.size, errors.total, r->attempt, r->incarnation, now, seq,
-				       report->rc);
+		code = session_prepare(s, sql_end_host, &stmt, err, unit->task->host_base + r->index, entry->status,
+				       r->status, report->phase, report->changed, report->remote, (int64_t)out.size,
+				       out.total, (int64_t)errors.size, errors.total, r->attempt, r->incarnation, now,
+				       seq, report->rc);
 	if (code)
 		return code;
 	if (!report->has_rc)
@@ -297,8 +298,8 @@ static int write_all(struct drover_session *s, struct entry *entries, size_t cou
 			continue;
 		/* The same host again? */
 		if (i + 1 < count && same_unit(entry, entry + 1) && entry[1].result->index == entry->result->index)
-			entry[1] = (struct entry){ entry[1].result,  entry->unit,    entry->exists,
-						   entry->status, entry->attempt, entry->incarnation };
+			entry[1] = (struct entry){ entry[1].result, entry->unit,    entry->exists,
+						   entry->status,   entry->attempt, entry->incarnation };
 		code = thresholds_check(s, entry->unit->task, &aborted, err);
 		if (!code && aborted) /* units were forgotten, and hosts have ended */
 			code = load(s, entries + i + 1, count - i - 1, err);

@@ -104,7 +104,7 @@ struct drover_session {
 	struct unit_row *units;
 	struct counters counters;
 	int64_t first_seq; /* of what it gave out; 0: none */
-	int64_t living; /* the incarnation that was last seen to live; 0: none */
+	int64_t living;    /* the incarnation that was last seen to live; 0: none */
 
 	/* Of a commit whose outcome is not known: the change numbers that it gave out. */
 	int64_t doubt_first, doubt_last;
@@ -189,8 +189,8 @@ void rows_forget_task(struct drover_session *s, struct task_row *task);
 void states_move_task(struct task_row *task, enum drover_task_state to, int64_t now);
 void states_move_unit(struct unit_row *unit, enum drover_unit_state to, int64_t now);
 /* `count` hosts went from one status to another; `unit` may be NULL where no unit is at hand. */
-void states_move_hosts(struct task_row *task, struct unit_row *unit, enum drover_status from,
-		       enum drover_status to, int64_t count, int64_t now);
+void states_move_hosts(struct task_row *task, struct unit_row *unit, enum drover_status from, enum drover_status to,
+		       int64_t count, int64_t now);
 
 /* ------------------------------------------------------------------------- the operations */
 

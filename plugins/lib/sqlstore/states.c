@@ -52,8 +52,8 @@ void states_move_unit(struct unit_row *unit, enum drover_unit_state to, int64_t 
 	}
 }
 
-void states_move_hosts(struct task_row *task, struct unit_row *unit, enum drover_status from,
-		       enum drover_status to, int64_t count, int64_t now)
+void states_move_hosts(struct task_row *task, struct unit_row *unit, enum drover_status from, enum drover_status to,
+		       int64_t count, int64_t now)
 {
 	assert(host_moves[from] & BIT(to));
 	if (!count)

@@ -24,10 +24,9 @@ int transaction_serialise(struct drover_session *s, struct drover_error *err)
 		return code;
 	if (!code)
 		return drover_error_set(err, DROVER_EFAULT, "%s is damaged: it has no counters", driver_name(s));
-	*counters = (struct counters){ .loaded = true,
-					      .task = sql_int64(stmt, 0),
-					      .host = sql_int64(stmt, 1),
-					      .seq = sql_int64(stmt, 2) };
+	*counters = (struct counters){
+		.loaded = true, .task = sql_int64(stmt, 0), .host = sql_int64(stmt, 1), .seq = sql_int64(stmt, 2)
+	};
 	sql_reset(stmt);
 	return 0;
 }
