@@ -10,6 +10,7 @@
 #include "mysql.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -317,11 +318,19 @@ void driver_rollback(struct drover_session *s)
 		d->broken = true; /* it must not go on in that transaction */
 }
 
+/* Nothing comes unasked but the connection's end, and now and then something of TLS's own. */
+static bool has_news(struct driver *d)
+{
+	struct pollfd fd = { .fd = mysql_get_socket(d->db), .events = POLLIN };
+
+	return poll(&fd, 1, 0) != 0;
+}
+
 int driver_ready(struct drover_session *s, struct drover_error *err)
 {
 	struct driver *d = s->driver;
 
-	if (!d->broken && mysql_local_ms() - d->used_at < IDLE_CHECK)
+	if (!d->broken && (d->open || (mysql_local_ms() - d->used_at < IDLE_CHECK && !has_news(d))))
 		return 0;
 	if (!d->broken && !d->open && mysql_ping(d->db))
 		d->broken = true;
