@@ -50,7 +50,10 @@ static void put(struct core *core, job_run_fn *run, job_done_fn *done)
 static int run_renew(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		     struct drover_error *err)
 {
-	return ops->renew(session, ((struct core_job *)base)->core->incarnation, err);
+	struct drover_renewal renewal = { .size = sizeof(renewal),
+					  .incarnation = ((struct core_job *)base)->core->incarnation };
+
+	return ops->renew(session, &renewal, err);
 }
 
 static void renew_done(struct job *base, int code, const struct drover_error *err)

@@ -404,7 +404,7 @@ START_TEST(a_reading_session_cannot_write)
 	struct drover_session *reader;
 
 	WORKS(st.ops->session_open(st.self, DROVER_SESSION_READ, &reader, &err));
-	ck_assert_int_ne(st.ops->renew(reader, st.incarnation, &err), 0);
+	ck_assert_int_ne(st.ops->renew(reader, &(struct drover_renewal){ .incarnation = st.incarnation }, &err), 0);
 	st.ops->session_close(reader);
 }
 END_TEST

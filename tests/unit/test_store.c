@@ -195,7 +195,7 @@ START_TEST(an_ended_incarnation_gets_nothing)
 	store_begin(&st);
 	WORKS(st.ops->intend(st.w, &intent, 1, &err));
 	ck_assert(!intent.granted);
-	ck_assert_int_eq(st.ops->renew(st.w, old, &err), DROVER_ECONFLICT);
+	ck_assert_int_eq(st.ops->renew(st.w, &(struct drover_renewal){ .incarnation = old }, &err), DROVER_ECONFLICT);
 	st.ops->rollback(st.w);
 }
 END_TEST

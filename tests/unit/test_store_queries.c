@@ -285,7 +285,7 @@ START_TEST(incarnations_are_told)
 	store_claim(&st, second, task.key, 0, 0);
 	store_claim(&st, second, task.key, 1, 0);
 	store_begin(&st);
-	WORKS(st.ops->renew(st.w, second, &err));
+	WORKS(st.ops->renew(st.w, &(struct drover_renewal){ .incarnation = second }, &err));
 	WORKS(st.ops->retire(st.w, st.incarnation, &err));
 	store_commit(&st);
 	WORKS(st.ops->incarnations(st.w, 0, take_incarnation, rows, &err));

@@ -37,8 +37,9 @@ int incarnations_begin(struct drover_session *s, const char *node, const char *v
 	return code;
 }
 
-int incarnations_renew(struct drover_session *s, int64_t incarnation, struct drover_error *err)
+int incarnations_renew(struct drover_session *s, struct drover_renewal *renewal, struct drover_error *err)
 {
+	int64_t incarnation = renewal->incarnation;
 	int64_t renewed;
 	int code = session_run(s, sql_renew, &renewed, err, incarnation, driver_now(s));
 

@@ -237,7 +237,7 @@ int lifecycle_expire(struct drover_session *s, int64_t limit, bool *more, struct
 /* incarnations.c */
 int incarnations_begin(struct drover_session *s, const char *node, const char *version, int64_t *incarnation,
 		       struct drover_error *err);
-int incarnations_renew(struct drover_session *s, int64_t incarnation, struct drover_error *err);
+int incarnations_renew(struct drover_session *s, struct drover_renewal *renewal, struct drover_error *err);
 int incarnations_retire(struct drover_session *s, int64_t incarnation, struct drover_error *err);
 int incarnations_query(struct drover_session *s, int64_t limit, drover_incarnation_fn *fn, void *context,
 		       struct drover_error *err);

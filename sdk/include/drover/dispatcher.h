@@ -4,9 +4,9 @@
  * UNSTABLE: may change without a new major version until the first dispatcher is in the box. Without
  * one, units are executed on their own node.
  *
- * Process and thread: in the core, on its event loop; no call may block. A unit is only woken up by
- * a message: who executes it is decided by the claim in the store, so messages may be lost,
- * repeated and reordered.
+ * Process and thread: in the core. `open`, `drain` and `close` are called on its event loop, `publish` on the
+ * outbox's thread; none may block for long. A unit is only woken up by a message: who executes it is
+ * decided by the claim in the store, so messages may be lost, repeated and reordered.
  */
 #ifndef DROVER_DISPATCHER_H
 #define DROVER_DISPATCHER_H
@@ -21,8 +21,9 @@ struct drover_dispatch {
 	int64_t task_key;
 	int64_t unit;
 	const char *pool;
-	const void *envelope; /* the exact bytes that were signed */
+	const void *envelope; /* as signed: the whole message */
 	size_t envelope_size;
+	int publications; /* how often it was published before: then it should go another way than the last time */
 };
 
 struct drover_dispatcher_services {

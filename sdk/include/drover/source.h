@@ -255,6 +255,16 @@ struct drover_source_services {
 	 * what runs runs on, and tasks are taken as before. DROVER_ENOTFOUND: no such engine.
 	 */
 	int (*drain_engine)(void *core, const char *name, bool drain, struct drover_error *err);
+
+	/*
+	 * A unit's envelope that came by a message. 0: it was taken, to be claimed; a message may be forgotten then,
+	 * since a unit that nobody claims is published again. DROVER_ERETRY: there is no room now: offer it
+	 * again after `room` was called. DROVER_EDENIED: not signed by a key that is known here, altered, expired,
+	 * another cluster's or pool's: refused, counted and logged; forget it. Any thread; does not wait for the store.
+	 */
+	int (*offer_unit)(void *core, const void *envelope, size_t size, struct drover_error *err);
+	/* `room` is called on one of the core's threads whenever there is room again; quick. NULL ends that. */
+	void (*await_room)(void *core, void (*room)(void *context), void *context);
 };
 
 struct drover_source {

@@ -110,6 +110,12 @@ struct drover_task {
 	int64_t wave_hosts;      /* hosts of that last open wave */
 	int64_t next_wave_at;    /* the open waves are final, and the next may be opened then; 0: not yet */
 	const char *waiting_for; /* id of the task that its concurrency_key waits for, or NULL */
+
+	/* As submitted: the node that executes it, or NULL: any engine of its pool, told by a dispatcher. */
+	const char *home;
+	/* The store's. Units [0, published) were handed to the dispatcher at least once. */
+	int64_t published;
+	int64_t incarnation; /* that accepted it */
 };
 
 /* A host as submitted. */
@@ -124,7 +130,8 @@ struct drover_host_spec {
 struct drover_unit_spec {
 	int64_t first; /* index of its first host in the task */
 	int64_t count;
-	int64_t wave; /* from 0; never less than the unit's before it */
+	int64_t wave;                 /* from 0; never less than the unit's before it */
+	struct drover_bytes envelope; /* what was signed of it, kept beside the unit and never changed; or empty */
 };
 
 /* A unit as stored. */
@@ -356,11 +363,62 @@ struct drover_verification {
 	enum drover_task_state state;
 };
 
+/*
+ * What a node tells of itself to the others that share its store. Distributors check tasks by it, and show it.
+ */
+struct drover_announcement {
+	size_t size;
+	const char *pools;     /* that it executes units of, separated by blanks; "": it is no engine */
+	const char *executors; /* a JSON array as the core's slice of the configuration has it (conf/plan.h) */
+	const char *isolation; /* "cgroup" or "subreaper" */
+	const char *state;     /* "up", "draining" */
+	int64_t capacity_hosts, capacity_units, running_hosts, running_units;
+	bool dispatches; /* it publishes units for engines */
+};
+
+/* The renewal of a lease. */
+struct drover_renewal {
+	size_t size;
+	int64_t incarnation; /* in */
+	const struct drover_announcement
+		*node_is;   /* in: its state and load; pools and executors only where they changed, else NULL */
+	bool drain;         /* out: somebody wants it to drain */
+	int64_t renewed_at; /* out */
+};
+
+/* Units that were handed to the dispatcher and taken by it. */
+struct drover_publication {
+	int64_t task_key;
+	int64_t unit;
+	int64_t again_in; /* ms: it is due again then where nobody has claimed it */
+};
+
+/* Units that are ready, were published, and are claimed by nobody: the oldest first. */
+struct drover_due_filter {
+	size_t size;
+	bool due;          /* only those that are to be published again: their time has come, or they were given back */
+	const char *pools; /* separated by blanks; NULL: of all */
+	int64_t limit;
+};
+
+struct drover_due_unit {
+	size_t size;
+	int64_t task_key;
+	int64_t unit;
+	const char *pool;
+	int publications; /* how often it was published since it became ready */
+	struct drover_bytes envelope;
+};
+
+typedef int drover_due_fn(void *context, const struct drover_due_unit *unit);
+
 struct drover_incarnation_row {
 	int64_t incarnation;
 	const char *node, *version;
 	int64_t started_at, renewed_at, ended_at; /* 0: lives */
 	int64_t claimed_units;
+	struct drover_announcement node_is; /* as it announced itself, with its load as of its last renewal */
+	bool drain;                         /* somebody wants it to drain */
 };
 
 typedef int drover_incarnation_fn(void *context, const struct drover_incarnation_row *row);
@@ -390,7 +448,7 @@ struct drover_store_ops {
 	int (*incarnate)(struct drover_session *s, const char *node, const char *version, int64_t *incarnation,
 			 struct drover_error *err);
 	/* DROVER_ECONFLICT: it was ended by somebody. */
-	int (*renew)(struct drover_session *s, int64_t incarnation, struct drover_error *err);
+	int (*renew)(struct drover_session *s, struct drover_renewal *renewal, struct drover_error *err);
 	/* The lease's orderly end. */
 	int (*retire)(struct drover_session *s, int64_t incarnation, struct drover_error *err);
 	/*
@@ -474,6 +532,35 @@ struct drover_store_ops {
 	 * was not opened. May take long. NULL: it cannot.
 	 */
 	int (*examine)(void *self, drover_finding_fn *fn, void *context, struct drover_error *err);
+
+	/* ---------------------------------------------------------------- where several nodes share the store */
+
+	bool shared; /* several nodes may have it open at once */
+
+	/*
+	 * writing: ends the lease of another, if it is still as it was read: compare-and-set on `renewed_at`.
+	 * What it held is for `sweep`.
+	 */
+	int (*expel)(struct drover_session *s, int64_t incarnation, int64_t renewed_at, bool *ended,
+		     struct drover_error *err);
+	/* writing: asks the living incarnation of a node to drain, or to go on. DROVER_ENOTFOUND: none lives. */
+	int (*ask_drain)(struct drover_session *s, const char *node, bool drain, struct drover_error *err);
+	/* reading: for each node its newest incarnation, by name. */
+	int (*nodes)(struct drover_session *s, drover_incarnation_fn *fn, void *context, struct drover_error *err);
+
+	/* writing: see struct drover_publication. A unit that is not ready any more is left alone. */
+	int (*published)(struct drover_session *s, const struct drover_publication *publications, size_t count,
+			 struct drover_error *err);
+	/* reading */
+	int (*due_units)(struct drover_session *s, const struct drover_due_filter *filter, drover_due_fn *fn,
+			 void *context, struct drover_error *err);
+	/* reading: units that are ready and published, by pool. `fn` gets each pool with units once. */
+	int (*queued_units)(struct drover_session *s, int (*fn)(void *context, const char *pool, int64_t units),
+			    void *context, struct drover_error *err);
+	/* reading: of a task's units from number `first` on, in order, whatever their states. */
+	int (*envelopes)(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
+			 int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
+			 struct drover_error *err);
 };
 
 #endif
