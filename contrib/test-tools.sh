@@ -1,7 +1,8 @@
 #!/bin/sh
 # test-tools.sh - makes what the tests need and no Debian package gives ready to run, under build/:
 # Python environments with tests/requirements.txt (build/venv) and with a newer Ansible
-# (tests/requirements-ansible.txt, build/ansible), and promtool out of the package
+# (tests/requirements-ansible.txt, build/ansible), the jars of a Kafka broker that
+# tests/services/kafka/pom.xml names (build/broker), and promtool out of the package
 # prometheus, which is unpacked there instead of installed, since that would start a server
 # (build/tools). deps.sh calls it. Does nothing, quickly, when all is there.
 set -eu
@@ -21,6 +22,8 @@ make_environment() { # FOLDER REQUIREMENTS
 
 make_environment build/venv tests/requirements.txt
 make_environment build/ansible tests/requirements-ansible.txt
+
+tests/services/kafka/fetch.sh
 
 if [ ! -x build/tools/promtool ]; then
 	echo "Downloading with apt-get, to be unpacked into build/tools: prometheus (for promtool)"
