@@ -7,6 +7,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures a time or a size: nothing else is to run beside it")
+
+
 @pytest.fixture(scope="session")
 def build():
     """The folder of what was built: $DROVER_BUILD, by default build/."""

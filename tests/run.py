@@ -28,6 +28,11 @@ PYTEST = {
     "plugins": ["tests/plugins", "tests/sdk"],
     "system": ["tests/system"],
 }
+# Most tests wait for something most of the time: several files run side by side, and those that are marked
+# `alone`, which measure a time or a size, one after the other when the others are done.
+SIDE_BY_SIDE = ["-n", os.environ.get("DROVER_TEST_JOBS") or str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
+WAYS = [["-m", "not alone", *SIDE_BY_SIDE], ["-m", "alone"]]
+NO_TEST = 5  # pytest's exit code where the marks leave nothing
 PROGRAM_TIMEOUT = 600  # s
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
 VALGRIND = [
@@ -110,20 +115,30 @@ def count_report(path):
 
 def run_pytest(folders, env):
     folders = [f for f in folders if list((ROOT / f).glob("**/test_*.py"))]
-    if not folders:
-        return Counts()
+    counts = Counts()
+    for way in WAYS if folders else []:
+        counts.add(run_pytest_once([*way, *folders], env))
+    if folders and not counts.passed + counts.failed:
+        say(f"--- pytest {' '.join(folders)} ran no test")
+        counts.failed += 1
+    return counts
+
+
+def run_pytest_once(arguments, env):
     with tempfile.TemporaryDirectory() as scratch:
         report = pathlib.Path(scratch) / "report.xml"
         command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5",
-                   f"--junit-xml={report}", *folders]
+                   "--strict-markers", f"--junit-xml={report}", *arguments]
         code = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+        if code == NO_TEST:
+            return Counts()
         try:
             counts = count_report(report)
         except (OSError, xml.etree.ElementTree.ParseError) as error:
-            say(f"--- pytest {' '.join(folders)} left no report: {error}")
+            say(f"--- pytest {' '.join(arguments)} left no report: {error}")
             return Counts(0, 1)
     if code and not counts.failed:
-        say(f"--- pytest {' '.join(folders)} ended with exit code {code}")
+        say(f"--- pytest {' '.join(arguments)} ended with exit code {code}")
         counts.failed += 1
     return counts
 

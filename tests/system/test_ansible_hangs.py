@@ -11,6 +11,8 @@ from fleet.ansible import Herd
 from fleet.relay import Relay
 from fleet.sshd import kill, parent_of
 
+pytestmark = pytest.mark.alone
+
 HOSTS = 30
 UNIT = 90 * PATIENCE  # seconds
 SIX = """

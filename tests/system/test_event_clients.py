@@ -8,7 +8,11 @@ import socket
 import threading
 import time
 
+import pytest
+
 from daemon import PATIENCE, Daemon, wait_for
+
+pytestmark = pytest.mark.alone
 
 
 class Stream:

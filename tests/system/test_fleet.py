@@ -9,6 +9,8 @@ import pytest
 from daemon import Daemon, drover, wait_for
 from fleet.sshd import Peer, Sshd
 
+pytestmark = pytest.mark.alone
+
 STOPPED, SLEEPING = 4, 11  # positions in the fleet
 
 

@@ -7,6 +7,8 @@ import pytest
 from daemon import Daemon
 from thousand import EVERY, HOSTS, Herd, ill_hosts, milliseconds, timeouts, took
 
+pytestmark = pytest.mark.alone
+
 # What a host does that hangs, the phase that must be told, and what is known of a process on it.
 HANGS = {
     "nothing is sent": ({"at": "accept", "do": "stall"}, "banner", "none"),

@@ -6,9 +6,13 @@ import os
 import threading
 import time
 
+import pytest
+
 from daemon import BUILD, PATIENCE, Daemon, descendants, pss_kb, wait_for
 from fleet.light import Light, flood
 from fleet.sshd import Sshd
+
+pytestmark = pytest.mark.alone
 
 MEGABYTE = 1 << 20
 # What is kept of a stream where the task does not say: half from the begin, half from the end.

@@ -3,6 +3,8 @@
 import pytest
 from daemon import Daemon
 
+pytestmark = pytest.mark.alone
+
 SIZE = 300_000
 BYTES = bytes(i & 0xff for i in range(SIZE))
 

@@ -3,7 +3,11 @@
 import threading
 import time
 
+import pytest
+
 from daemon import Daemon, PATIENCE, pss_kb
+
+pytestmark = pytest.mark.alone
 
 
 def seconds_of(text):
