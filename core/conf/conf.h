@@ -19,6 +19,8 @@ struct conf_applied {
 	const struct drover_option *table;
 	void *self;                   /* owned, of the table */
 	const struct tree_node *node; /* NULL: nothing is written */
+	const struct tree_node *used; /* a connection's mapping, which has options, too; or NULL */
+	char *used_path;              /* owned: "connections.k1.kafka"; or NULL */
 	struct json_object *given;    /* owned: the values that are not defaults, secrets resolved */
 	struct json_object *derived;  /* owned: where values come from that no file has: name → text */
 };
@@ -58,6 +60,7 @@ struct conf {
 	struct conf_applied top;
 	struct conf_applied tables[SCHEMA_TABLES];
 	struct conf_instance store;
+	struct conf_instance dispatcher; /* named.self is NULL: there is none */
 	struct conf_instances lists[SCHEMA_MONITORS - SCHEMA_SOURCES + 1];
 	struct conf_credential *credentials; /* owned */
 	size_t credential_count;
@@ -75,6 +78,10 @@ void conf_dispose(struct conf *c);
 /* section.c: the members of `node` (NULL: none) that the table has; the defaults for the others. */
 void section_read(struct conf *c, struct conf_applied *a, const struct tree_node *node, const char *path,
 		  const struct drover_option *table, size_t self_size);
+/* Adds to it what a connection's mapping has of the options that may be there. */
+void section_use(struct conf *c, struct conf_applied *a, const struct tree_node *used, const char *path);
+/* What is written for an option, here or in the connection; or NULL. */
+const struct tree_node *section_member(const struct conf_applied *a, const char *name);
 /* An error for each member that is in none of the tables; NULL tables are empty. */
 void section_unknown(struct conf *c, const struct tree_node *node, const char *path,
 		     const struct drover_option *const *tables, size_t count);
@@ -84,10 +91,17 @@ void section_required(struct conf *c, const struct conf_applied *a);
 const struct tree_node *section_mapping(struct conf *c, const struct tree_node *node, const char *path);
 /* A value that no file has; `origin` says where it comes from ("credential prod"). */
 void section_derive(struct conf *c, struct conf_applied *a, const char *name, const char *value, const char *origin);
+/* The same of any JSON that the option takes; takes `value`. */
+void section_derive_json(struct conf *c, struct conf_applied *a, const char *name, struct json_object *value,
+			 const char *origin);
 bool section_given(const struct conf_applied *a, const char *name);
 void section_dispose(struct conf_applied *a);
 /* The place of an option's value, else of its mapping, else of the file. */
 const struct conf_place *section_place(const struct conf *c, const struct conf_applied *a, const char *name);
+
+/* connection.c: the connection that the instance uses; its options are added to the instance's. */
+void connection_check_all(struct conf *c, const struct tree_node *node);
+void connection_use(struct conf *c, struct conf_instance *i);
 
 /* instance.c */
 void instance_read(struct conf *c, struct conf_instance *i, enum schema_id section, const struct tree_node *node,

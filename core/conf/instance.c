@@ -88,22 +88,6 @@ static void read_inner(struct conf *c, struct conf_instance *i, struct conf_appl
 	section_required(c, a);
 }
 
-static void check_use(struct conf *c, struct conf_instance *i)
-{
-	const struct tree_node *connections = tree_get(c->tree, "connections");
-	const char *use = named(i)->use;
-	struct suggest near;
-	char path[160], text[128];
-
-	if (!use || tree_get(connections, use))
-		return;
-	suggest_begin(&near, use);
-	tree_foreach(connections, member) suggest_consider(&near, member->key);
-	snprintf(path, sizeof(path), "%s.use", i->path);
-	errors_add(c->errors, section_place(c, &i->named, "use"), path, "there is no connection `%.80s`%s", use,
-		   suggest_text(&near, text, sizeof(text)));
-}
-
 /* Options of the plugin that its kind has already: nobody could set them. */
 static void check_reserved(struct conf *c, struct conf_instance *i)
 {
@@ -128,6 +112,46 @@ static void place_store(struct conf *c, struct conf_instance *i)
 	buf_dispose(&path);
 }
 
+/* What a plugin's instances are told of the node, where they have such an option and it is not written. */
+static void tell_node(struct conf *c, struct conf_instance *i)
+{
+	const struct schema_node *node = c->tables[SCHEMA_NODE].self;
+	const struct drover_option *pools = option_find(i->info->options, "pools");
+	struct json_object *list;
+
+	if (!pools || pools->type != DROVER_TYPE_LIST || section_given(&i->options, "pools"))
+		return;
+	list = json_object_new_array();
+	for (size_t p = 0; p < node->pools.count; p++)
+		json_object_array_add(list, json_object_new_string(node->pools.items[p]));
+	section_derive_json(c, &i->options, "pools", list, "node.pools");
+}
+
+/* A message of the plugin's check, at the place of the option that it begins with: "brokers: …", "options.acks: …". */
+static void check_failed(struct conf *c, struct conf_instance *i, const char *message)
+{
+	const struct conf_place *place = section_place(c, &i->options, NULL);
+	size_t size = strspn(message, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	const char *end = strstr(message, ": "), *path = i->path;
+	char name[80], key[160], whole[320];
+	const struct tree_node *member, *inner;
+
+	snprintf(name, sizeof(name), "%.*s", (int)size, message);
+	member = section_member(&i->options, name);
+	if (end && end >= message + size && (message[size] == ':' || message[size] == '.') && !tree_empty(member)) {
+		place = &member->place;
+		path = tree_get(i->node, name) ? i->path : i->options.used_path;
+		snprintf(key, sizeof(key), "%.*s", (int)(end - message - size), message + size);
+		inner = *key ? tree_get(member, key + 1) : NULL;
+		if (inner)
+			place = &inner->key_place;
+		snprintf(whole, sizeof(whole), "%.120s.%.64s%.120s", path, name, key);
+		path = whole;
+		message = end + 2;
+	}
+	errors_add(c->errors, place, path, "%s", message);
+}
+
 static void read_options(struct conf *c, struct conf_instance *i, enum schema_id section)
 {
 	const struct drover_option *tables[] = { schema_instance, i->common.table, i->info->options };
@@ -137,13 +161,15 @@ static void read_options(struct conf *c, struct conf_instance *i, enum schema_id
 	check_reserved(c, i);
 	section_read(c, &i->options, i->node, i->path, i->info->options, i->info->self_size);
 	section_unknown(c, i->node, i->path, tables, 3);
+	connection_use(c, i);
+	tell_node(c, i);
 	if (section == SCHEMA_STORE)
 		place_store(c, i);
 	if (section == SCHEMA_EXECUTORS)
 		credential_check_named(c, i);
 	section_required(c, &i->options);
 	if (before == c->errors->count + c->errors->more && i->info->check && i->info->check(i->options.self, &err))
-		errors_add(c->errors, section_place(c, &i->options, NULL), i->path, "%s", err.message);
+		check_failed(c, i, err.message);
 }
 
 void instance_read(struct conf *c, struct conf_instance *i, enum schema_id section, const struct tree_node *node,
@@ -161,7 +187,6 @@ void instance_read(struct conf *c, struct conf_instance *i, enum schema_id secti
 	if (i->node || tree_empty(node))
 		section_required(c, &i->named);
 	check_name(c, i);
-	check_use(c, i);
 	section_read(c, &i->common, i->node, path, schema->table, schema->self_size);
 	if (section == SCHEMA_EXECUTORS) {
 		read_inner(c, i, &i->match, "match", schema_match, sizeof(struct schema_matching));

@@ -51,35 +51,11 @@ static void read_list(struct conf *c, enum schema_id id, const struct tree_node 
 	}
 }
 
-/* NAME: {KIND: {…}}: what is in it is checked by who uses it. */
-static void check_connections(struct conf *c, const struct tree_node *node)
-{
-	node = section_mapping(c, node, "connections");
-	tree_foreach(node, connection)
-	{
-		const struct tree_node *kinds;
-		char path[160];
-
-		snprintf(path, sizeof(path), "connections.%.100s", connection->key);
-		if (tree_empty(connection))
-			errors_add(c->errors, &connection->key_place, path, "has no value: write `{KIND: {…}}`");
-		kinds = section_mapping(c, connection, path);
-		tree_foreach(kinds, kind)
-		{
-			char inner[300];
-
-			snprintf(inner, sizeof(inner), "%s.%.100s", path, kind->key);
-			section_mapping(c, kind, inner);
-		}
-	}
-}
-
-/* Until one is in the box, a dispatcher that is named would silently do nothing. */
-static void check_dispatcher(struct conf *c, const struct tree_node *node)
+/* Unlike a store there is none where nothing is written. */
+static void read_dispatcher(struct conf *c, const struct tree_node *node)
 {
 	if (!tree_empty(node))
-		errors_add(c->errors, &node->key_place, "dispatcher",
-			   "this version has no dispatcher: remove it, units are executed on this node");
+		instance_read(c, &c->dispatcher, SCHEMA_DISPATCHER, node, "dispatcher");
 }
 
 static void check_sections(struct conf *c)
@@ -154,10 +130,10 @@ static void read_all(struct conf *c)
 	}
 	name_node(c);
 	credential_read_all(c, tree_get(c->tree, "credentials"));
-	check_connections(c, tree_get(c->tree, "connections"));
+	connection_check_all(c, tree_get(c->tree, "connections"));
 	section_mapping(c, tree_get(c->tree, "projects"), "projects");
-	check_dispatcher(c, tree_get(c->tree, "dispatcher"));
 	instance_read(c, &c->store, SCHEMA_STORE, tree_get(c->tree, "store"), "store");
+	read_dispatcher(c, tree_get(c->tree, "dispatcher"));
 	for (enum schema_id id = SCHEMA_SOURCES; id <= SCHEMA_MONITORS; id++)
 		read_list(c, id, tree_get(c->tree, schema_sections[id].name));
 	crosscheck(c);
@@ -186,6 +162,7 @@ void conf_load(struct conf *c, const char *file, struct conf_errors *errors)
 void conf_dispose(struct conf *c)
 {
 	instance_dispose(&c->store);
+	instance_dispose(&c->dispatcher);
 	for (size_t l = 0; l < sizeof(c->lists) / sizeof(c->lists[0]); l++) {
 		for (size_t i = 0; i < c->lists[l].count; i++)
 			instance_dispose(&c->lists[l].items[i]);

@@ -62,6 +62,7 @@ static void list_clear(struct drover_list *list)
 static void map_clear(struct drover_map *map)
 {
 	for (size_t i = 0; i < map->count; i++) {
+		explicit_bzero(map->pairs[i].value, strlen(map->pairs[i].value)); /* it may be a secret */
 		free(map->pairs[i].key);
 		free(map->pairs[i].value);
 	}
@@ -251,6 +252,16 @@ int option_set(const struct drover_option *table, void *self, const char *name, 
 	if (!option)
 		return drover_error_set(err, DROVER_ENOTFOUND, "there is no option `%.80s`", name);
 	return option_assign(option, self, value, err);
+}
+
+bool option_is_secret(const struct drover_option *option, const char *key)
+{
+	if (option->type != DROVER_TYPE_MAP || !option->choices)
+		return false;
+	for (const char *const *word = option->choices; *word; word++)
+		if (!strcmp(*word, key))
+			return true;
+	return false;
 }
 
 void *option_new(const struct drover_option *table, size_t self_size)

@@ -28,6 +28,9 @@ size_t option_field_size(enum drover_option_type type);
 /* "whole number", "duration", … for people. Static. */
 const char *option_type_name(enum drover_option_type type);
 
+/* Is that key's value in a mapping option a secret? */
+bool option_is_secret(const struct drover_option *option, const char *key);
+
 /* Zeroed, then filled with the defaults; never NULL. The table has passed option_check. Free with option_free. */
 void *option_new(const struct drover_option *table, size_t self_size);
 /* Frees the instance and all strings in it; secrets are overwritten first. `self` may be NULL. */

@@ -185,6 +185,7 @@ static struct json_object *core_slice(const struct conf *c)
 	for (size_t i = 0; i < executors->count; i++)
 		json_object_array_add(list, core_executor(&executors->items[i]));
 	put(s, "credentials", credential_names(c));
+	put(s, "dispatcher", c->dispatcher.info ? put_instance(json_object_new_object(), &c->dispatcher) : NULL);
 	put(s, "sinks", list = json_object_new_array());
 	for (size_t i = 0; i < sinks->count; i++) {
 		const struct schema_sink *common = sinks->items[i].common.self;

@@ -11,7 +11,7 @@
  *
  *	core      {node, capacity {hosts, units}, limits, lease, log, inventory {sources [path], command: path,
  *	          refresh, timeout, output_limit, vars} or null, store {name, plugin, path of the .so,
- *	          options, keep}, sources [{name, plugin, path, options}], executors [{name, plugin, version,
+ *	          options, keep}, dispatcher {name, plugin, path, options} or null, sources [{name, plugin, path, options}], executors [{name, plugin, version,
  *	          summary, types [], window, match or null, capacity or null, payload [{name, types, group,
  *	          required, help}] or null}], sinks [{name, plugin, spool_limit}],
  *	          credentials {NAME: {allow: [token] or null}}}

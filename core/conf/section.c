@@ -59,6 +59,17 @@ static struct json_object *list_value(struct conf *c, const struct tree_node *no
 	return NULL;
 }
 
+/* A secret's text, which the log does not show from now on: a plugin's check may quote it. NULL: an error was added. */
+static struct json_object *secret_value(struct conf *c, const struct tree_node *node, const char *path)
+{
+	char *secret = secret_resolve(node, path, c->secret_key, c->secret_variables, c->errors);
+	struct json_object *value = secret ? json_object_new_string(secret) : NULL;
+
+	log_secret(secret);
+	secret_free(secret);
+	return value;
+}
+
 /* A list within a mapping: its items with commas between them, as an option of one value would have them. */
 static struct json_object *joined_value(struct conf *c, const struct tree_node *node, const char *path)
 {
@@ -75,7 +86,8 @@ static struct json_object *joined_value(struct conf *c, const struct tree_node *
 	return joined;
 }
 
-static struct json_object *map_value(struct conf *c, const struct tree_node *node, const char *path)
+static struct json_object *map_value(struct conf *c, const struct drover_option *option, const struct tree_node *node,
+				     const char *path)
 {
 	struct json_object *map = json_object_new_object();
 	bool sound = true;
@@ -83,8 +95,9 @@ static struct json_object *map_value(struct conf *c, const struct tree_node *nod
 	tree_foreach(node, member)
 	{
 		char *name = member_path(path, member->key);
-		struct json_object *value =
-			member->kind == TREE_SEQUENCE ? joined_value(c, member, name) : inner_text(c, member, name);
+		struct json_object *value = option_is_secret(option, member->key) ? secret_value(c, member, name)
+					    : member->kind == TREE_SEQUENCE	  ? joined_value(c, member, name)
+										  : inner_text(c, member, name);
 
 		sound = sound && value;
 		if (value)
@@ -116,21 +129,12 @@ static struct json_object *split_value(const char *text)
 static struct json_object *written(struct conf *c, const struct drover_option *option, const struct tree_node *node,
 				   const char *path)
 {
-	struct json_object *value;
-	char *secret;
-
-	if (option->type == DROVER_TYPE_SECRET) {
-		secret = secret_resolve(node, path, c->secret_key, c->secret_variables, c->errors);
-		/* A plugin's check may quote it. */
-		log_secret(secret);
-		value = secret ? json_object_new_string(secret) : NULL;
-		secret_free(secret);
-		return value;
-	}
+	if (option->type == DROVER_TYPE_SECRET)
+		return secret_value(c, node, path);
 	if (node->kind == TREE_SEQUENCE)
 		return list_value(c, node, path);
 	if (node->kind == TREE_MAPPING)
-		return map_value(c, node, path);
+		return map_value(c, option, node, path);
 	if (node->absent) {
 		errors_add(c->errors, &node->key_place, path, "has no value: write one, or remove the line");
 		return NULL;
@@ -141,9 +145,9 @@ static struct json_object *written(struct conf *c, const struct drover_option *o
 }
 
 static void read_member(struct conf *c, struct conf_applied *a, const struct drover_option *option,
-			const struct tree_node *node)
+			const struct tree_node *node, const char *parent)
 {
-	char *path = member_path(a->path, option->name);
+	char *path = member_path(parent, option->name);
 	struct json_object *value = written(c, option, node, path);
 	struct drover_error err = { 0 };
 
@@ -168,8 +172,36 @@ void section_read(struct conf *c, struct conf_applied *a, const struct tree_node
 		if (tree_empty(member) &&
 		    (!member || table->type == DROVER_TYPE_LIST || table->type == DROVER_TYPE_MAP))
 			continue;
-		read_member(c, a, table, member);
+		read_member(c, a, table, member, path);
 	}
+}
+
+void section_use(struct conf *c, struct conf_applied *a, const struct tree_node *used, const char *path)
+{
+	a->used = used;
+	a->used_path = xstrdup(path);
+	for (const struct drover_option *o = a->table; o && o->type != DROVER_TYPE_END; o++) {
+		const struct tree_node *member = tree_get(used, o->name), *own = tree_get(a->node, o->name);
+		char place[512], *name;
+
+		if (!(o->flags & DROVER_CONNECTION) || tree_empty(member))
+			continue;
+		if (tree_empty(own)) {
+			read_member(c, a, o, member, path);
+			continue;
+		}
+		name = member_path(a->path, o->name);
+		errors_add(c->errors, &own->key_place, name, "is in the connection already, at %s: write it once",
+			   errors_place(&member->key_place, place, sizeof(place)));
+		free(name);
+	}
+}
+
+const struct tree_node *section_member(const struct conf_applied *a, const char *name)
+{
+	const struct tree_node *own = tree_get(a->node, name);
+
+	return own ? own : tree_get(a->used, name);
 }
 
 static void suggest_from(struct suggest *near, const struct drover_option *table)
@@ -207,7 +239,7 @@ void section_required(struct conf *c, const struct conf_applied *a)
 	for (const struct drover_option *o = a->table; o && o->type != DROVER_TYPE_END; o++) {
 		char *path;
 
-		if (!(o->flags & DROVER_REQUIRED) || tree_get(a->node, o->name) || section_given(a, o->name))
+		if (!(o->flags & DROVER_REQUIRED) || section_member(a, o->name) || section_given(a, o->name))
 			continue;
 		path = member_path(a->path, o->name);
 		errors_add(c->errors, section_place(c, a, NULL), path, "is required (%s)", o->help);
@@ -217,13 +249,18 @@ void section_required(struct conf *c, const struct conf_applied *a)
 
 void section_derive(struct conf *c, struct conf_applied *a, const char *name, const char *value, const char *origin)
 {
-	struct json_object *text = json_object_new_string(value);
+	section_derive_json(c, a, name, json_object_new_string(value), origin);
+}
+
+void section_derive_json(struct conf *c, struct conf_applied *a, const char *name, struct json_object *value,
+			 const char *origin)
+{
 	struct drover_error err = { 0 };
 
-	if (option_set(a->table, a->self, name, text, &err))
+	if (option_set(a->table, a->self, name, value, &err))
 		errors_add(c->errors, section_place(c, a, NULL), a->path, "%s (from %s): %s", name, origin,
 			   err.message);
-	json_object_object_add(a->given, name, text);
+	json_object_object_add(a->given, name, value);
 	json_object_object_add(a->derived, name, json_object_new_string(origin));
 }
 
@@ -234,7 +271,7 @@ bool section_given(const struct conf_applied *a, const char *name)
 
 const struct conf_place *section_place(const struct conf *c, const struct conf_applied *a, const char *name)
 {
-	const struct tree_node *member = name ? tree_get(a->node, name) : NULL;
+	const struct tree_node *member = name ? section_member(a, name) : NULL;
 
 	if (member)
 		return &member->place;
@@ -247,5 +284,6 @@ void section_dispose(struct conf_applied *a)
 	json_object_put(a->given);
 	json_object_put(a->derived);
 	free(a->path);
+	free(a->used_path);
 	*a = (struct conf_applied){ 0 };
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/option.h"
 #include "conf/plan.h"
 #include "util/buf.h"
 
@@ -20,7 +21,7 @@ struct show {
 /* Where the value of an option comes from. */
 static void origin(const struct conf_applied *a, const char *name, char *text, size_t size)
 {
-	const struct tree_node *node = tree_get(a->node, name);
+	const struct tree_node *node = section_member(a, name);
 	struct json_object *derived;
 
 	if (json_object_object_get_ex(a->derived, name, &derived))
@@ -82,13 +83,28 @@ static void put_value(struct buf *line, struct json_object *value)
 	}
 }
 
+/* A mapping with `***` for the values that are secrets. Owned by the caller. */
+static struct json_object *masked(const struct drover_option *option, struct json_object *given)
+{
+	struct json_object *copy;
+
+	if (!option->choices || !json_object_is_type(given, json_type_object))
+		return json_object_get(given);
+	copy = json_object_new_object();
+	json_object_object_foreach (given, key, value)
+		json_object_object_add(copy, key,
+				       option_is_secret(option, key) ? json_object_new_string("***")
+								     : json_object_get(value));
+	return copy;
+}
+
 /* The value to be shown, or NULL: there is none. Owned by the caller. */
 static struct json_object *shown(const struct conf_applied *a, const struct drover_option *option)
 {
 	struct json_object *given;
 
 	if (json_object_object_get_ex(a->given, option->name, &given))
-		return option->type == DROVER_TYPE_SECRET ? json_object_new_string("***") : json_object_get(given);
+		return option->type == DROVER_TYPE_SECRET ? json_object_new_string("***") : masked(option, given);
 	if (!option->initial)
 		return NULL;
 	return json_object_new_string(option->initial);
@@ -154,6 +170,10 @@ static void show_all(struct show *s)
 	}
 	heading(s, "%s:\n", "store");
 	show_instance(s, &c->store, false);
+	if (c->dispatcher.named.self) {
+		heading(s, "%s:\n", "dispatcher");
+		show_instance(s, &c->dispatcher, false);
+	}
 	if (c->credential_count)
 		heading(s, "%s:\n", "credentials");
 	for (size_t i = 0; i < c->credential_count; i++) {

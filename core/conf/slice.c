@@ -7,6 +7,18 @@
 #include "conf/option.h"
 #include "util/log.h"
 
+/* The log must not show them. */
+static void tell_secrets(const struct drover_option *option, struct json_object *value)
+{
+	if (option->type == DROVER_TYPE_SECRET)
+		log_secret(json_object_get_string(value));
+	if (!json_object_is_type(value, json_type_object))
+		return;
+	json_object_object_foreach (value, key, member)
+		if (option_is_secret(option, key))
+			log_secret(json_object_get_string(member));
+}
+
 int slice_options(struct json_object *options, const struct drover_option *table, size_t self_size, void **self,
 		  struct drover_error *err)
 {
@@ -27,8 +39,7 @@ int slice_options(struct json_object *options, const struct drover_option *table
 				option_free(table, made);
 				return drover_error_set(err, code, "%.80s: %.400s", name, why.message);
 			}
-			if (option->type == DROVER_TYPE_SECRET)
-				log_secret(json_object_get_string(value));
+			tell_secrets(option, value);
 		}
 	}
 	for (const struct drover_option *o = table; o && o->type != DROVER_TYPE_END; o++)

@@ -8,11 +8,13 @@
 #include <stdatomic.h>
 #include <systemd/sd-event.h>
 
+#include <drover/dispatcher.h>
 #include <drover/source.h>
 
 #include "daemon/metrics.h"
 #include "daemon/access.h"
 #include "events/hub.h"
+#include "loader/loader.h"
 #include "proc/control.h"
 #include "sched/engine.h"
 #include "store/readers.h"
@@ -23,6 +25,14 @@
 struct core_source {
 	char *name;
 	const struct drover_source *plugin;
+	void *self;
+	bool open;
+};
+
+/* `plugin` is NULL where units are executed on this node. */
+struct core_dispatcher {
+	char *name;
+	const struct drover_dispatcher *plugin;
 	void *self;
 	bool open;
 };
@@ -69,6 +79,7 @@ struct core {
 	struct hub *hub;
 	struct keeper *inventory;
 	struct engine *engine;
+	struct core_dispatcher dispatcher;
 	struct core_source *sources;
 	size_t source_count;
 
@@ -118,6 +129,12 @@ int core_open_store(struct core *core, struct drover_error *err);
 int core_recover(struct core *core, struct drover_error *err);
 int core_open_sinks(struct core *core, struct drover_error *err);
 int core_open_sources(struct core *core, struct drover_error *err);
+/* Loads the plugin of an instance in the slice and makes its options. */
+int core_load_instance(struct json_object *instance, enum plugin_kind kind, const struct drover_module **module,
+		       void **self, struct drover_error *err);
+/* dispatcher.c: the one that the slice names, if any; closed before what it reports to. */
+int core_open_dispatcher(struct core *core, struct drover_error *err);
+void core_close_dispatcher(struct core *core);
 void core_close(struct core *core);
 /* reload.c */
 void core_reload(struct core *core, const char *slice);

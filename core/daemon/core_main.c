@@ -108,6 +108,8 @@ static int start(struct core *core, int control_fd, int config_fd, struct drover
 	if (!code)
 		core_open_inventory(core);
 	if (!code)
+		code = core_open_dispatcher(core, err);
+	if (!code)
 		code = core_open_sources(core, err);
 	if (!code)
 		code = control_new(core->event, control_fd, &control_events, core, &core->control, err);

@@ -12,7 +12,7 @@
 #include "util/log.h"
 
 /* `store` is compared without `keep`, which is taken over. */
-static const char *const fixed[] = { "node", "limits", "lease", "log", "store", "sources", "executors", "sinks" };
+static const char *const fixed[] = { "node", "limits", "lease", "log", "store", "sources", "dispatcher", "executors", "sinks" };
 
 static bool is_same(struct json_object *old, struct json_object *new, const char *section)
 {

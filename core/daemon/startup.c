@@ -71,9 +71,8 @@ void core_open_inventory(struct core *core)
 	buf_dispose(&folder);
 }
 
-/* Loads the plugin of an instance in the slice and makes its options. `info` chooses the kind's entry. */
-static int load_instance(struct json_object *instance, enum plugin_kind kind, const struct drover_module **module,
-			 void **self, struct drover_error *err)
+int core_load_instance(struct json_object *instance, enum plugin_kind kind, const struct drover_module **module,
+		       void **self, struct drover_error *err)
 {
 	struct loaded_plugin plugin;
 	const struct drover_plugin_info *info;
@@ -108,7 +107,7 @@ int core_open_store(struct core *core, struct drover_error *err)
 {
 	const struct drover_module *module;
 	struct json_object *store = slice_get(core->slice, "store");
-	int code = load_instance(store, PLUGIN_SINK, &module, &core->store_self, err);
+	int code = core_load_instance(store, PLUGIN_SINK, &module, &core->store_self, err);
 
 	if (code)
 		return code;
@@ -286,7 +285,7 @@ int core_open_sources(struct core *core, struct drover_error *err)
 		const struct drover_module *module;
 
 		source->name = xstrdup(slice_text(instance, "name", ""));
-		code = load_instance(instance, PLUGIN_SOURCE, &module, &source->self, err);
+		code = core_load_instance(instance, PLUGIN_SOURCE, &module, &source->self, err);
 		if (code)
 			break;
 		source->plugin = module->source;
@@ -334,6 +333,7 @@ void core_close(struct core *core)
 	struct drover_error err = { 0 };
 
 	close_sources(core);
+	core_close_dispatcher(core);
 	core_audit_own(core, "stop", NULL);
 	keeper_free(core->inventory);
 	writer_free(core->writer);

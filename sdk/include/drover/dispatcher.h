@@ -1,8 +1,7 @@
 /*
  * drover/dispatcher.h - the contract of a dispatcher: it hands units to the nodes that execute them.
  *
- * UNSTABLE: may change without a new major version until the first dispatcher is in the box. Without
- * one, units are executed on their own node.
+ * Without one, units are executed on their own node.
  *
  * Process and thread: in the core. `open`, `drain` and `close` are called on its event loop, `publish` on the
  * outbox's thread; none may block for long. A unit is only woken up by a message: who executes it is
@@ -40,6 +39,15 @@ struct drover_dispatcher {
 	int (*publish)(void *self, const struct drover_dispatch *unit, struct drover_error *err);
 	int (*drain)(void *self, int64_t deadline, struct drover_error *err);
 	void (*close)(void *self);
+	/*
+	 * Looks at the servers that units go by; of an instance that is not open, from any process. Says what it finds;
+	 * an error is what kept it from looking. May take some seconds. NULL: it has nothing to tell.
+	 */
+	int (*examine)(void *self, const struct drover_examination *how, drover_finding_fn *fn, void *context,
+		       struct drover_error *err);
 };
+
+#define DROVER_DISPATCHER_HAS(plugin, member)                                                                          \
+	((plugin)->size >= offsetof(struct drover_dispatcher, member) + sizeof((plugin)->member) && (plugin)->member)
 
 #endif

@@ -33,7 +33,9 @@ enum drover_option_type {
 	DROVER_TYPE_SIZE = 5,   /* int64_t bytes: `64K`, `10M`, `1G` (powers of 1024); a bare number is bytes */
 	DROVER_TYPE_CHOICE = 6, /* int: the index in `choices` */
 	DROVER_TYPE_LIST = 7,   /* struct drover_list: a YAML sequence of scalars, or one scalar */
-	DROVER_TYPE_MAP = 8, /* struct drover_map: a YAML mapping of scalars; a list in it comes with commas between */
+	/* struct drover_map: a YAML mapping of scalars; a list in it comes with commas between. Of the keys in `choices`
+	   (may be NULL) the values are secrets, written as such. */
+	DROVER_TYPE_MAP = 8,
 	DROVER_TYPE_SECRET = 9, /* char *; `{file: PATH}`, `{env: NAME}` or `{encrypted: …}`; never shown or logged */
 	DROVER_TYPE_NODESET = 10 /* char *: host pattern, checked by the node-set parser */
 };
@@ -57,7 +59,9 @@ struct drover_map {
 enum drover_option_flags {
 	DROVER_REQUIRED = 1 << 0,   /* absent is an error */
 	DROVER_RELOADABLE = 1 << 1, /* may change on SIGHUP without a restart of the process */
-	DROVER_HIDDEN = 1 << 2      /* for tests: left out of samples and reference pages */
+	DROVER_HIDDEN = 1 << 2,     /* for tests: left out of samples and reference pages */
+	/* May also be written once for several instances, as `connections: {NAME: {PLUGIN: {…}}}`, with `use: NAME`. */
+	DROVER_CONNECTION = 1 << 3
 };
 
 struct drover_option {
@@ -67,7 +71,7 @@ struct drover_option {
 	const char *initial;        /* the default as a user would write it, or NULL */
 	const char *minimum;        /* INT, DURATION, SIZE: inclusive bounds as a user would write them, or NULL */
 	const char *maximum;        /* … */
-	const char *const *choices; /* CHOICE: the words, ended by NULL */
+	const char *const *choices; /* CHOICE: the words; MAP: keys of secrets; ended by NULL */
 	const char *help;           /* what it means, one line, lower case, no full stop */
 	unsigned flags;             /* enum drover_option_flags */
 };

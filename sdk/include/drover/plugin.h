@@ -10,7 +10,8 @@
  *
  *	load -> options parsed and checked -> check -> open -> (the kind's work) -> drain -> close
  *
- *	check   looks at the options together; no side effects, since `droverd --check` calls it too
+ *	check   looks at the options together; no side effects, since `droverd --check` calls it too. A message that
+ *	        begins with an option's name and `: ` (of a mapping: `NAME.KEY: `) is shown with that option's place
  *	open    acquires what is needed: connections, files, threads
  *	drain   finishes what was begun, by a deadline; called once, before close
  *	close   releases all; called once after an open that succeeded
@@ -40,6 +41,19 @@ struct drover_sink;
 struct drover_monitor;
 struct drover_dispatcher;
 struct drover_executor_services;
+
+/* What `drover doctor` asks an instance that is not open: to look at the servers that it uses. */
+struct drover_examination {
+	size_t size;
+	bool make;                       /* what is missing is made (`--create-topic`); otherwise nothing is changed */
+	int64_t engines;                 /* how many there are, as far as it is known; at least 1 */
+	int64_t partitions, replication; /* of what is made; 0: as the plugin thinks best */
+};
+
+enum drover_finding { DROVER_FINDING_FINE = 0, DROVER_FINDING_BAD = 1 };
+
+/* `advice`: what to do about it, or NULL. Both are borrowed for the call. */
+typedef void drover_finding_fn(void *context, enum drover_finding finding, const char *why, const char *advice);
 
 /* As syslog(3) has them. */
 enum drover_log_level { DROVER_LOG_ERROR = 3, DROVER_LOG_WARNING = 4, DROVER_LOG_INFO = 6, DROVER_LOG_DEBUG = 7 };

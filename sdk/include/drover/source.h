@@ -278,6 +278,9 @@ struct drover_source {
 	 * it as `about`. Without an instance and without side effects. NULL: nothing.
 	 */
 	void (*describe)(FILE *out);
+	/* As a dispatcher's (drover/dispatcher.h): looks at the servers that it brings tasks or units from. Or NULL. */
+	int (*examine)(void *self, const struct drover_examination *how, drover_finding_fn *fn, void *context,
+		       struct drover_error *err);
 };
 
 #define DROVER_SOURCE(...)                                                                                             \

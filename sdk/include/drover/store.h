@@ -425,11 +425,6 @@ typedef int drover_incarnation_fn(void *context, const struct drover_incarnation
 
 /* ------------------------------------------------------------------------------- the operations */
 
-enum drover_finding { DROVER_FINDING_FINE = 0, DROVER_FINDING_BAD = 1 };
-
-/* `advice`: what to do about it, or NULL. Both are borrowed for the call. */
-typedef void drover_finding_fn(void *context, enum drover_finding finding, const char *why, const char *advice);
-
 struct drover_store_ops {
 	size_t size;
 
