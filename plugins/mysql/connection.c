@@ -138,15 +138,24 @@ static int ask(struct driver *d, const char *sql, int64_t fallback, int64_t *num
 	return 0;
 }
 
+/* What a step that was broken off had done already: MySQL knows no IF NOT EXISTS for columns and keys. */
+static bool was_done(const struct driver *d)
+{
+	return !d->broken && (mysql_errno(d->db) == ER_DUP_FIELDNAME || mysql_errno(d->db) == ER_DUP_KEYNAME);
+}
+
 /* Statements separated by semicolons at the ends of lines. */
 int driver_script(struct drover_session *s, const char *sql, struct drover_error *err)
 {
 	char *text = strdup(sql), *rest = text, *statement;
 	int code = text ? 0 : drover_error_set(err, DROVER_ENOMEM, "out of memory");
 
-	while (!code && (statement = strsep(&rest, ";")))
+	while (!code && (statement = strsep(&rest, ";"))) {
 		if (statement[strspn(statement, " \n\t")])
 			code = query(s->driver, statement, "use the store", err);
+		if (code && was_done(s->driver))
+			code = 0;
+	}
 	free(text);
 	return code;
 }

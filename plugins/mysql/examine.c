@@ -11,6 +11,7 @@ int driver_examine(void *self, drover_finding_fn *fn, void *context, struct drov
 	struct drover_error why = { 0 };
 	char text[sizeof(((struct mysql *)self)->name) + 200];
 	int64_t version;
+	bool usable;
 
 	if (!s)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
@@ -20,11 +21,11 @@ int driver_examine(void *self, drover_finding_fn *fn, void *context, struct drov
 	if (driver_connect(s, &why)) {
 		fn(context, DROVER_FINDING_BAD, why.message,
 		   "see that the server runs, that the database is there and that its user may use it");
-	} else if (schema_version(s, &version, &why)) {
+	} else if (schema_version(s, &version, &usable, &why)) {
 		snprintf(text, sizeof(text), "%s has no tables of Drover's yet: the first start makes them",
 			 driver_name(s));
 		fn(context, DROVER_FINDING_FINE, text, NULL);
-	} else if (version > schema.newest) {
+	} else if (!usable) {
 		snprintf(text, sizeof(text), "%s has schema version %lld, newer than this program's %d", driver_name(s),
 			 (long long)version, schema.newest);
 		fn(context, DROVER_FINDING_BAD, text, "use the newer Drover that wrote it, or another database");

@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "settings.h"
+#include "sqlstore/operations.h"
 
 static const char *const batch_words[] = { "auto", "array", "values", NULL };
 
@@ -65,6 +66,8 @@ static int write_events(void *self, const struct drover_event *events, size_t co
 	return drover_error_set(err, DROVER_EINVALID, "mysql is only usable as the store");
 }
 
+static const struct drover_store_ops operations = { SQLSTORE_OPERATIONS, .shared = true };
+
 DROVER_SINK(.name = "mysql", .version = "1.0", .summary = "the store that nodes share, on a MariaDB or MySQL server",
 	    .self_size = sizeof(struct mysql), .options = options, .check = check, .open = open_store,
-	    .write = write_events, .store = &sqlstore_operations);
+	    .write = write_events, .store = &operations);

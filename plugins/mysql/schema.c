@@ -72,13 +72,40 @@ static const char step_1[] =
 	/* Results that came after their unit was taken over; the first for each host. */
 	"CREATE TABLE IF NOT EXISTS late (host BIGINT PRIMARY KEY, result LONGTEXT NOT NULL)" TABLE;
 
-static const char *const steps[] = { step_1 };
+/* What the nodes that share the store tell each other. */
+static const char step_2[] =
+	"ALTER TABLE schema_version ADD COLUMN oldest BIGINT NOT NULL DEFAULT 1;"
+	"ALTER TABLE tasks ADD COLUMN home VARCHAR(255), ADD COLUMN published BIGINT NOT NULL DEFAULT 0;"
+
+	/* publish_at: when a ready unit is to be published again; 0: it was not published, or is not ready. */
+	"ALTER TABLE units ADD COLUMN publish_at BIGINT NOT NULL DEFAULT 0,"
+	" ADD COLUMN publications BIGINT NOT NULL DEFAULT 0,"
+	" ADD COLUMN pool VARCHAR(255) NOT NULL DEFAULT ''," /* its task's */
+	" ADD KEY units_queued (publish_at, pool);"
+	"UPDATE units u JOIN tasks t ON t.key = u.task SET u.pool = t.pool WHERE u.state < 2;"
+
+	/* What was signed of a unit, apart from its row, which changes often. */
+	"CREATE TABLE IF NOT EXISTS envelopes (task BIGINT NOT NULL, unit BIGINT NOT NULL, bytes LONGBLOB NOT NULL,"
+	" PRIMARY KEY (task, unit))" TABLE
+
+	/* newest: of its node. */
+	"ALTER TABLE incarnations ADD COLUMN newest TINYINT NOT NULL DEFAULT 0,"
+	" ADD COLUMN drain TINYINT NOT NULL DEFAULT 0, ADD COLUMN pools TEXT, ADD COLUMN executors LONGTEXT,"
+	" ADD COLUMN isolation VARCHAR(255), ADD COLUMN state VARCHAR(255),"
+	" ADD COLUMN capacity_hosts BIGINT NOT NULL DEFAULT 0, ADD COLUMN capacity_units BIGINT NOT NULL DEFAULT 0,"
+	" ADD COLUMN running_hosts BIGINT NOT NULL DEFAULT 0, ADD COLUMN running_units BIGINT NOT NULL DEFAULT 0,"
+	" ADD COLUMN dispatches TINYINT NOT NULL DEFAULT 0, ADD KEY incarnations_newest (newest, node);"
+	"UPDATE incarnations i JOIN (SELECT max(id) AS id FROM incarnations GROUP BY node) n ON n.id = i.id"
+	" SET i.newest = 1;";
+
+static const struct schema_step steps[] = { { step_1, 1 }, { step_2, 2 } };
 
 #define OF_THIS " FROM information_schema.tables WHERE table_schema = database() AND table_name "
 
 const struct schema schema = {
 	.steps = steps,
 	.newest = sizeof(steps) / sizeof(steps[0]),
+	.tells_oldest = 2,
 	.known = "SELECT 1" OF_THIS "= 'schema_version'",
 	.foreign = "SELECT count(*)" OF_THIS "<> 'schema_version'",
 	.table = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, applied_at BIGINT NOT "
@@ -90,4 +117,5 @@ const char *const sql_removals[SQL_REMOVALS] = {
 	"DELETE FROM hosts WHERE id BETWEEN ?2 AND ?3 LIMIT ?4",
 	"DELETE FROM outputs WHERE task = ?1 LIMIT ?4",
 	"DELETE FROM units WHERE task = ?1 LIMIT ?4",
+	"DELETE FROM envelopes WHERE task = ?1 LIMIT ?4",
 };

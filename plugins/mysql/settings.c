@@ -160,7 +160,8 @@ int settings_session(struct driver *d, struct drover_error *err)
 	code = set(d, "SET NAMES utf8mb4 COLLATE utf8mb4_bin", err);
 	if (!code)
 		code = set(d,
-			   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1,"
+			   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', "
+			   "autocommit = 1,"
 			   " group_concat_max_len = 4294967295",
 			   err);
 	if (!code)

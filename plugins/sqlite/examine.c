@@ -64,6 +64,7 @@ static void look(struct drover_session *s, off_t size, drover_finding_fn *fn, vo
 	struct drover_error err = { 0 };
 	char found[256];
 	int64_t version, newest = schema.newest;
+	bool usable;
 
 	if (open_unchanged(s, &err) || quick_check(s, found, sizeof(found), &err)) {
 		tell(fn, context, DROVER_FINDING_BAD, restore, "%s", err.message);
@@ -73,9 +74,9 @@ static void look(struct drover_session *s, off_t size, drover_finding_fn *fn, vo
 		tell(fn, context, DROVER_FINDING_BAD, restore, "%s is damaged: %s", path, found);
 		return;
 	}
-	if (schema_version(s, &version, &err))
+	if (schema_version(s, &version, &usable, &err))
 		tell(fn, context, DROVER_FINDING_BAD, "let `store.path` name another file", "%s", err.message);
-	else if (version > newest)
+	else if (!usable)
 		tell(fn, context, DROVER_FINDING_BAD, "use the newer Drover that wrote it, or another path",
 		     "%s has schema version %lld, newer than this program's %lld", path, (long long)version,
 		     (long long)newest);

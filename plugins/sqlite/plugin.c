@@ -13,6 +13,8 @@
 
 #include <sodium.h>
 
+#include "sqlstore/operations.h"
+
 static const struct drover_option options[] = {
 	DROVER_OPT_STRING(struct sqlite, path, NULL,
 			  "the database file; drover.db in the state folder where it is absent"),
@@ -64,6 +66,8 @@ static int write_events(void *self, const struct drover_event *events, size_t co
 	return drover_error_set(err, DROVER_EINVALID, "sqlite is only usable as the store");
 }
 
+static const struct drover_store_ops operations = { SQLSTORE_OPERATIONS, .shared = false };
+
 DROVER_SINK(.name = "sqlite", .version = "1.0", .summary = "the embedded store, in one file",
 	    .self_size = sizeof(struct sqlite), .options = options, .check = check, .open = open_store,
-	    .write = write_events, .store = &sqlstore_operations);
+	    .write = write_events, .store = &operations);

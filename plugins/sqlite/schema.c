@@ -90,11 +90,44 @@ static const char step_2[] =
 	"ALTER TABLE units ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE units ADD COLUMN excused INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[] = { step_1, step_2 };
+/* What several nodes tell each other; here the one node tells it to nobody. */
+static const char step_3[] =
+	"ALTER TABLE schema_version ADD COLUMN oldest INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE tasks ADD COLUMN home TEXT;"
+	"ALTER TABLE tasks ADD COLUMN published INTEGER NOT NULL DEFAULT 0;"
+
+	/* publish_at: when a ready unit is to be published again; 0: it was not published, or is not ready. */
+	"ALTER TABLE units ADD COLUMN publish_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE units ADD COLUMN publications INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE units ADD COLUMN pool TEXT NOT NULL DEFAULT '';" /* its task's */
+	"UPDATE units SET pool = (SELECT t.pool FROM tasks t WHERE t.key = units.task) WHERE state < 2;"
+	"CREATE INDEX units_queued ON units (publish_at, pool) WHERE publish_at > 0;"
+
+	/* What was signed of a unit, apart from its row, which changes often. */
+	"CREATE TABLE envelopes (task INTEGER NOT NULL, unit INTEGER NOT NULL, bytes BLOB NOT NULL,"
+	" PRIMARY KEY (task, unit)) STRICT;"
+
+	/* newest: of its node. */
+	"ALTER TABLE incarnations ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incarnations ADD COLUMN drain INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incarnations ADD COLUMN pools TEXT;"
+	"ALTER TABLE incarnations ADD COLUMN executors TEXT;"
+	"ALTER TABLE incarnations ADD COLUMN isolation TEXT;"
+	"ALTER TABLE incarnations ADD COLUMN state TEXT;"
+	"ALTER TABLE incarnations ADD COLUMN capacity_hosts INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incarnations ADD COLUMN capacity_units INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incarnations ADD COLUMN running_hosts INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incarnations ADD COLUMN running_units INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incarnations ADD COLUMN dispatches INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE incarnations SET newest = 1 WHERE id IN (SELECT max(id) FROM incarnations GROUP BY node);"
+	"CREATE INDEX incarnations_newest ON incarnations (node) WHERE newest = 1;";
+
+static const struct schema_step steps[] = { { step_1, 1 }, { step_2, 2 }, { step_3, 3 } };
 
 const struct schema schema = {
 	.steps = steps,
 	.newest = sizeof(steps) / sizeof(steps[0]),
+	.tells_oldest = 3,
 	.known = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'",
 	.foreign = "SELECT count(*) FROM sqlite_schema WHERE name <> 'schema_version'",
 	.table = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)"
@@ -106,4 +139,5 @@ const char *const sql_removals[SQL_REMOVALS] = {
 	"DELETE FROM hosts WHERE id IN (SELECT id FROM hosts WHERE id BETWEEN ?2 AND ?3 LIMIT ?4)",
 	"DELETE FROM outputs WHERE task = ?1 AND digest IN (SELECT digest FROM outputs WHERE task = ?1 LIMIT ?4)",
 	"DELETE FROM units WHERE task = ?1 AND unit IN (SELECT unit FROM units WHERE task = ?1 LIMIT ?4)",
+	"DELETE FROM envelopes WHERE task = ?1 AND unit IN (SELECT unit FROM envelopes WHERE task = ?1 LIMIT ?4)",
 };

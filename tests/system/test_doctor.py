@@ -125,7 +125,7 @@ def test_a_damaged_store(stopped):
 def test_a_store_of_a_newer_version_and_of_something_else(stopped):
     path = os.path.join(stopped.state, "drover.db")
     with sqlite3.connect(path) as db:
-        db.execute("INSERT INTO schema_version VALUES (99, 0)")
+        db.execute("INSERT INTO schema_version VALUES (99, 0, 99)")
     db.close()
     assert "schema version 99" in doctor(stopped)[1]["error", "store"][0]
     os.unlink(path)

@@ -109,7 +109,7 @@ def test_two_nodes_start_at_once_on_an_empty_database(server):
         two.start(ready=False)
         one.wait_ready()
         two.wait_ready()
-        assert server.sql("SELECT count(*), max(version) FROM schema_version", "drover") == [["1", "1"]]
+        assert server.sql("SELECT count(*), max(version) FROM schema_version", "drover") == [["2", "2"]]
         tasks = [daemon.submit("sim", "n[1-50]", {}) for daemon in (one, two)]
         for task in tasks:
             for daemon in (one, two):

@@ -262,7 +262,7 @@ START_TEST(a_newer_schema_is_refused)
 	struct drover_session *s;
 
 	close_session();
-	bare("INSERT INTO schema_version VALUES (99, 0)");
+	bare("INSERT INTO schema_version VALUES (99, 0, 99)");
 	for (int mode = DROVER_SESSION_READ; mode <= DROVER_SESSION_WRITE; mode++) {
 		ck_assert_int_eq(st.ops->session_open(st.self, (enum drover_session_mode)mode, &s, &err),
 				 DROVER_EINVALID);

@@ -103,19 +103,29 @@ bool sql_is_null(struct sql_stmt *stmt, int column);
 const char *sql_text(struct sql_stmt *stmt, int column);
 struct drover_bytes sql_blob(struct sql_stmt *stmt, int column);
 
-enum { SQL_REMOVALS = 4 };
+enum { SQL_REMOVALS = 5 };
 /*
  * Texts that delete up to ?4 rows of what hangs on a task, ?1, with the hosts' ids ?2 to ?3: late results, hosts,
- * outputs and units, in this order.
+ * outputs, units and envelopes, in this order.
  */
 extern const char *const sql_removals[SQL_REMOVALS];
 
 /* ---------------------------------------------------------------------------------------- schema */
 
+/*
+ * A step of the schema. `oldest`: programs that know the schema up to that version may go on working with it, as
+ * they may where a step adds columns with defaults, tables and indexes.
+ */
+struct schema_step {
+	const char *sql;
+	int oldest;
+};
+
 /* The steps that lead to today's schema; each may be run again where it was broken off. */
 struct schema {
-	const char *const *steps;
+	const struct schema_step *steps;
 	int newest;
+	int tells_oldest;    /* from this version on schema_version has the column `oldest` */
 	const char *known;   /* a row where there is a table schema_version */
 	const char *foreign; /* the number of tables besides it */
 	const char *table;   /* makes schema_version */

@@ -8,7 +8,8 @@ static const char sql_end_pending[] = "UPDATE hosts SET status = ?3, finished_at
 static const char sql_reason[] = "UPDATE tasks SET reason = ?2 WHERE `key` = ?1";
 /* Of units: none of their hosts is running, or some may be. */
 static const char sql_end_ready[] =
-	"UPDATE units SET state = 2, open = 0, finished_at = ?2, seq = ?3 WHERE task = ?1 AND state = 0";
+	"UPDATE units SET state = 2, open = 0, finished_at = ?2, seq = ?3, publish_at = 0 WHERE task = ?1"
+	" AND state = 0";
 static const char sql_next_claimed[] =
 	"SELECT unit, first, count FROM units WHERE task = ?1 AND state = 1 AND unit > ?2 ORDER BY unit LIMIT 1";
 static const char sql_recount[] =

@@ -16,11 +16,11 @@
 	" CASE WHEN t.concurrency_key IS NOT NULL AND t.state IN (1, 2) THEN"                                          \
 	"  (SELECT w.id FROM tasks w WHERE w.concurrency_key = t.concurrency_key AND w.state < 5 AND w.key < t.key"    \
 	"   AND w.id IS NOT NULL ORDER BY w.key LIMIT 1) END,"                                                         \
-	" s.body, t.waves, t.wave_pause, t.max_failed_as, t.max_failed, t.wave, t.wave_units, t.wave_hosts,"           \
-	" t.next_wave_at"
+	" t.home, s.body, t.waves, t.wave_pause, t.max_failed_as, t.max_failed, t.wave, t.wave_units, t.wave_hosts,"   \
+	" t.next_wave_at, t.published, t.incarnation"
 #define FROM " FROM tasks t JOIN submissions s ON s.task = t.key"
 
-enum { COLUMN_COUNTS = 19, COLUMN_TEXTS = 29, COLUMN_BODY = 44 };
+enum { COLUMN_COUNTS = 19, COLUMN_TEXTS = 29, COLUMN_BODY = 45 };
 
 static const char sql_by_id[] = "SELECT " COLUMNS FROM " WHERE t.id = ?1 AND t.state > 0";
 static const char sql_by_key[] = "SELECT " COLUMNS FROM " WHERE t.key = ?1 AND t.state > 0";
@@ -49,7 +49,7 @@ static const size_t text_offsets[] = {
 	offsetof(struct drover_task, reason),      offsetof(struct drover_task, note),
 	offsetof(struct drover_task, labels),      offsetof(struct drover_task, payload),
 	offsetof(struct drover_task, options),     offsetof(struct drover_task, concurrency_key),
-	offsetof(struct drover_task, waiting_for),
+	offsetof(struct drover_task, waiting_for), offsetof(struct drover_task, home),
 };
 enum { TEXTS = sizeof(text_offsets) / sizeof(text_offsets[0]) };
 
@@ -92,6 +92,8 @@ static void read_row(struct sql_stmt *stmt, struct drover_task *task)
 		.wave_units = sql_int64(stmt, COLUMN_BODY + 6),
 		.wave_hosts = sql_int64(stmt, COLUMN_BODY + 7),
 		.next_wave_at = sql_int64(stmt, COLUMN_BODY + 8),
+		.published = sql_int64(stmt, COLUMN_BODY + 9),
+		.incarnation = sql_int64(stmt, COLUMN_BODY + 10),
 	};
 	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
 		task->counts[i] = sql_int64(stmt, COLUMN_COUNTS + i);

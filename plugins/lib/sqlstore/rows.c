@@ -11,18 +11,18 @@ static const char sql_task[] =
 	"SELECT host_base, hosts, expires_at, timeout, rerun_lost, state, units_done, started_at, finished_at,"
 	" pending, running, ok, failed, unreachable, timed_out, skipped, cancelled, expired, lost, fanout, waves,"
 	" wave_pause, max_failed_as, max_failed, concurrency_key IS NOT NULL, wave, wave_units, wave_hosts, wave_end,"
-	" wave_base, next_wave_at FROM tasks WHERE `key` = ?1";
+	" wave_base, next_wave_at, home IS NOT NULL FROM tasks WHERE `key` = ?1";
 static const char sql_save_task[] =
 	"UPDATE tasks SET state = ?2, units_done = ?3, started_at = ?4, finished_at = ?5, seq = ?6, pending = ?7,"
 	" running = ?8, ok = ?9, failed = ?10, unreachable = ?11, timed_out = ?12, skipped = ?13, cancelled = ?14,"
 	" expired = ?15, lost = ?16, wave = ?17, wave_units = ?18, wave_hosts = ?19, wave_end = ?20, wave_base = ?21,"
 	" next_wave_at = ?22 WHERE `key` = ?1";
 static const char sql_unit[] =
-	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline, wave, excused, seq"
-	" FROM units WHERE task = ?1 AND unit = ?2";
+	"SELECT first, count, state, attempt, incarnation, open, claimed_at, finished_at, deadline, wave, excused, seq,"
+	" publish_at, publications FROM units WHERE task = ?1 AND unit = ?2";
 static const char sql_save_unit[] =
 	"UPDATE units SET state = ?3, attempt = ?4, incarnation = ?5, open = ?6, claimed_at = ?7, finished_at = ?8,"
-	" deadline = ?9, seq = ?10, excused = ?11 WHERE task = ?1 AND unit = ?2";
+	" deadline = ?9, seq = ?10, excused = ?11, publish_at = ?12, publications = ?13 WHERE task = ?1 AND unit = ?2";
 
 /* --------------------------------------------------------------------------- rows of a transaction */
 
@@ -56,6 +56,7 @@ static struct task_row *task_from_row(struct sql_stmt *stmt, int64_t key)
 	task->wave_end = sql_int64(stmt, 28);
 	task->wave_base = sql_int64(stmt, 29);
 	task->next_wave_at = sql_int64(stmt, 30);
+	task->has_home = sql_int(stmt, 31);
 	return task;
 }
 
@@ -108,6 +109,8 @@ static struct unit_row *unit_from_row(struct sql_stmt *stmt, struct task_row *ta
 	unit->wave = sql_int64(stmt, 9);
 	unit->excused = sql_int64(stmt, 10);
 	unit->seq = sql_int64(stmt, 11);
+	unit->publish_at = sql_int64(stmt, 12);
+	unit->publications = sql_int64(stmt, 13);
 	return unit;
 }
 
@@ -206,7 +209,8 @@ static int save_unit(struct drover_session *s, struct unit_row *unit, struct dro
 	if (!code)
 		code = session_prepare(s, sql_save_unit, &stmt, err, unit->key.task, unit->key.unit, unit->state,
 				       unit->attempt, unit->incarnation, unit->open, unit->claimed_at,
-				       unit->finished_at, unit->deadline, seq, unit->excused);
+				       unit->finished_at, unit->deadline, seq, unit->excused, unit->publish_at,
+				       unit->publications);
 	if (!code)
 		code = sql_queue(s, stmt, err);
 	if (!code)

@@ -1,6 +1,6 @@
 /*
  * sqlstore.h - a store in an SQL database: the logic that all of them share, whatever the database
- * (driver.h). A plugin gives `sqlstore_operations` as its store's, and its instance as `self`.
+ * (driver.h). A plugin makes its store's operations of operations.h, and gives its instance as `self`.
  *
  * A session is one connection. A writing session keeps, for the length of a transaction, the rows of
  * the tasks and units that it has touched: operations change those in memory and each is written
@@ -25,9 +25,6 @@
 
 #include "sqlstore/driver.h"
 
-/* The whole table of a store's operations. */
-extern const struct drover_store_ops sqlstore_operations;
-
 struct driver; /* the plugin's own part of a session: its connection */
 
 /* A prepared statement, found again by the address of its text. */
@@ -46,9 +43,10 @@ struct task_row {
 	enum drover_threshold max_failed_as;
 	int64_t max_failed;
 	bool rerun_lost, has_key;
-	bool dirty;   /* differs from its row */
-	bool touched; /* to be told by commit */
-	bool counted; /* some count changed */
+	bool has_home; /* else its units are published */
+	bool dirty;    /* differs from its row */
+	bool touched;  /* to be told by commit */
+	bool counted;  /* some count changed */
 	enum drover_task_state old_state;
 	enum drover_task_state state;
 	int64_t counts[DROVER_STATUS_COUNT], old_counts[DROVER_STATUS_COUNT];
@@ -77,6 +75,7 @@ struct unit_row {
 	int64_t seq;     /* as it was loaded */
 	int64_t open;    /* its hosts that have no final status; 0 exactly when it is done */
 	int64_t claimed_at, finished_at, deadline;
+	int64_t publish_at, publications; /* schema.c of a driver has what they say */
 	UT_hash_handle hh;
 };
 
@@ -144,8 +143,8 @@ int session_number_(struct drover_session *s, const char *sql, const int64_t *va
 /* Brings the schema up to date (writing sessions), or checks that it is (reading ones). */
 int schema_migrate(struct drover_session *s, struct drover_error *err);
 int schema_check(struct drover_session *s, struct drover_error *err);
-/* The database's; of one that has a schema. DROVER_EINVALID: it is something else. */
-int schema_version(struct drover_session *s, int64_t *version, struct drover_error *err);
+/* The database's, and whether this program may work with it. DROVER_EINVALID: it is something else. */
+int schema_version(struct drover_session *s, int64_t *version, bool *usable, struct drover_error *err);
 
 /* --------------------------------------------------------------------------- transaction.c */
 
@@ -241,6 +240,21 @@ int incarnations_renew(struct drover_session *s, struct drover_renewal *renewal,
 int incarnations_retire(struct drover_session *s, int64_t incarnation, struct drover_error *err);
 int incarnations_query(struct drover_session *s, int64_t limit, drover_incarnation_fn *fn, void *context,
 		       struct drover_error *err);
+int incarnations_expel(struct drover_session *s, int64_t incarnation, int64_t renewed_at, bool *ended,
+		       struct drover_error *err);
+int incarnations_ask_drain(struct drover_session *s, const char *node, bool drain, struct drover_error *err);
+int incarnations_nodes(struct drover_session *s, drover_incarnation_fn *fn, void *context, struct drover_error *err);
+
+/* publishing.c */
+int publishing_note(struct drover_session *s, const struct drover_publication *publications, size_t count,
+		    struct drover_error *err);
+int publishing_due(struct drover_session *s, const struct drover_due_filter *filter, drover_due_fn *fn, void *context,
+		   struct drover_error *err);
+int publishing_queued(struct drover_session *s, int (*fn)(void *context, const char *pool, int64_t units),
+		      void *context, struct drover_error *err);
+int publishing_envelopes(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
+			 int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
+			 struct drover_error *err);
 
 /* removal.c */
 int removal_sweep_accepting(struct drover_session *s, int64_t limit, bool *more, struct drover_error *err);

@@ -43,6 +43,9 @@ void states_move_unit(struct unit_row *unit, enum drover_unit_state to, int64_t 
 	assert((to == DROVER_UNIT_DONE) == !unit->open);
 	unit->state = to;
 	unit->dirty = true;
+	/* Given back it is due at once, and nobody has published it yet. */
+	unit->publish_at = to == DROVER_UNIT_READY && !unit->task->has_home;
+	unit->publications = 0;
 	if (to == DROVER_UNIT_CLAIMED)
 		unit->claimed_at = now;
 	if (to == DROVER_UNIT_DONE) {

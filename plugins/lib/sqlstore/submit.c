@@ -7,9 +7,10 @@
 static const char sql_task[] =
 	"INSERT INTO tasks (`key`, id, name, type, executor, pool, owner, parent, credential, priority, rerun_lost,"
 	" timeout, host_timeout, connect_timeout, output_limit, fanout, expires_at, unit_size, hosts, units,"
-	" incarnation, host_base, state, created_at, waves, wave_pause, max_failed_as, max_failed, concurrency_key)"
+	" incarnation, host_base, state, created_at, waves, wave_pause, max_failed_as, max_failed, concurrency_key,"
+	" home)"
 	" VALUES (?1, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?22,"
-	" 0, ?23, ?24, ?25, ?26, ?27, ?28)";
+	" 0, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
 static const char sql_submission[] =
 	"INSERT INTO submissions (task, note, labels, payload, options, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 /* A chunk may be written again after a commit whose outcome nobody knew; what is there is what would be. */
@@ -17,8 +18,10 @@ static const char sql_host[] =
 	"INSERT INTO hosts (id, task, unit, port, name, address, user, vars) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 	" ON CONFLICT (id) DO NOTHING";
 static const char sql_unit[] =
-	"INSERT INTO units (task, unit, first, count, open, wave) VALUES (?1, ?2, ?3, ?4, ?4, ?5)"
+	"INSERT INTO units (task, unit, first, count, open, wave, pool) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)"
 	" ON CONFLICT (task, unit) DO NOTHING";
+static const char sql_envelope[] =
+	"INSERT INTO envelopes (task, unit, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (task, unit) DO NOTHING";
 static const char sql_renumber[] = "UPDATE hosts SET unit = ?3 WHERE id BETWEEN ?1 AND ?2 AND unit <> ?3";
 static const char sql_count_hosts[] = "SELECT count(*) FROM hosts WHERE id BETWEEN ?1 AND ?2";
 static const char sql_count_covered[] = "SELECT sum(count) FROM units WHERE task = ?1";
@@ -65,6 +68,7 @@ int submit_task(struct drover_session *s, int64_t incarnation, struct drover_tas
 	sql_bind_int64(stmt, 26, task->max_failed_as);
 	sql_bind_int64(stmt, 27, task->max_failed);
 	sql_bind_text(stmt, 28, task->concurrency_key);
+	sql_bind_text(stmt, 29, task->home);
 	code = sql_step(s, stmt, err);
 	if (code == DROVER_ECONFLICT)
 		return drover_error_set(err, DROVER_ECONFLICT, "a task with the id %s exists already", task->id);
@@ -103,6 +107,18 @@ int submit_hosts(struct drover_session *s, const struct drover_task *task, int64
 	return code;
 }
 
+static int insert_envelope(struct drover_session *s, int64_t task, int64_t unit, struct drover_bytes envelope,
+			   struct drover_error *err)
+{
+	struct sql_stmt *stmt;
+	int code = session_prepare(s, sql_envelope, &stmt, err, task, unit);
+
+	if (code)
+		return code;
+	sql_bind_blob(stmt, 3, envelope.data, envelope.size);
+	return sql_queue(s, stmt, err);
+}
+
 int submit_units(struct drover_session *s, const struct drover_task *task, int64_t first_unit,
 		 const struct drover_unit_spec *units, int64_t count, struct drover_error *err)
 {
@@ -114,8 +130,12 @@ int submit_units(struct drover_session *s, const struct drover_task *task, int64
 		int64_t unit = first_unit + i;
 
 		code = session_prepare(s, sql_unit, &stmt, err, task->key, unit, first, units[i].count, units[i].wave);
-		if (!code)
-			code = sql_queue(s, stmt, err);
+		if (code)
+			return code;
+		sql_bind_text(stmt, 6, task->pool);
+		code = sql_queue(s, stmt, err);
+		if (!code && units[i].envelope.size)
+			code = insert_envelope(s, task->key, unit, units[i].envelope, err);
 		if (!code && (unit_of(task, first) != unit || unit_of(task, last) != unit))
 			code = session_run(s, sql_renumber, NULL, err, task->host_base + first, task->host_base + last,
 					   unit);

@@ -64,7 +64,10 @@ int transaction_lives(struct drover_session *s, int64_t incarnation, bool *lives
 	int64_t found = 1;
 	int code = 0;
 
+	/* Who ends one does it after transaction_serialise, too: what lives here lives to the transaction's end. */
 	if (s->living != incarnation || !incarnation)
+		code = transaction_serialise(s, err);
+	if (!code && (s->living != incarnation || !incarnation))
 		code = session_number(s, sql_lives, 0, &found, err, incarnation);
 	if (code)
 		return code;
