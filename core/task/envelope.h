@@ -6,7 +6,10 @@
  * and the text's exact bytes, and nothing of the text is parsed before the signature was verified. The text
  * holds all that an engine acts on; the payload is kept once per task and is in it by its SHA-256. Write access to
  * the dispatcher's messages or to the database can hide, delay or, until it expires, replay a unit, and never
- * change what runs or where.
+ * change what runs or where. So a node that can verify executes nothing without an envelope.
+ *
+ * The text's version is 1, and nobody reads a version that it does not know, nor a member: engines are upgraded
+ * before distributors.
  *
  * Pure functions over bytes; any thread.
  */
@@ -15,23 +18,16 @@
 
 #include <drover/store.h>
 
+#include "task/signing_keys.h"
 #include "util/buf.h"
 
 struct json_object;
-struct signing_keys;
-
-/* The keys of a cluster: the one that this node signs with, if it does, and those that it believes. */
-int signing_keys_read(struct json_object *cluster, struct signing_keys **keys, struct drover_error *err);
-void signing_keys_free(struct signing_keys *keys);
-bool signing_keys_can_sign(const struct signing_keys *keys);
-bool signing_keys_can_verify(const struct signing_keys *keys);
 
 /* What is in an envelope. Strings are the envelope's own. */
 struct envelope {
 	struct json_object *root; /* owned */
-	const char *key;          /* id of the key that signed it, in hex: in `key_text` */
-	char key_text[17];
-	/* What a unit needs: id, type, executor, pool, priority, credential, rerun_lost, timeouts, output_limit, fanout. */
+	char key[17];             /* id of the key that signed it, in hex */
+	/* id, type, executor, pool, owner, priority, credential, rerun_lost, timeouts, output_limit, fanout. */
 	struct drover_task task;
 	unsigned char payload_digest[32];
 	int64_t unit, first, count;
@@ -39,20 +35,27 @@ struct envelope {
 	int64_t made_at, expires_at;    /* UTC ms; never executed after the latter */
 };
 
-/* Appends the message for a unit of the task; `hosts` are the unit's. Its key in the store is no part of it. */
+/*
+ * Appends the message for a unit of the task; `hosts` are the unit's. Its key in the store is no part of it.
+ * DROVER_ELIMIT: it is larger than cluster.unit_limit; DROVER_EFAULT: there is no key.
+ */
 int envelope_sign(const struct signing_keys *keys, const struct drover_task *task, int64_t unit,
 		  const struct drover_unit_spec *spec, const struct drover_host_spec *hosts, struct buf *message,
 		  struct drover_error *err);
 /*
- * Verifies and reads. `now`: UTC ms. DROVER_EDENIED with the reason (for a log line) where it is not to be
- * executed; dispose of it in any case.
+ * Verifies and reads. `now`: UTC ms; 0: it may have expired, since it is not to be executed. DROVER_EDENIED with the
+ * reason (for a log line) where it is not to be executed; dispose of it in any case. Which pool's and which unit's it is
+ * is for the caller to compare: by envelope_check_pool, and with what it was found as.
  */
 int envelope_open(const struct signing_keys *keys, const void *message, size_t size, int64_t now,
 		  struct envelope *envelope, struct drover_error *err);
 void envelope_dispose(struct envelope *envelope);
+/* DROVER_EDENIED: the pool is none of these (NULL-terminated). */
+int envelope_check_pool(const struct envelope *envelope, char *const *pools, struct drover_error *err);
 /*
  * Whether the store says the same as what was signed: the task with its payload; a host of the unit by its index
- * in the task. DROVER_EDENIED, and the message names the member that differs.
+ * in the task. DROVER_EDENIED, and the message names the member that differs. A task that has a `home` is not one of
+ * these: it is refused, too.
  */
 int envelope_check_task(const struct envelope *envelope, const struct drover_task *task, struct drover_error *err);
 int envelope_check_host(const struct envelope *envelope, int64_t index, const struct drover_host_spec *host,
