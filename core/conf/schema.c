@@ -64,6 +64,11 @@ static const struct drover_option limits[] = {
 			"what is kept where the task does not say"),
 	DROVER_OPT_INT(struct schema_limits, results, "20000", "100", "1000000",
 		       "results that wait for the store; above it nothing more is read from the executors"),
+	DROVER_OPT_SIZE(struct schema_limits, results_spool, "1G", "1M", "1T",
+			"results that the store does not take and that are kept on disk meanwhile; above it no unit is "
+			"claimed"),
+	DROVER_OPT_DURATION(struct schema_limits, results_patience, "2s", "0s", "1h",
+			    "how long results wait in memory for the store before they are kept on disk"),
 	DROVER_OPT_END
 };
 

@@ -74,7 +74,7 @@ struct schema_lease {
 };
 
 struct schema_limits {
-	int64_t hosts, unit_size, output, output_default, results;
+	int64_t hosts, unit_size, output, output_default, results, results_spool, results_patience;
 };
 
 struct schema_log {

@@ -9,6 +9,7 @@
 #include "daemon/inventory_keeper.h"
 #include "loader/loader.h"
 #include "proc/slice.h"
+#include "sched/results_spool.h"
 #include "spool/spool.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -214,6 +215,25 @@ static int find_tasks(struct core *core, struct drover_error *err)
 	return code;
 }
 
+static int open_results(struct core *core, struct results_spool **spool, struct drover_error *err)
+{
+	char *folder = results_spool_folder(core->state_dir);
+	int code = results_spool_new(core->event, folder, spool, err);
+
+	free(folder);
+	return code;
+}
+
+/* The life that left them behind still has its lease, unless another node has ended it. */
+static int store_results(struct core *core, struct drover_error *err)
+{
+	char *folder = results_spool_folder(core->state_dir);
+	int code = results_spool_recover(folder, core->ops, core->session, err);
+
+	free(folder);
+	return code;
+}
+
 int core_recover(struct core *core, struct drover_error *err)
 {
 	struct engine_options options = {
@@ -222,6 +242,8 @@ int core_recover(struct core *core, struct drover_error *err)
 		.max_attempts = MAX_ATTEMPTS,
 		.result_backlog = core->limits.results,
 		.executors = &core->executors,
+		.results_limit = slice_int(core->slice, "limits.results_spool", 1 << 30),
+		.results_patience = slice_int(core->slice, "limits.results_patience", 2000),
 	};
 	struct writer_options writer = { .interval = COMMIT_INTERVAL,
 					 .idle_wait = RESULTS_WAIT,
@@ -231,8 +253,10 @@ int core_recover(struct core *core, struct drover_error *err)
 	struct hub_options hub = {
 		.node = core->node, .ops = core->ops, .readers = core->readers, .watch = core_watch, .context = core
 	};
-	int code = in_transaction(core, incarnate, err);
+	int code = store_results(core, err);
 
+	if (!code)
+		code = in_transaction(core, incarnate, err);
 	core->started_at = clock_utc_ms();
 	atomic_store(&core->renewed_at, core->started_at);
 	if (!code)
@@ -243,6 +267,8 @@ int core_recover(struct core *core, struct drover_error *err)
 		code = hub_new(&hub, &core->hub, err);
 	if (!code)
 		code = writer_new(core->event, core->ops, core->session, &writer, &core->writer, err);
+	if (!code)
+		code = open_results(core, &options.results, err);
 	if (code)
 		return code;
 	options.incarnation = core->incarnation;
@@ -303,6 +329,19 @@ static int retire(struct core *core, bool *more, struct drover_error *err)
 	return core->ops->retire(core->session, core->incarnation, err);
 }
 
+/* With results that the store did not take it ends at the next start, after they are stored; or others end it. */
+static void end_lease(struct core *core)
+{
+	char *folder = results_spool_folder(core->state_dir);
+	struct drover_error err = { 0 };
+
+	if (core->incarnation && results_spool_waits(folder))
+		log_warning("results wait in %s for the next start: the store did not take them", folder);
+	else if (core->incarnation && in_transaction(core, retire, &err))
+		log_warning("cannot end the lease: %s", err.message);
+	free(folder);
+}
+
 static void close_sources(struct core *core)
 {
 	for (size_t i = 0; i < core->source_count; i++) {
@@ -330,8 +369,6 @@ static void dispose_view(struct core_view *view)
 /* In the order in which the parts use each other: nobody is called who is gone. */
 void core_close(struct core *core)
 {
-	struct drover_error err = { 0 };
-
 	close_sources(core);
 	core_close_dispatcher(core);
 	core_audit_own(core, "stop", NULL);
@@ -339,8 +376,7 @@ void core_close(struct core *core)
 	writer_free(core->writer);
 	hub_free(core->hub);
 	engine_free(core->engine);
-	if (core->incarnation && in_transaction(core, retire, &err))
-		log_warning("cannot end the lease: %s", err.message);
+	end_lease(core);
 	readers_free(core->readers);
 	if (core->session)
 		core->ops->session_close(core->session);

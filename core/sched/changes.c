@@ -82,5 +82,6 @@ void engine_tick(struct engine *e)
 			unblock(e, task);
 		waves_advance(e, task);
 	}
+	results_tick(e);
 	engine_wake(e);
 }

@@ -13,7 +13,7 @@ static int on_work(sd_event_source *source, void *context)
 	struct engine *e = context;
 
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	results_flush(e);
+	results_turn(e);
 	claim_units(e);
 	return 0;
 }
@@ -40,6 +40,7 @@ struct engine *engine_new(struct sd_event *event, struct writer *writer, struct 
 	if (sd_event_add_defer(event, &e->work, on_work, e) < 0)
 		abort();
 	sd_event_source_set_enabled(e->work, SD_EVENT_OFF);
+	results_open(e);
 	return e;
 }
 
@@ -50,6 +51,7 @@ void engine_free(struct engine *e)
 
 	if (!e)
 		return;
+	results_close(e);
 	for (size_t i = 0; i < e->options.executors->count; i++)
 		exec_link_free(e->slots[i].link);
 	HASH_ITER (hh, e->units, unit, next_unit)

@@ -17,6 +17,7 @@ struct sd_event;
 struct active_task;
 struct engine;
 struct hub;
+struct results_spool;
 
 struct engine_options {
 	int64_t capacity_hosts, capacity_units; /* running at once */
@@ -24,6 +25,9 @@ struct engine_options {
 	int max_attempts;                  /* of a unit */
 	int64_t result_backlog;            /* results not yet stored, above which nothing more is read */
 	const struct executors *executors; /* borrowed */
+	struct results_spool *results;     /* transferred */
+	int64_t results_limit;             /* bytes of results in files, at most */
+	int64_t results_patience;          /* ms that results wait for the store before they go to a file */
 };
 
 struct engine_load {

@@ -92,8 +92,14 @@ struct engine {
 	int64_t running_hosts, running_units;
 	int64_t claiming_hosts, claiming_units; /* in claims under way */
 	struct result_batch *batch;             /* being filled, or NULL */
-	int64_t unstored;                       /* results in jobs under way */
-	int64_t unstored_bytes;                 /* of their outputs */
+	/* Put to the writer, in that order, and not yet stored. */
+	struct result_batch *unstored_first, *unstored_last;
+	int64_t unstored;       /* results of them that wait in memory */
+	int64_t unstored_bytes; /* of their outputs */
+	int64_t spooled_bytes;  /* in files */
+	bool spool_full;
+	bool spool_failed;      /* the last file could not be written: not again before … */
+	int64_t spool_again_at; /* CLOCK_BOOTTIME ms */
 	bool draining;
 	atomic_bool held; /* an administrator said so */
 };
@@ -124,7 +130,13 @@ void changes_block(struct engine *engine, struct active_task *task, int64_t chan
 /* results.c */
 void results_add(struct engine *engine, struct running_unit *unit, size_t position, enum drover_status status,
 		 const struct drover_report *report);
+/* Puts what was gathered: what is put to the writer after it comes to the store after it. */
 void results_flush(struct engine *engine);
+/* After each turn of the loop, and four times a second. */
+void results_turn(struct engine *engine);
+void results_tick(struct engine *engine);
+void results_open(struct engine *engine);
+void results_close(struct engine *engine);
 /* ending.c */
 void ending_put(struct engine *engine, struct running_unit *unit, const struct exec_ended *ended);
 

@@ -1,37 +1,36 @@
 /*
  * results.c - hosts' ends on their way to the store: gathered over one turn of the loop, copied into
- * one place, written by one job.
+ * one place, written by one job. What the store does not take soon goes to a file meanwhile, so that the memory
+ * is free for what comes next and a core that dies loses nothing of it.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/engine_state.h"
+#include "sched/results_batch.h"
+#include "sched/results_file.h"
+#include "sched/results_spool.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
 
-#define BATCH_RESULTS 1000
 #define BATCH_BYTES (4 << 20)     /* of outputs, after which a batch is put */
-#define UNSTORED_BYTES (32 << 20) /* of outputs that wait for the store, above which nothing more is read */
+#define UNSTORED_BYTES (32 << 20) /* of outputs that wait in memory, above which nothing more is read */
+#define SPOOL_BYTES (8 << 20)     /* … above which they go to files, however new they are */
 #define BLOCK_SIZE (128 * 1024)
+#define GATHER 250      /* ms that results gather for one file while the store is away */
+#define ROW_SIZE 300    /* bytes in a file, about, without outputs */
+#define FILE_LEAST 4096 /* bytes that a file takes up at least */
+#define TRY_AGAIN 1000  /* ms after a file could not be written */
 
-struct block {
-	struct block *next;
+struct result_block {
+	struct result_block *next;
 	size_t used, room;
 	char data[];
 };
 
-struct result_batch {
-	struct job job;
-	struct engine *engine;
-	struct block *blocks;
-	size_t count;
-	int64_t bytes; /* of outputs */
-	struct drover_result results[BATCH_RESULTS];
-};
-
-static void *keep(struct result_batch *batch, const void *data, size_t size)
+static void *keep(struct result_rows *rows, const void *data, size_t size)
 {
-	struct block *block = batch->blocks;
+	struct result_block *block = rows->blocks;
 	char *copy;
 
 	if (!data)
@@ -40,8 +39,8 @@ static void *keep(struct result_batch *batch, const void *data, size_t size)
 		size_t room = size + 1 > BLOCK_SIZE ? size + 1 : BLOCK_SIZE;
 
 		block = xmalloc(sizeof(*block) + room);
-		*block = (struct block){ .next = batch->blocks, .room = room };
-		batch->blocks = block;
+		*block = (struct result_block){ .next = rows->blocks, .room = room };
+		rows->blocks = block;
 	}
 	copy = memcpy(block->data + block->used, data, size);
 	copy[size] = '\0';
@@ -49,18 +48,57 @@ static void *keep(struct result_batch *batch, const void *data, size_t size)
 	return copy;
 }
 
-static const char *keep_string(struct result_batch *batch, const char *text)
+static const char *keep_string(struct result_rows *rows, const char *text)
 {
-	return text ? keep(batch, text, strlen(text)) : NULL;
+	return text ? keep(rows, text, strlen(text)) : NULL;
+}
+
+void result_rows_free(struct result_rows *rows)
+{
+	while (rows && rows->blocks) {
+		struct result_block *next = rows->blocks->next;
+
+		free(rows->blocks);
+		rows->blocks = next;
+	}
+	free(rows);
+}
+
+/* --------------------------------------------------------------------------- on the writer's thread */
+
+static void note_refused(struct result_batch *batch, const struct drover_result *results)
+{
+	batch->refused_count = 0;
+	for (size_t i = 0; i < batch->count; i++) {
+		if (results[i].outcome == DROVER_WRITTEN)
+			continue;
+		if (!batch->refused)
+			batch->refused = xcalloc(batch->count, sizeof(*batch->refused));
+		batch->refused[batch->refused_count++] = (struct refused_result){ .task_key = results[i].task_key,
+										  .unit = results[i].unit,
+										  .index = results[i].index,
+										  .outcome = results[i].outcome };
+	}
 }
 
 static int run_results(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		       struct drover_error *err)
 {
 	struct result_batch *batch = (struct result_batch *)base;
+	struct results_spool *spool = batch->engine->options.results;
+	struct results_file file;
+	int code;
+	struct drover_result *results = results_spool_enter(spool, batch, &file, &code, err);
 
-	return ops->results(session, batch->results, batch->count, err);
+	if (!code)
+		code = ops->results(session, results, batch->count, err);
+	if (!code)
+		note_refused(batch, results);
+	results_spool_leave(spool, batch, &file);
+	return code;
 }
+
+/* ------------------------------------------------------------------------ what waits, and how much */
 
 static void pause_links(struct engine *e, bool paused)
 {
@@ -73,35 +111,214 @@ static void pause_links(struct engine *e, bool paused)
 	}
 }
 
+static void check_room(struct engine *e)
+{
+	if (e->unstored > e->options.result_backlog || e->unstored_bytes > UNSTORED_BYTES)
+		pause_links(e, true);
+	else if (e->unstored <= e->options.result_backlog / 2 && e->unstored_bytes <= UNSTORED_BYTES / 2)
+		pause_links(e, false);
+}
+
+static int64_t size_on_disk(const struct result_batch *batch)
+{
+	int64_t size = batch->number ? batch->size : batch->bytes + (int64_t)batch->count * ROW_SIZE;
+
+	return size > FILE_LEAST ? size : FILE_LEAST;
+}
+
+/* It does not count as waiting in memory any more. */
+static void leave_memory(struct result_batch *batch)
+{
+	struct engine *e = batch->engine;
+
+	if (!batch->in_memory)
+		return;
+	batch->in_memory = false;
+	e->unstored -= (int64_t)batch->count;
+	e->unstored_bytes -= batch->bytes;
+}
+
+static void spool_full(struct engine *e, bool full, const char *why)
+{
+	if (e->spool_full != full && full)
+		log_error(
+			"results that the store does not take cannot be kept on the disk: %s; no unit is claimed until "
+			"that ends",
+			why);
+	else if (e->spool_full != full)
+		log_info("results can be kept on the disk again");
+	e->spool_full = full;
+}
+
+static void spool_write(struct engine *e, struct result_batch *batch)
+{
+	batch->spooling = true;
+	batch->work = SPOOL_WRITE;
+	e->spooled_bytes += batch->reserved = size_on_disk(batch);
+	results_spool_put(e->options.results, batch);
+}
+
+static bool is_waiting_long(const struct engine *e, const struct result_batch *batch, int64_t now)
+{
+	return !writer_store_ok(e->writer) || e->unstored_bytes > SPOOL_BYTES ||
+	       now - batch->put_at >= e->options.results_patience;
+}
+
+/* The oldest first: what comes later is not kept when those cannot be. False: there is no room. */
+static bool spool_what_waits(struct engine *e, char *why, size_t size)
+{
+	int64_t now = clock_boot_ms();
+
+	for (struct result_batch *batch = e->unstored_first; batch; batch = batch->next) {
+		if (!batch->in_memory || batch->spooling)
+			continue;
+		if (now < e->spool_again_at || !is_waiting_long(e, batch, now))
+			break;
+		if (e->spooled_bytes + size_on_disk(batch) > e->options.results_limit) {
+			snprintf(why, size, "limits.results_spool is %lld bytes", (long long)e->options.results_limit);
+			return false;
+		}
+		spool_write(e, batch);
+	}
+	return true;
+}
+
+static void spool_look(struct engine *e)
+{
+	char why[80];
+
+	if (!spool_what_waits(e, why, sizeof(why)))
+		spool_full(e, true, why);
+	else if ((!e->spool_failed || !e->unstored_first) && e->spooled_bytes <= e->options.results_limit / 2)
+		spool_full(e, false, NULL);
+}
+
+void results_tick(struct engine *e)
+{
+	if (e->batch && clock_boot_ms() - e->batch->put_at >= GATHER)
+		results_flush(e);
+	spool_look(e);
+}
+
+/* ------------------------------------------------------------------------------- a batch's end */
+
+static void unlink_batch(struct result_batch *batch)
+{
+	struct engine *e = batch->engine;
+
+	if (batch->previous)
+		batch->previous->next = batch->next;
+	else
+		e->unstored_first = batch->next;
+	if (batch->next)
+		batch->next->previous = batch->previous;
+	else
+		e->unstored_last = batch->previous;
+}
+
+static void batch_free(struct result_batch *batch)
+{
+	struct engine *e = batch->engine;
+
+	unlink_batch(batch);
+	e->spooled_bytes -= batch->reserved;
+	result_rows_free(batch->rows);
+	free(batch->refused);
+	free(batch);
+	check_room(e);
+	engine_wake(e);
+}
+
+static void spool_file(struct result_batch *batch, bool keep)
+{
+	batch->spooling = batch->settled = true;
+	batch->work = keep ? SPOOL_SET_ASIDE : SPOOL_REMOVE;
+	results_spool_put(batch->engine->options.results, batch);
+}
+
+/* The writer is done with it, and so is the spool for now. */
+static void settle(struct result_batch *batch)
+{
+	bool given_up = batch->finished_code == DROVER_ERETRY; /* the node stops with the store away */
+
+	leave_memory(batch);
+	if (!given_up && batch->number && !batch->settled) {
+		spool_file(batch, batch->finished_code != 0);
+	} else if (given_up && !batch->number && !batch->settled) {
+		batch->settled = true;
+		spool_write(batch->engine, batch);
+	} else {
+		if (given_up && !batch->number)
+			log_error("%zu results are lost: the store did not take them, and they could not be kept: %s",
+				  batch->count, batch->spool_err.message);
+		batch_free(batch);
+	}
+}
+
+static void written(struct engine *e, struct result_batch *batch)
+{
+	e->spooled_bytes -= batch->reserved;
+	batch->reserved = 0;
+	e->spool_failed = batch->spool_code != 0;
+	if (e->spool_failed) {
+		e->spool_again_at = clock_boot_ms() + TRY_AGAIN;
+		spool_full(e, true, batch->spool_err.message);
+		return;
+	}
+	e->spooled_bytes += batch->reserved = size_on_disk(batch);
+	leave_memory(batch);
+}
+
+static void spool_done(void *context, struct result_batch *batch)
+{
+	struct engine *e = context;
+
+	batch->spooling = false;
+	if (batch->work == SPOOL_WRITE)
+		written(e, batch);
+	if (batch->finished)
+		settle(batch);
+	spool_look(e);
+	check_room(e);
+	engine_wake(e);
+}
+
+static void tell_refused(const struct result_batch *batch)
+{
+	for (size_t i = 0; i < batch->refused_count; i++) {
+		const struct refused_result *r = &batch->refused[i];
+
+		log_warning("a result of task %lld unit %lld host %lld came %s: no status was changed",
+			    (long long)r->task_key, (long long)r->unit, (long long)r->index,
+			    r->outcome == DROVER_LATE       ? "after the unit was taken over"
+			    : r->outcome == DROVER_REPEATED ? "again"
+							    : "for a host that the unit does not have");
+	}
+}
+
 static void results_done(struct job *base, int code, const struct drover_error *err)
 {
 	struct result_batch *batch = (struct result_batch *)base;
-	struct engine *e = batch->engine;
 
-	if (code)
+	if (code && code != DROVER_ERETRY)
 		log_error("%zu results are not stored: %s", batch->count, err->message);
-	for (size_t i = 0; i < batch->count && !code; i++) {
-		const struct drover_result *r = &batch->results[i];
+	else if (!code)
+		tell_refused(batch);
+	batch->finished = true;
+	batch->finished_code = code;
+	if (!batch->spooling)
+		settle(batch);
+}
 
-		if (r->outcome != DROVER_WRITTEN)
-			log_warning("a result of task %lld unit %lld host %lld came %s: no status was changed",
-				    (long long)r->task_key, (long long)r->unit, (long long)r->index,
-				    r->outcome == DROVER_LATE       ? "after the unit was taken over"
-				    : r->outcome == DROVER_REPEATED ? "again"
-								    : "for a host that the unit does not have");
-	}
-	e->unstored -= (int64_t)batch->count;
-	e->unstored_bytes -= batch->bytes;
-	while (batch->blocks) {
-		struct block *next = batch->blocks->next;
+/* ---------------------------------------------------------------------------------- gathering */
 
-		free(batch->blocks);
-		batch->blocks = next;
-	}
-	free(batch);
-	if (e->unstored <= e->options.result_backlog / 2 && e->unstored_bytes <= UNSTORED_BYTES / 2)
-		pause_links(e, false);
-	engine_wake(e);
+static void batch_put(struct engine *e, struct result_batch *batch)
+{
+	e->batch = NULL;
+	batch->job.weight = (int64_t)batch->count;
+	batch->previous = e->unstored_last;
+	*(e->unstored_last ? &e->unstored_last->next : &e->unstored_first) = batch;
+	e->unstored_last = batch;
 }
 
 void results_flush(struct engine *e)
@@ -110,31 +327,42 @@ void results_flush(struct engine *e)
 
 	if (!batch)
 		return;
-	e->batch = NULL;
-	batch->job.weight = (int64_t)batch->count;
+	batch_put(e, batch);
 	writer_put(e->writer, &batch->job);
-	if (e->unstored > e->options.result_backlog || e->unstored_bytes > UNSTORED_BYTES)
-		pause_links(e, true);
+	spool_look(e);
+	check_room(e);
+}
+
+void results_turn(struct engine *e)
+{
+	/* One file for each turn of the loop would be many. */
+	if (e->batch && (writer_store_ok(e->writer) || clock_boot_ms() - e->batch->put_at >= GATHER))
+		results_flush(e);
+}
+
+static struct result_batch *batch_new(struct engine *e)
+{
+	struct result_batch *batch = xcalloc(1, sizeof(*batch));
+
+	batch->job = (struct job){ .run = run_results, .done = results_done, .on_loop = true, .idle = true };
+	batch->engine = e;
+	batch->in_memory = true;
+	batch->put_at = clock_boot_ms();
+	batch->rows = xmalloc(sizeof(*batch->rows));
+	batch->rows->blocks = NULL;
+	return batch;
 }
 
 void results_add(struct engine *e, struct running_unit *unit, size_t position, enum drover_status status,
 		 const struct drover_report *from)
 {
-	struct result_batch *batch = e->batch;
-	struct drover_result *r;
+	struct result_batch *batch = e->batch ? e->batch : batch_new(e);
+	struct result_rows *rows = batch->rows;
+	struct drover_result *r = &rows->results[batch->count++];
 
-	if (!batch) {
-		batch = xmalloc(sizeof(*batch));
-		batch->job = (struct job){ .run = run_results, .done = results_done, .on_loop = true, .idle = true };
-		batch->engine = e;
-		batch->blocks = NULL;
-		batch->count = 0;
-		batch->bytes = 0;
-		e->batch = batch;
-	}
+	e->batch = batch;
 	if (engine_cares_for(&unit->task->task)) /* other hosts wait for this one's end */
 		batch->job.idle = false;
-	r = &batch->results[batch->count++];
 	*r = (struct drover_result){ .task_key = unit->task->key,
 				     .unit = unit->unit,
 				     .incarnation = e->options.incarnation,
@@ -142,16 +370,38 @@ void results_add(struct engine *e, struct running_unit *unit, size_t position, e
 				     .index = unit->indexes[position],
 				     .status = status,
 				     .report = *from };
-	r->report.out = keep(batch, from->out, from->out_size);
-	r->report.err = keep(batch, from->err, from->err_size);
-	r->report.signal = keep_string(batch, from->signal);
-	r->report.message = keep_string(batch, from->message);
-	r->report.via = keep_string(batch, from->via);
-	r->report.result = keep_string(batch, from->result);
-	r->report.waiting_for = keep_string(batch, from->waiting_for);
+	r->report.out = keep(rows, from->out, from->out_size);
+	r->report.err = keep(rows, from->err, from->err_size);
+	r->report.signal = keep_string(rows, from->signal);
+	r->report.message = keep_string(rows, from->message);
+	r->report.via = keep_string(rows, from->via);
+	r->report.result = keep_string(rows, from->result);
+	r->report.waiting_for = keep_string(rows, from->waiting_for);
 	e->unstored++;
 	batch->bytes += (int64_t)(from->out_size + from->err_size);
 	e->unstored_bytes += (int64_t)(from->out_size + from->err_size);
 	if (batch->count == BATCH_RESULTS || batch->bytes > BATCH_BYTES)
 		results_flush(e);
+}
+
+/* --------------------------------------------------------------------------------- life and end */
+
+void results_open(struct engine *e)
+{
+	results_spool_listen(e->options.results, spool_done, e);
+}
+
+/* The writer is gone: what it did not take is in files when this returns. */
+void results_close(struct engine *e)
+{
+	struct result_batch *batch = e->batch;
+
+	if (batch) {
+		batch_put(e, batch);
+		batch->finished = true;
+		batch->finished_code = DROVER_ERETRY;
+		settle(batch);
+	}
+	results_spool_free(e->options.results);
+	e->options.results = NULL;
 }
