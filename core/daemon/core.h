@@ -20,6 +20,7 @@
 #include "store/readers.h"
 #include "store/writer.h"
 #include "task/limits.h"
+#include "task/signing_keys.h"
 #include "task/submission.h"
 
 struct core_source {
@@ -62,6 +63,7 @@ struct core {
 	char **pools; /* NULL-terminated */
 	struct executors executors;
 	struct task_limits limits;
+	struct signing_keys *keys;         /* NULL: none */
 	int64_t lease_renew, lease_permit; /* ms */
 	int64_t keep, idle_exit;           /* ms */
 
@@ -80,6 +82,8 @@ struct core {
 	struct keeper *inventory;
 	struct engine *engine;
 	struct core_dispatcher dispatcher;
+	struct outbox *outbox; /* where there is a dispatcher */
+	struct offers *offers; /* where units of others are executed */
 	struct core_source *sources;
 	size_t source_count;
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "daemon/core.h"
+#include "sched/outbox.h"
 #include "util/buf.h"
 
 struct change_note {
@@ -27,6 +28,7 @@ void core_task_changed(struct core *core, const struct drover_task_change *chang
 	const struct drover_task *t = &change->task;
 	struct change_note *note;
 
+	outbox_changed(core->outbox, t);
 	if (!engine_cares_for(t))
 		return;
 	note = xcalloc(1, sizeof(*note));

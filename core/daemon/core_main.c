@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/core.h"
+#include "daemon/distribution.h"
 #include "proc/roles.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -109,6 +110,8 @@ static int start(struct core *core, int control_fd, int config_fd, struct drover
 		core_open_inventory(core);
 	if (!code)
 		code = core_open_dispatcher(core, err);
+	if (!code)
+		code = distribution_open(core, err);
 	if (!code)
 		code = core_open_sources(core, err);
 	if (!code)

@@ -10,6 +10,7 @@
 
 #include "daemon/core.h"
 #include "daemon/inventory_keeper.h"
+#include "sched/outbox.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -123,8 +124,13 @@ static void tell_engine(struct job *base, int code, const struct drover_error *e
 
 static void accepted(struct core *core, const struct submission *s)
 {
-	struct accepted_note *note = xcalloc(1, sizeof(*note));
+	struct accepted_note *note;
 
+	if (!s->task.home) {
+		outbox_accepted(core->outbox, &s->task);
+		return;
+	}
+	note = xcalloc(1, sizeof(*note));
 	note->job.done = tell_engine;
 	note->core = core;
 	note->task = engine_task_copy(&s->task, s->executor);
@@ -291,6 +297,7 @@ int core_submit_child(struct core *core, struct drover_submission *submission, c
 	}
 	if (!code) {
 		s.task.owner = submission->owner;
+		s.task.home = core->dispatcher.plugin ? NULL : core->node;
 		fill_answer(submission, &s);
 		if (!submission->dry_run && atomic_load(&core->draining))
 			code = drover_error_set(err, DROVER_ERETRY, "the daemon is stopping");

@@ -4,14 +4,15 @@
 #include "conf/option.h"
 #include "daemon/core.h"
 #include "proc/slice.h"
+#include "sched/outbox.h"
 #include "util/buf.h"
 #include "util/log.h"
 
 static void delivered(void *context, int64_t task_key, int64_t unit, int code)
 {
-	(void)context;
 	log_debug("unit %lld of task %lld: the message is %s", (long long)unit, (long long)task_key,
 		  code ? "not delivered" : "delivered");
+	outbox_delivered(((struct core *)context)->outbox, task_key, unit, code);
 }
 
 static const struct drover_dispatcher_services services = {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/core.h"
+#include "daemon/distribution.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -347,4 +348,6 @@ const struct drover_source_services core_services = {
 	.inventory = core_inventory,
 	.host_groups = core_host_groups,
 	.drain_engine = drain_engine,
+	.offer_unit = distribution_offer_unit,
+	.await_room = distribution_await_room,
 };

@@ -6,6 +6,7 @@
 
 #include "conf/option.h"
 #include "daemon/core.h"
+#include "daemon/distribution.h"
 #include "daemon/inventory_keeper.h"
 #include "loader/loader.h"
 #include "proc/slice.h"
@@ -58,7 +59,7 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 	access_configure(&core->access, slice_get(core->slice, "credentials"));
 	code = executors_read(slice_get(core->slice, "executors"), &core->executors, err);
 	core->view.executor_up = xcalloc(core->executors.count, sizeof(bool));
-	return code;
+	return code ? code : signing_keys_read(slice_get(core->slice, "cluster"), &core->keys, err);
 }
 
 /* It is read on a thread of its own, from now on. */
@@ -370,12 +371,14 @@ static void dispose_view(struct core_view *view)
 void core_close(struct core *core)
 {
 	close_sources(core);
+	distribution_stop(core);
 	core_close_dispatcher(core);
 	core_audit_own(core, "stop", NULL);
 	keeper_free(core->inventory);
 	writer_free(core->writer);
 	hub_free(core->hub);
 	engine_free(core->engine);
+	distribution_free(core);
 	end_lease(core);
 	readers_free(core->readers);
 	if (core->session)
@@ -385,6 +388,7 @@ void core_close(struct core *core)
 	if (core->store_plugin)
 		option_free(core->store_plugin->options, core->store_self);
 	executors_dispose(&core->executors);
+	signing_keys_free(core->keys);
 	dispose_view(&core->view);
 	access_dispose(&core->access);
 	for (char **pool = core->pools; pool && *pool; pool++)

@@ -36,7 +36,8 @@ void changes_block(struct engine *e, struct active_task *task, int64_t changes)
 	if (task->changes != changes || task->ending)
 		return;
 	task->blocked_at = clock_boot_ms();
-	task->behind = key && find_oldest(e, key) != task;
+	/* An older one that is shared may leave this engine before it ends. */
+	task->behind = key && !task->shared && find_oldest(e, key) != task;
 	ready_park(&e->ready, &task->ready, true);
 }
 
@@ -60,7 +61,7 @@ void engine_task_changed(struct engine *e, const struct drover_task *now)
 		task->ending = task->ending || !open;
 		unblock(e, task);
 		if (task->ending)
-			ready_drop(&e->ready, &task->ready);
+			task_drop_units(e, task);
 		waves_advance(e, task);
 		task_release(e, task);
 	}

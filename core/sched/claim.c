@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sched/engine_state.h"
+#include "sched/offers.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -27,8 +28,9 @@ struct loaded_hosts {
 struct claimed_unit {
 	struct active_task *task;
 	struct drover_claim claim;
-	int64_t expected; /* hosts, counted as being claimed */
-	int64_t changes;  /* task->changes when the claim was put */
+	int64_t expected;    /* hosts, counted as being claimed */
+	int64_t changes;     /* task->changes when the claim was put */
+	struct offer *offer; /* of a shared task: owned */
 	struct loaded_hosts hosts;
 };
 
@@ -118,6 +120,7 @@ static int run_claim(struct job *base, const struct drover_store_ops *ops, struc
 static void start_unit(struct engine *e, struct claimed_unit *unit)
 {
 	const struct drover_task *t = &unit->task->task;
+	char why[DROVER_ERROR_SIZE + 64];
 	struct exec_unit exec = {
 		.info = { .size = sizeof(struct drover_unit_info),
 			  .task = t->id,
@@ -138,7 +141,31 @@ static void start_unit(struct engine *e, struct claimed_unit *unit)
 	};
 
 	resolve_strings(&unit->hosts);
-	running_start(e, unit->task, &unit->claim, &exec);
+	if (hand_is_as_signed(e, unit->task, unit->offer, &unit->claim, unit->hosts.targets, unit->hosts.indexes,
+			      unit->hosts.count, why, sizeof(why)))
+		running_start(e, unit->task, &unit->claim, &exec);
+	else
+		ending_refuse(e, unit->task, &unit->claim, why);
+}
+
+/* Others may have it, or it may be claimed later. */
+static void give_back(struct engine *e, struct claimed_unit *unit, bool failed)
+{
+	struct active_task *task = unit->task;
+	bool again = (failed || unit->claim.later) && !task->ending;
+
+	task->running--;
+	if (again && unit->offer)
+		hand_return(e, task, unit->claim.unit, unit->offer);
+	else if (again && !task->shared)
+		ready_return(&e->ready, &task->ready, unit->claim.unit);
+	else
+		offer_free(unit->offer);
+	if (!again && task->shared)
+		offers_stale(e->offers);
+	if (!failed && unit->claim.later)
+		changes_block(e, task, unit->changes);
+	task_release(e, task);
 }
 
 /* On the loop. A failed claim is like one that somebody else won: another try finds out. */
@@ -160,13 +187,9 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 		e->slots[task->executor].running_units--;
 		if (!code && unit->claim.claimed) {
 			start_unit(e, unit);
+			offer_free(unit->offer);
 		} else {
-			task->running--;
-			if ((code || unit->claim.later) && !task->ending)
-				ready_return(&e->ready, &task->ready, unit->claim.unit);
-			if (!code && unit->claim.later)
-				changes_block(e, task, unit->changes);
-			task_release(e, task);
+			give_back(e, unit, code != 0);
 		}
 		hosts_dispose(&unit->hosts);
 	}
@@ -260,6 +283,7 @@ void claim_units(struct engine *e)
 			.claim = { .task_key = task->key, .unit = number, .window = first_window(e, task) },
 			.expected = unit_hosts(task),
 			.changes = task->changes,
+			.offer = task->shared ? hand_take(e, task, number) : NULL,
 		};
 		job->job.weight += unit_hosts(task);
 		task->running++;
@@ -270,4 +294,5 @@ void claim_units(struct engine *e)
 	}
 	if (job)
 		writer_put(e->writer, &job->job);
+	hand_look(e, !job && has_node_room(e, 1));
 }

@@ -62,12 +62,34 @@ static void end_done(struct job *base, int code, const struct drover_error *err)
 		log_error("cannot store the end of task %s unit %lld: %s", task->task.id, (long long)job->end.unit,
 			  err->message);
 	task->running--;
-	if (!code && job->end.ready && !task->ending)
+	/* A shared one is published again: this engine may not be the one that can execute it. */
+	if (!code && job->end.ready && !task->ending && !task->shared)
 		ready_return(&e->ready, &task->ready, job->end.unit);
 	hub_unit(e->hub, task->task.id, job->end.unit, job->end.ready ? "ready" : "done", job->end.attempt);
 	task_release(e, task);
 	free(job);
 	engine_wake(e);
+}
+
+void ending_refuse(struct engine *e, struct active_task *task, const struct drover_claim *claim, const char *why)
+{
+	struct end_job *job = xcalloc(1, sizeof(*job));
+
+	job->job = (struct job){ .run = run_end, .done = end_done, .weight = claim->count + 1, .on_loop = true };
+	job->engine = e;
+	job->task = task;
+	job->end = (struct drover_unit_end){
+		.task_key = task->key,
+		.unit = claim->unit,
+		.incarnation = e->options.incarnation,
+		.attempt = claim->attempt,
+		.begun = DROVER_FAILED,
+		.rest = DROVER_FAILED,
+		.message = job->message,
+		.max_attempts = e->options.max_attempts,
+	};
+	snprintf(job->message, sizeof(job->message), "not executed: %s", why);
+	writer_put(e->writer, &job->job);
 }
 
 static void describe(const struct rule *rule, const struct running_unit *unit, const struct exec_ended *ended,

@@ -60,7 +60,7 @@ void engine_free(struct engine *e)
 		task->running = 0;
 		task->asking = task->advancing = false;
 		task->ending = true;
-		ready_drop(&e->ready, &task->ready);
+		task_drop_units(e, task);
 		task_release(e, task);
 	}
 	sd_event_source_unref(e->work);
@@ -90,6 +90,10 @@ struct active_task *engine_task_copy(const struct drover_task *from, int executo
 		.key = from->key,
 		.id = xstrdup(from->id),
 		.type = xstrdup(from->type),
+		.executor = xstrdup(from->executor),
+		.pool = xstrdup(from->pool),
+		.owner = xstrdup(from->owner),
+		.home = xstrdup(from->home),
 		.payload = xstrdup(from->payload),
 		.credential = xstrdup(from->credential),
 		.priority = from->priority,
@@ -117,6 +121,10 @@ void engine_task_free(struct active_task *task)
 	free(task->ready.returned);
 	free((char *)task->task.id);
 	free((char *)task->task.type);
+	free((char *)task->task.executor);
+	free((char *)task->task.pool);
+	free((char *)task->task.owner);
+	free((char *)task->task.home);
 	free((char *)task->task.payload);
 	free((char *)task->task.credential);
 	free((char *)task->task.concurrency_key);
@@ -124,14 +132,20 @@ void engine_task_free(struct active_task *task)
 	free(task);
 }
 
+void task_drop_units(struct engine *e, struct active_task *task)
+{
+	ready_drop(&e->ready, &task->ready);
+	hand_drop(e, task);
+}
+
 void task_release(struct engine *e, struct active_task *task)
 {
-	bool more_waves = !task->ending && task->task.wave + 1 < task->task.waves;
+	bool more_waves = !task->shared && !task->ending && task->task.wave + 1 < task->task.waves;
 
 	if (task->running || task->asking || task->advancing || ready_count(&task->ready) || more_waves)
 		return;
 	HASH_DEL(e->tasks, task);
-	ready_drop(&e->ready, &task->ready);
+	task_drop_units(e, task);
 	engine_task_free(task);
 }
 
@@ -170,6 +184,13 @@ void engine_tasks_found(struct engine *e)
 		task_release(e, task);
 }
 
+void engine_set_offers(struct engine *e, struct offers *offers, engine_forged_fn *forged, void *context)
+{
+	e->offers = offers;
+	e->forged = forged;
+	e->forged_context = context;
+}
+
 int64_t engine_next_expiry(const struct engine *e)
 {
 	int64_t next = 0;
@@ -197,7 +218,7 @@ void engine_task_cancelled(struct engine *e, int64_t task_key)
 	if (!task)
 		return;
 	task->cancelled = task->ending = true;
-	ready_drop(&e->ready, &task->ready);
+	task_drop_units(e, task);
 	HASH_ITER (hh, e->units, unit, next)
 		if (unit->task == task)
 			stop_unit(e, unit, "cancelled");

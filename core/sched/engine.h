@@ -17,6 +17,8 @@ struct sd_event;
 struct active_task;
 struct engine;
 struct hub;
+struct offer;
+struct offers;
 struct results_spool;
 
 struct engine_options {
@@ -56,6 +58,14 @@ void engine_unit_ready(struct engine *engine, int64_t task_key, int64_t unit);
 void engine_tasks_found(struct engine *engine);
 /* Whether engine_task_changed wants to hear of a task's changes. Any thread. */
 bool engine_cares_for(const struct drover_task *task);
+/*
+ * Where units of other nodes' tasks come from; borrowed, set before any comes. Without it the engine has its own only.
+ * `forged` hears of units of which the store says otherwise than what was signed: their hosts end `failed`. Event loop.
+ */
+typedef void engine_forged_fn(void *context, const char *task, int64_t unit, const char *why);
+void engine_set_offers(struct engine *engine, struct offers *offers, engine_forged_fn *forged, void *context);
+/* Such a unit, verified; takes over `task`, a copy of the row that it was compared with, and `offer`. Event loop. */
+void engine_unit_offered(struct engine *engine, struct active_task *task, int64_t unit, struct offer *offer);
 /* A change of such a task was committed; of `task` the numbers, states and the concurrency key are read. */
 void engine_task_changed(struct engine *engine, const struct drover_task *task);
 /* Four times a second: what happens by the clock. */

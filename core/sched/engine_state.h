@@ -30,7 +30,9 @@ struct active_task {
 	int executor;            /* position, -1: not configured any more */
 	int64_t running;         /* units claimed, being claimed or being ended */
 	bool cancelled;
-	bool ending; /* nothing of it is claimed any more */
+	bool ending;  /* nothing of it is claimed any more */
+	bool shared;  /* other engines execute units of it, too: it is here while it has some here */
+	bool refused; /* what is here of it is not what was signed: nothing of it is executed */
 	/*
 	 * What its claims and intents depend on: `changes` counts what was heard of that. What was refused for
 	 * now is asked for again after the next change, or after a while (other engines' changes are not heard of).
@@ -78,6 +80,17 @@ struct executor_slot {
 
 struct result_batch;
 
+struct hand_key {
+	int64_t task_key, unit;
+};
+
+/* A unit that was offered, until it is claimed. */
+struct hand_unit {
+	struct hand_key key;
+	struct offer *offer; /* owned */
+	UT_hash_handle hh;
+};
+
 struct engine {
 	sd_event *event;
 	sd_event_source *work; /* claims and results are put when nothing else is to do */
@@ -100,14 +113,31 @@ struct engine {
 	bool spool_full;
 	bool spool_failed;      /* the last file could not be written: not again before … */
 	int64_t spool_again_at; /* CLOCK_BOOTTIME ms */
+	struct offers *offers;  /* NULL: all units are the node's own */
+	engine_forged_fn *forged;
+	void *forged_context;
+	struct hand_unit *hand;
+	int64_t looked_at; /* CLOCK_BOOTTIME ms: when it last asked for a look */
 	bool draining;
 	atomic_bool held; /* an administrator said so */
 };
 
 /* engine.c */
 void task_release(struct engine *engine, struct active_task *task);
+/* Nothing more of it is claimed here; what is ready of it goes. */
+void task_drop_units(struct engine *engine, struct active_task *task);
 /* claim.c */
 void claim_units(struct engine *engine);
+/* hand.c: the envelope of a unit that is taken to be claimed; NULL: it has none. */
+struct offer *hand_take(struct engine *engine, const struct active_task *task, int64_t unit);
+void hand_return(struct engine *engine, struct active_task *task, int64_t unit, struct offer *offer);
+void hand_drop(struct engine *engine, const struct active_task *task);
+/* `idle`: it has room and nothing to claim. */
+void hand_look(struct engine *engine, bool idle);
+/* Whether a claimed unit may be executed; else `why` is the reason. */
+bool hand_is_as_signed(struct engine *engine, const struct active_task *task, const struct offer *offer,
+		       const struct drover_claim *claim, const struct drover_target *hosts, const int64_t *indexes,
+		       size_t count, char *why, size_t size);
 /* running.c */
 extern const struct exec_link_events running_events;
 void running_start(struct engine *engine, struct active_task *task, const struct drover_claim *claim,
@@ -139,5 +169,7 @@ void results_open(struct engine *engine);
 void results_close(struct engine *engine);
 /* ending.c */
 void ending_put(struct engine *engine, struct running_unit *unit, const struct exec_ended *ended);
+/* A claimed unit of which nothing may be executed: its hosts end `failed`. */
+void ending_refuse(struct engine *engine, struct active_task *task, const struct drover_claim *claim, const char *why);
 
 #endif

@@ -49,7 +49,7 @@ void waves_advance(struct engine *e, struct active_task *task)
 {
 	struct wave_job *job;
 
-	if (task->ending || task->advancing || e->draining || !task->task.next_wave_at ||
+	if (task->shared || task->ending || task->advancing || e->draining || !task->task.next_wave_at ||
 	    task->task.next_wave_at > clock_utc_ms())
 		return;
 	job = xcalloc(1, sizeof(*job));

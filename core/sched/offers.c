@@ -1,0 +1,357 @@
+/* offers.c - see offers.h. What comes in, the thread, and what the engine asks. */
+#define _GNU_SOURCE /* pthread_setname_np */
+#include "sched/offers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sched/offers_state.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define TELL_EVERY 1000 /* ms: refusals in between are only counted */
+#define STORE_PAUSE 500 /* ms, after a query that failed */
+#define LOOK_UNITS 256  /* that a look reads at first */
+
+static const char *const refusal_names[] = { "signature", "pool", "differs" };
+
+const char *offers_refusal_name(enum offers_refusal refusal)
+{
+	return refusal_names[refusal];
+}
+
+void offer_free(struct offer *offer)
+{
+	if (!offer)
+		return;
+	free(offer->message);
+	free(offer->refusal);
+	free(offer);
+}
+
+void offered_free(struct offered *offered)
+{
+	if (!offered)
+		return;
+	envelope_dispose(&offered->envelope);
+	free(offered->message);
+	free(offered);
+}
+
+/* Whoever can write to a topic can send any number of them. */
+void offers_refused(struct offers *o, enum offers_refusal refusal, const char *what, const char *why)
+{
+	int64_t now = clock_boot_ms(), told = atomic_load(&o->told_at);
+
+	atomic_fetch_add(&o->refused[refusal], 1);
+	if (now - told < TELL_EVERY || !atomic_compare_exchange_strong(&o->told_at, &told, now)) {
+		atomic_fetch_add(&o->untold, 1);
+		return;
+	}
+	log_warning("%s is refused: %s (%lld more refused since the last such line)", what, why,
+		    (long long)atomic_exchange(&o->untold, 0));
+}
+
+void offers_stale(struct offers *o)
+{
+	atomic_fetch_add(&o->stale, 1);
+}
+
+int offers_open(struct offers *o, const void *message, size_t size, struct offered **offered, struct drover_error *err)
+{
+	struct offered *one = xcalloc(1, sizeof(*one));
+	struct drover_error why = { 0 };
+	char *const *pool = o->options.pools;
+	char what[256];
+	int executor;
+
+	*offered = NULL;
+	if (envelope_open(o->options.keys, message, size, clock_utc_ms(), &one->envelope, &why)) {
+		offers_refused(o, OFFERS_SIGNATURE, "a unit's envelope", why.message);
+		offered_free(one);
+		return drover_error_set(err, DROVER_EDENIED, "%s", why.message);
+	}
+	while (*pool && strcmp(*pool, one->envelope.task.pool) != 0)
+		pool++;
+	if (!*pool) {
+		snprintf(what, sizeof(what), "task %.160s unit %lld", one->envelope.task.id,
+			 (long long)one->envelope.unit);
+		snprintf(why.message, sizeof(why.message), "its pool %.100s is none of this node's",
+			 one->envelope.task.pool);
+		offers_refused(o, OFFERS_POOL, what, why.message);
+		offered_free(one);
+		return drover_error_set(err, DROVER_EDENIED, "%s", why.message);
+	}
+	executor = executors_find(o->options.executors, one->envelope.task.executor);
+	if (executor < 0 || !executor_serves(&o->options.executors->items[executor], one->envelope.task.type)) {
+		atomic_fetch_add(&o->elsewhere, 1);
+		offered_free(one);
+		return 0; /* others see to it */
+	}
+	one->message = memcpy(xmalloc(size), message, size);
+	one->size = size;
+	*offered = one;
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------- what comes in */
+
+static bool has_room(struct offers *o)
+{
+	return atomic_load(&o->waiting) + atomic_load(&o->hand) < o->options.limit_units &&
+	       atomic_load(&o->bytes) < o->options.limit_bytes;
+}
+
+int offers_take(struct offers *o, const void *envelope, size_t size, struct drover_error *err)
+{
+	struct offered *offered;
+	int code;
+
+	if (!has_room(o)) {
+		atomic_store(&o->refused_for_room, true);
+		if (!has_room(o))
+			return drover_error_set(err, DROVER_ERETRY, "the engine's hand is full");
+	}
+	code = offers_open(o, envelope, size, &offered, err);
+	if (code || !offered)
+		return code;
+	atomic_fetch_add(&o->by_message, 1);
+	atomic_fetch_add(&o->waiting, 1);
+	atomic_fetch_add(&o->bytes, (int64_t)size);
+	pthread_mutex_lock(&o->lock);
+	*o->queue_tail = offered;
+	o->queue_tail = &offered->next;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+	return 0;
+}
+
+void offers_await_room(struct offers *o, void (*room)(void *context), void *context)
+{
+	pthread_mutex_lock(&o->room_lock);
+	if (room || context == o->room_context)
+		o->room = room;
+	if (room)
+		o->room_context = context;
+	pthread_mutex_unlock(&o->room_lock);
+}
+
+void offers_hand_changed(struct offers *o, int64_t units, int64_t bytes)
+{
+	atomic_fetch_add(&o->hand, units);
+	atomic_fetch_add(&o->bytes, bytes);
+	if (units > 0 || !atomic_load(&o->refused_for_room) ||
+	    atomic_load(&o->hand) + atomic_load(&o->waiting) > o->options.limit_units * 3 / 4)
+		return;
+	atomic_store(&o->refused_for_room, false);
+	pthread_mutex_lock(&o->room_lock);
+	if (o->room)
+		o->room(o->room_context);
+	pthread_mutex_unlock(&o->room_lock);
+}
+
+void offers_look(struct offers *o, int64_t wanted)
+{
+	if (atomic_exchange(&o->looking, true))
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->wanted = wanted;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+bool offers_found(const struct offers *o)
+{
+	return atomic_load(&o->found);
+}
+
+void offers_count(struct offers *o, struct offers_counts *counts)
+{
+	*counts = (struct offers_counts){ .by_message = atomic_load(&o->by_message),
+					  .by_look = atomic_load(&o->by_look),
+					  .elsewhere = atomic_load(&o->elsewhere),
+					  .stale = atomic_load(&o->stale),
+					  .hand = atomic_load(&o->hand),
+					  .waiting = atomic_load(&o->waiting) };
+	for (size_t i = 0; i < OFFERS_REFUSALS; i++)
+		counts->refused[i] = atomic_load(&o->refused[i]);
+}
+
+/* --------------------------------------------------------------------------- before it is executed */
+
+int offers_check(struct offers *o, const struct offer *offer, const struct drover_task *task,
+		 const struct drover_claim *claim, const struct drover_target *hosts, const int64_t *indexes,
+		 size_t count, struct drover_error *err)
+{
+	struct envelope envelope;
+	int code;
+
+	if (offer->refusal)
+		return drover_error_set(err, DROVER_EDENIED, "%s", offer->refusal);
+	code = envelope_open(o->options.keys, offer->message, offer->size, clock_utc_ms(), &envelope, err);
+	if (!code)
+		code = envelope_check_task(&envelope, task, err);
+	if (!code && (envelope.unit != claim->unit || envelope.first != claim->first || envelope.count != claim->count))
+		code = drover_error_set(err, DROVER_EDENIED,
+					"the store says that it is of hosts %lld to %lld, and signed are %lld to %lld",
+					(long long)claim->first, (long long)(claim->first + claim->count - 1),
+					(long long)envelope.first, (long long)(envelope.first + envelope.count - 1));
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct drover_host_spec host = { .name = hosts[i].name,
+						       .address = hosts[i].address,
+						       .user = hosts[i].user,
+						       .vars = hosts[i].vars,
+						       .port = hosts[i].port };
+
+		code = envelope_check_host(&envelope, indexes[i], &host, err);
+	}
+	envelope_dispose(&envelope);
+	return code;
+}
+
+/* ----------------------------------------------------------------------------------- its thread */
+
+/* Waits for something to do. False: it is time to end. */
+static bool take_work(struct offers *o, struct offered **queue, int64_t *wanted)
+{
+	bool stop;
+
+	pthread_mutex_lock(&o->lock);
+	while (!o->queue && !o->wanted && !o->stop)
+		pthread_cond_wait(&o->wake, &o->lock);
+	*queue = o->queue;
+	*wanted = o->wanted;
+	o->queue = NULL;
+	o->queue_tail = &o->queue;
+	o->wanted = 0;
+	stop = o->stop;
+	pthread_mutex_unlock(&o->lock);
+	return !stop;
+}
+
+static void pause_ms(int64_t ms)
+{
+	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+}
+
+static int work(struct offers *o, struct drover_session *session, struct offered **queue, int64_t *wanted,
+		struct drover_error *err)
+{
+	int code = 0;
+
+	while (*queue && !code) {
+		struct offered *offered = *queue;
+		int64_t size = (int64_t)offered->size;
+
+		*queue = offered->next;
+		code = offers_deliver(o, session, offered, err);
+		atomic_fetch_sub(&o->waiting, 1);
+		offers_hand_changed(o, 0, -size);
+	}
+	if (!code && *wanted) {
+		code = offers_look_up(o, session, *wanted, err);
+		*wanted = 0;
+	}
+	return code;
+}
+
+/* What it could not ask the store about is forgotten: it is found again, as is all that nobody claims. */
+static void forget(struct offers *o, struct offered *queue)
+{
+	while (queue) {
+		struct offered *next = queue->next;
+
+		atomic_fetch_sub(&o->waiting, 1);
+		offers_hand_changed(o, 0, -(int64_t)queue->size);
+		offered_free(queue);
+		queue = next;
+	}
+}
+
+static void *offers_thread(void *arg)
+{
+	struct offers *o = arg;
+	struct offered *queue;
+	int64_t wanted;
+
+	pthread_setname_np(pthread_self(), "offers");
+	while (take_work(o, &queue, &wanted)) {
+		struct drover_session *session;
+		struct drover_error err = { 0 };
+		bool looked = wanted != 0;
+		int code = readers_take(o->readers, &session, &err);
+
+		if (!code) {
+			code = work(o, session, &queue, &wanted, &err);
+			readers_give(o->readers, session, code != 0);
+		}
+		if (code && o->store_ok)
+			log_error("cannot read of offered units in the store: %s; trying again", err.message);
+		o->store_ok = !code;
+		if (code)
+			pause_ms(STORE_PAUSE);
+		forget(o, queue);
+		if (looked)
+			atomic_store(&o->looking, false);
+	}
+	forget(o, queue);
+	return NULL;
+}
+
+int offers_new(const struct offers_options *options, struct offers **offers, struct drover_error *err)
+{
+	struct offers *o = xcalloc(1, sizeof(*o));
+	struct buf pools = BUF_INIT;
+	int code;
+
+	o->options = *options;
+	for (char *const *pool = options->pools; *pool; pool++)
+		buf_printf(&pools, "%s%s", pools.size ? " " : "", *pool);
+	o->pools = buf_take(&pools);
+	o->readers = readers_new(options->ops, options->store, 1);
+	o->queue_tail = &o->queue;
+	o->look_units = LOOK_UNITS;
+	o->store_ok = true;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_mutex_init(&o->room_lock, NULL);
+	pthread_cond_init(&o->wake, NULL);
+	code = pthread_create(&o->thread, NULL, offers_thread, o);
+	if (code) {
+		offers_free(o);
+		return drover_error_set(err, DROVER_EFAULT, "cannot start the thread of offers: %s", strerror(code));
+	}
+	o->running = true;
+	*offers = o;
+	return 0;
+}
+
+void offers_stop(struct offers *o)
+{
+	if (!o || !o->running)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->stop = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+	pthread_join(o->thread, NULL);
+	o->running = false;
+}
+
+void offers_free(struct offers *o)
+{
+	if (!o)
+		return;
+	offers_stop(o);
+	forget(o, o->queue); /* offered after its end */
+	offers_forget_tasks(o);
+	readers_free(o->readers);
+	free(o->pools);
+	pthread_mutex_destroy(&o->lock);
+	pthread_mutex_destroy(&o->room_lock);
+	pthread_cond_destroy(&o->wake);
+	free(o);
+}

@@ -1,0 +1,392 @@
+/* outbox.c - see outbox.h. Its thread, what it is told, and the tasks that it has. */
+#define _GNU_SOURCE /* pthread_setname_np */
+#include "sched/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sched/outbox_state.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define STORE_PAUSE 500 /* ms, after a query that failed */
+
+/* ------------------------------------------------------------------------------- what it has */
+
+struct outbox_pool *outbox_pool(struct outbox *o, const char *name)
+{
+	struct outbox_pool *pool = o->pools;
+
+	while (pool && strcmp(pool->name, name) != 0)
+		pool = pool->next;
+	if (pool)
+		return pool;
+	pool = xcalloc(1, sizeof(*pool));
+	pool->name = xstrdup(name);
+	pool->next = o->pools;
+	o->pools = pool;
+	o->next_nodes = o->next_depths = 0;
+	return pool;
+}
+
+struct outbox_task *outbox_find(struct outbox *o, int64_t key)
+{
+	struct outbox_task *task;
+
+	HASH_FIND(hh, o->tasks, &key, sizeof(key), task);
+	return task;
+}
+
+static void forget(struct outbox *o, struct outbox_task *task)
+{
+	HASH_DEL(o->tasks, task);
+	ready_drop(&task->pool->queue, &task->ready);
+	free(task);
+}
+
+void outbox_release(struct outbox *o, struct outbox_task *task)
+{
+	if (task->advancing || task->delivered < task->wave_units || task->wave + 1 < task->waves)
+		return;
+	forget(o, task);
+}
+
+void outbox_take_up(struct outbox *o, const struct drover_task *row)
+{
+	struct outbox_task *task = outbox_find(o, row->key);
+
+	if (task)
+		return;
+	task = xcalloc(1, sizeof(*task));
+	task->key = row->key;
+	task->pool = outbox_pool(o, row->pool);
+	task->unit_size = row->unit_size > 0 ? row->unit_size : 1;
+	task->waves = row->waves;
+	task->wave = row->wave;
+	task->wave_units = row->wave_units;
+	task->next_wave_at = row->next_wave_at;
+	task->delivered = row->published < row->wave_units ? row->published : row->wave_units;
+	HASH_ADD(hh, o->tasks, key, sizeof(task->key), task);
+	ready_add(&task->pool->queue, &task->ready, row->priority > 0 && row->priority <= 100 ? row->priority : 1,
+		  task->delivered, task->wave_units);
+	outbox_release(o, task);
+}
+
+static bool is_open(const struct drover_task *row)
+{
+	return row->state == DROVER_TASK_QUEUED || row->state == DROVER_TASK_RUNNING;
+}
+
+void outbox_update(struct outbox *o, struct outbox_task *task, const struct drover_task *row)
+{
+	if (!is_open(row)) {
+		/* An advance that is under way finds that it is gone. */
+		forget(o, task);
+		return;
+	}
+	task->next_wave_at = row->next_wave_at;
+	if (row->wave_units > task->wave_units) {
+		ready_open(&task->pool->queue, &task->ready, row->wave_units - task->wave_units);
+		task->wave_units = row->wave_units;
+		task->wave = row->wave;
+	}
+	outbox_release(o, task);
+}
+
+/* ---------------------------------------------------------------------------- what it is told */
+
+void outbox_post(struct outbox *o, struct outbox_note *note)
+{
+	note->next = NULL;
+	pthread_mutex_lock(&o->lock);
+	*o->inbox_tail = note;
+	o->inbox_tail = &note->next;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+struct task_note {
+	struct outbox_note note;
+	struct drover_task task; /* numbers; the pool is a copy */
+};
+
+static void free_task_note(struct task_note *n)
+{
+	free((char *)n->task.pool);
+	free(n);
+}
+
+static void take_accepted(struct outbox *o, struct outbox_note *note)
+{
+	struct task_note *n = (struct task_note *)note;
+
+	outbox_take_up(o, &n->task);
+	free_task_note(n);
+}
+
+static void take_changed(struct outbox *o, struct outbox_note *note)
+{
+	struct task_note *n = (struct task_note *)note;
+	struct outbox_task *task = outbox_find(o, n->task.key);
+
+	if (task)
+		outbox_update(o, task, &n->task);
+	free_task_note(n);
+}
+
+static void post_task(struct outbox *o, const struct drover_task *task, const char *pool,
+		      void (*take)(struct outbox *outbox, struct outbox_note *note))
+{
+	struct task_note *n = xcalloc(1, sizeof(*n));
+
+	n->note.take = take;
+	n->task = (struct drover_task){ .size = sizeof(n->task),
+					.key = task->key,
+					.pool = xstrdup(pool),
+					.priority = task->priority,
+					.unit_size = task->unit_size,
+					.state = task->state,
+					.waves = task->waves,
+					.wave = task->wave,
+					.wave_units = task->wave_units,
+					.next_wave_at = task->next_wave_at,
+					.published = task->published };
+	outbox_post(o, &n->note);
+}
+
+void outbox_accepted(struct outbox *o, const struct drover_task *task)
+{
+	if (o)
+		post_task(o, task, task->pool, take_accepted);
+}
+
+void outbox_changed(struct outbox *o, const struct drover_task *task)
+{
+	/* Of the others only their ends matter, and those change nothing when they come late. */
+	if (o && (task->waves > 1 || !is_open(task)))
+		post_task(o, task, NULL, take_changed);
+}
+
+struct delivery_note {
+	struct outbox_note note;
+	int64_t task_key, unit;
+	int code;
+};
+
+static void take_delivered(struct outbox *o, struct outbox_note *note)
+{
+	struct delivery_note *n = (struct delivery_note *)note;
+
+	outbox_report(o, n->task_key, n->unit, n->code);
+	free(n);
+}
+
+void outbox_delivered(struct outbox *o, int64_t task_key, int64_t unit, int code)
+{
+	struct delivery_note *n;
+
+	if (!o)
+		return;
+	n = xcalloc(1, sizeof(*n));
+	*n = (struct delivery_note){
+		.note = { .take = take_delivered }, .task_key = task_key, .unit = unit, .code = code
+	};
+	outbox_post(o, &n->note);
+}
+
+void outbox_count(struct outbox *o, struct outbox_counts *counts)
+{
+	*counts = (struct outbox_counts){ .published = atomic_load(&o->published),
+					  .again = atomic_load(&o->again),
+					  .failed = atomic_load(&o->failed),
+					  .waiting = atomic_load(&o->waiting),
+					  .out = atomic_load(&o->out),
+					  .tasks = atomic_load(&o->task_count),
+					  .adopted = atomic_load(&o->adopted) };
+}
+
+/* ---------------------------------------------------------------------------------- its thread */
+
+static int64_t waiting_units(const struct outbox *o)
+{
+	int64_t units = 0;
+
+	for (const struct outbox_pool *pool = o->pools; pool; pool = pool->next)
+		units += pool->queue.units;
+	return units;
+}
+
+static bool is_due(int64_t now, int64_t *next, int64_t period)
+{
+	if (now < *next)
+		return false;
+	*next = now + period;
+	return true;
+}
+
+static int work_with(struct outbox *o, struct drover_session *session, struct drover_error *err)
+{
+	int64_t now = clock_boot_ms();
+	int code = 0;
+
+	if (is_due(now, &o->next_nodes, o->options.nodes))
+		code = outbox_look_nodes(o, session, err);
+	if (!code && o->look_for_orphans)
+		code = outbox_look_orphans(o, session, err);
+	if (!code)
+		code = outbox_waves(o, session, err);
+	if (!code && waiting_units(o) && is_due(now, &o->next_depths, o->options.look))
+		code = outbox_look_depths(o, session, err);
+	if (!code && now >= o->not_before)
+		code = outbox_publish_fresh(o, session, err);
+	if (!code && now >= o->not_before && is_due(now, &o->next_due, o->options.due))
+		code = outbox_publish_due(o, session, err);
+	return code;
+}
+
+/* One turn. Returns when the next is due. */
+static int64_t work(struct outbox *o)
+{
+	struct drover_session *session;
+	struct drover_error err = { 0 };
+	int code = readers_take(o->readers, &session, &err);
+	int64_t next;
+
+	if (!code) {
+		code = work_with(o, session, &err);
+		readers_give(o->readers, session, code != 0);
+	}
+	outbox_put_marks(o);
+	atomic_store(&o->waiting, waiting_units(o));
+	atomic_store(&o->out, HASH_COUNT(o->flights));
+	atomic_store(&o->task_count, HASH_COUNT(o->tasks));
+	if (code && o->store_ok)
+		log_error("the outbox cannot read the store: %s; trying again", err.message);
+	else if (!code && !o->store_ok)
+		log_info("the outbox can read the store again");
+	o->store_ok = !code;
+	if (code) {
+		o->next_nodes = 0;
+		return clock_boot_ms() + STORE_PAUSE;
+	}
+	next = o->next_nodes < o->next_due ? o->next_nodes : o->next_due;
+	return waiting_units(o) && o->next_depths < next ? o->next_depths : next;
+}
+
+static struct outbox_note *take_notes(struct outbox *o, int64_t until, bool *stop)
+{
+	int64_t wait = until - clock_boot_ms();
+	struct outbox_note *notes;
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	wait = wait < 0 ? 0 : wait;
+	at.tv_nsec += wait % 1000 * 1000000;
+	at.tv_sec += wait / 1000 + at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&o->lock);
+	while (!o->inbox && !o->stop)
+		if (pthread_cond_clockwait(&o->wake, &o->lock, CLOCK_MONOTONIC, &at) == ETIMEDOUT)
+			break;
+	notes = o->inbox;
+	o->inbox = NULL;
+	o->inbox_tail = &o->inbox;
+	*stop = o->stop;
+	pthread_mutex_unlock(&o->lock);
+	return notes;
+}
+
+static void take_all(struct outbox *o, struct outbox_note *notes)
+{
+	while (notes) {
+		struct outbox_note *next = notes->next;
+
+		notes->take(o, notes);
+		notes = next;
+	}
+}
+
+static void *outbox_thread(void *arg)
+{
+	struct outbox *o = arg;
+	int64_t until = 0;
+	bool stop = false;
+
+	pthread_setname_np(pthread_self(), "outbox");
+	while (!stop) {
+		take_all(o, take_notes(o, until, &stop));
+		if (!stop)
+			until = work(o);
+	}
+	/* What was delivered until now is told to the store, so that the next start has less to do again. */
+	outbox_put_marks(o);
+	return NULL;
+}
+
+int outbox_new(const struct outbox_options *options, struct outbox **outbox, struct drover_error *err)
+{
+	struct outbox *o = xcalloc(1, sizeof(*o));
+	int code;
+
+	o->options = *options;
+	o->readers = readers_new(options->ops, options->store, 1);
+	o->inbox_tail = &o->inbox;
+	o->store_ok = true;
+	o->ranks = 1;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_cond_init(&o->wake, NULL);
+	code = pthread_create(&o->thread, NULL, outbox_thread, o);
+	if (code) {
+		outbox_free(o);
+		return drover_error_set(err, DROVER_EFAULT, "cannot start the outbox's thread: %s", strerror(code));
+	}
+	o->running = true;
+	*outbox = o;
+	return 0;
+}
+
+void outbox_stop(struct outbox *o)
+{
+	if (!o || !o->running)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->stop = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+	pthread_join(o->thread, NULL);
+	o->running = false;
+}
+
+void outbox_free(struct outbox *o)
+{
+	struct outbox_task *task, *next_task;
+	struct outbox_flight *flight, *next_flight;
+
+	if (!o)
+		return;
+	outbox_stop(o);
+	take_all(o, o->inbox);
+	HASH_ITER (hh, o->tasks, task, next_task)
+		forget(o, task);
+	HASH_ITER (hh, o->flights, flight, next_flight) {
+		HASH_DEL(o->flights, flight);
+		free(flight);
+	}
+	outbox_drop_marks(o);
+	while (o->pools) {
+		struct outbox_pool *next = o->pools->next;
+
+		free(o->pools->name);
+		free(o->pools->engines);
+		free(o->pools);
+		o->pools = next;
+	}
+	free(o->living);
+	readers_free(o->readers);
+	pthread_mutex_destroy(&o->lock);
+	pthread_cond_destroy(&o->wake);
+	free(o);
+}
