@@ -16,7 +16,9 @@ enum doctor_level { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_ERROR };
 
 struct doctor {
 	struct cli *cli;
-	const char *file;           /* -c, or NULL: the default */
+	const char *file; /* -c, or NULL: the default */
+	bool make;        /* --create-topic: nothing else is looked at then */
+	int64_t partitions, replication;
 	struct json_object *checks; /* owned: what was said, for --json */
 	int errors;
 
@@ -24,6 +26,7 @@ struct doctor {
 	struct json_object *slice; /* the core's part of it, borrowed; or NULL */
 	struct client client;      /* of the daemon, where `open` */
 	bool open, reached;
+	int64_t engines; /* that the daemon told of */
 	pid_t pid; /* of the droverd that has the configuration's state folder; 0: none, -1: that cannot be told */
 };
 
@@ -47,6 +50,7 @@ void doctor_tokens(struct doctor *doctor);
 void doctor_tls_key(struct doctor *doctor);
 void doctor_state(struct doctor *doctor);
 void doctor_store(struct doctor *doctor);
+void doctor_brokers(struct doctor *doctor);
 void doctor_daemon(struct doctor *doctor);
 void doctor_engine(struct doctor *doctor);
 void doctor_executors(struct doctor *doctor);

@@ -265,6 +265,8 @@ void doctor_engine(struct doctor *doctor)
 	struct json_object *answer;
 
 	if (ask(doctor, "engine", "/v1/engines", &answer))
+		doctor->engines = (int64_t)field_count(field_items(answer));
+	if (answer)
 		for (size_t i = 0; i < field_count(field_items(answer)); i++)
 			check_engine(doctor, json_object_array_get_idx(field_items(answer), i));
 	json_object_put(answer);

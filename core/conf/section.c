@@ -96,7 +96,7 @@ static struct json_object *map_value(struct conf *c, const struct drover_option 
 	{
 		char *name = member_path(path, member->key);
 		struct json_object *value = option_is_secret(option, member->key) ? secret_value(c, member, name)
-					    : member->kind == TREE_SEQUENCE	  ? joined_value(c, member, name)
+					    : member->kind == TREE_SEQUENCE       ? joined_value(c, member, name)
 										  : inner_text(c, member, name);
 
 		sound = sound && value;

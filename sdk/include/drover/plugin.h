@@ -50,7 +50,7 @@ struct drover_examination {
 	int64_t partitions, replication; /* of what is made; 0: as the plugin thinks best */
 };
 
-enum drover_finding { DROVER_FINDING_FINE = 0, DROVER_FINDING_BAD = 1 };
+enum drover_finding { DROVER_FINDING_FINE = 0, DROVER_FINDING_BAD = 1, DROVER_FINDING_DOUBTFUL = 2 };
 
 /* `advice`: what to do about it, or NULL. Both are borrowed for the call. */
 typedef void drover_finding_fn(void *context, enum drover_finding finding, const char *why, const char *advice);

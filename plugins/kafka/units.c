@@ -1,0 +1,119 @@
+/*
+ * units.c - the source of units: each message is a unit's signed envelope, offered to the core.
+ *
+ * A message only wakes up: who executes a unit is decided by the claim in the store, and what nobody claims is
+ * published again. So an offset is committed as soon as the core has taken the envelope, or refused it.
+ */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "source.h"
+
+#define POLL 500         /* ms */
+#define OFFER_EVERY 1000 /* ms, also without having been told of room */
+
+static bool can_offer(const struct drover_source_services *services)
+{
+	return services->size >= offsetof(struct drover_source_services, await_room) + sizeof(services->await_room) &&
+	       services->offer_unit && services->await_room;
+}
+
+/* On one of the core's threads. */
+static void on_room(void *context)
+{
+	struct units *units = context;
+
+	atomic_store(&units->room, true);
+	consumer_wake(&units->consumer);
+}
+
+static void offer(struct units *u)
+{
+	const struct source *s = u->source;
+	const rd_kafka_message_t *m = u->consumer.message;
+	struct drover_error err = { 0 };
+	int code;
+
+	atomic_store(&u->room, false);
+	code = s->services->offer_unit(s->core, m->payload ? m->payload : "", m->len, &err);
+	if (code == DROVER_ERETRY) {
+		u->next_offer = link_now() + OFFER_EVERY;
+		consumer_hold(&u->consumer, true);
+		return;
+	}
+	if (code && code != DROVER_EDENIED)
+		drover_log(DROVER_LOG_WARNING, "a unit's message cannot be taken: %s", err.message);
+	consumer_done(&u->consumer);
+	consumer_hold(&u->consumer, false);
+}
+
+static void *serve(void *context)
+{
+	struct units *u = context;
+	struct consumer *c = &u->consumer;
+
+	while (!atomic_load(&u->stop)) {
+		bool held = c->message;
+
+		consumer_poll(c, held && atomic_load(&u->room) ? 0 : POLL);
+		if (c->message && c->lost) {
+			consumer_forget(c);
+			consumer_hold(c, false);
+		}
+		if (c->message && (!c->held || atomic_load(&u->room) || u->next_offer <= link_now()))
+			offer(u);
+	}
+	u->source->services->await_room(u->source->core, NULL, u);
+	consumer_close(c);
+	return NULL;
+}
+
+static rd_kafka_topic_partition_list_t *topics_of(const struct source *s)
+{
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)s->pools.count);
+	char topic[512];
+
+	for (size_t i = 0; i < s->pools.count; i++) {
+		snprintf(topic, sizeof(topic), "%s%s", s->topic_prefix, s->pools.items[i]);
+		rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+	}
+	return topics;
+}
+
+int units_start(struct units *u, const struct source *s, struct drover_error *err)
+{
+	const struct kafka_connection from = source_connection(s);
+	rd_kafka_topic_partition_list_t *topics;
+	int code;
+
+	*u = (struct units){ .source = s, .consumer.commit_interval = s->commit_interval };
+	if (!can_offer(s->services))
+		return drover_error_set(err, DROVER_EINVALID, "this node takes no units from elsewhere");
+	topics = topics_of(s);
+	code = consumer_open(&u->consumer, &from, "the source of units", s->group_name, topics, err);
+	rd_kafka_topic_partition_list_destroy(topics);
+	if (code)
+		return code;
+	s->services->await_room(s->core, on_room, u);
+	if (pthread_create(&u->thread, NULL, serve, u)) {
+		s->services->await_room(s->core, NULL, u);
+		consumer_close(&u->consumer);
+		return drover_error_set(err, DROVER_EFAULT, "cannot start a thread");
+	}
+	u->runs = true;
+	return 0;
+}
+
+void units_drain(struct units *u)
+{
+	atomic_store(&u->stop, true);
+}
+
+void units_stop(struct units *u)
+{
+	if (!u->runs)
+		return;
+	atomic_store(&u->stop, true);
+	pthread_join(u->thread, NULL);
+	u->runs = false;
+}
