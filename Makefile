@@ -132,7 +132,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability --include=tests/lint/cppcheck.h \
 		--suppressions-list=tests/lint/cppcheck.txt -Isdk/include -Icore -Iplugins/lib core plugins
 	printf '%s\n' $(LINT_C) | xargs -P $(JOBS) -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(LINT_FLAGS) \
-		$(shell $(PKG_CONFIG) --cflags-only-I $(CORE_PKGS) $(CLI_PKGS) libssh libmicrohttpd sqlite3 libmariadb 2>/dev/null)' tidy
+		$(shell $(PKG_CONFIG) --cflags-only-I $(CORE_PKGS) $(CLI_PKGS) libssh libmicrohttpd sqlite3 libmariadb rdkafka 2>/dev/null)' tidy
 
 format:
 	@$(DEPS) lint

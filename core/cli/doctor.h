@@ -19,6 +19,7 @@ struct doctor {
 	const char *file; /* -c, or NULL: the default */
 	bool make;        /* --create-topic: nothing else is looked at then */
 	int64_t partitions, replication;
+	bool examined;              /* some plugin had something to tell of its servers */
 	struct json_object *checks; /* owned: what was said, for --json */
 	int errors;
 

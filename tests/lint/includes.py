@@ -23,7 +23,8 @@ LIBRARIES = {
 CORE_LIBRARIES = {"systemd", "json-c", "yaml", "sodium", "zlib", "uthash"}
 PROGRAM_LIBRARIES = {"curl", "smartcols"}  # of the command line alone
 PACKAGES = {"libmicrohttpd": "microhttpd", "json-c": "json-c", "sqlite3": "sqlite3", "libssh": "libssh",
-            "libmariadb": "mysql", "libsystemd": "systemd", "libsodium": "sodium", "libcurl": "curl", "zlib": "zlib"}
+            "libmariadb": "mysql", "libsystemd": "systemd", "libsodium": "sodium", "libcurl": "curl", "zlib": "zlib",
+            "rdkafka": "rdkafka"}
 
 
 def library(name):

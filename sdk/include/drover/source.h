@@ -283,6 +283,9 @@ struct drover_source {
 		       struct drover_error *err);
 };
 
+#define DROVER_SOURCE_HAS(plugin, member)                                                                              \
+	((plugin)->size >= offsetof(struct drover_source, member) + sizeof((plugin)->member) && (plugin)->member)
+
 #define DROVER_SOURCE(...)                                                                                             \
 	static const struct drover_source drover_source_ = { .size = sizeof(struct drover_source), __VA_ARGS__ };      \
 	DROVER_MODULE(.source = &drover_source_)
