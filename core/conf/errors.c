@@ -39,6 +39,12 @@ void errors_add(struct conf_errors *errors, const struct conf_place *place, cons
 	for (char *c = line.data; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 127)
 			*c = '?';
+	/* What several instances share is wrong for each of them. */
+	for (size_t i = 0; i < errors->count; i++)
+		if (!strcmp(errors->lines[i], line.data)) {
+			buf_dispose(&line);
+			return;
+		}
 	errors->lines = xrealloc(errors->lines, (errors->count + 1) * sizeof(char *));
 	errors->places = xrealloc(errors->places, (errors->count + 1) * sizeof(*errors->places));
 	errors->places[errors->count] = place ? *place : (struct conf_place){ NULL, 0, 0 };

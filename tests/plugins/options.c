@@ -1,4 +1,6 @@
 /* options.c - an executor with one option of each type, and a check of two together. */
+#include <string.h>
+
 #include <drover/executor.h>
 
 struct options {
@@ -19,15 +21,17 @@ struct options {
 
 static const char *const colours[] = { "red", "green", "blue", NULL };
 
+static const char *const secrets[] = { "token", NULL };
+
 static const struct drover_option options[] = {
-	DROVER_OPT_STRING(struct options, text, "hello", "any text"),
+	DROVER_OPT_STRING(struct options, text, "hello", "any text", .flags = DROVER_CONNECTION),
 	DROVER_OPT_INT(struct options, number, "5", "1", "100", "a whole number"),
 	DROVER_OPT_BOOL(struct options, flag, "no", "yes or no"),
 	DROVER_OPT_DURATION(struct options, pause, "90s", "0s", "1h", "a duration"),
 	DROVER_OPT_SIZE(struct options, room, "64K", "1K", NULL, "a size"),
 	DROVER_OPT_CHOICE(struct options, colour, colours, "green", "a choice"),
 	DROVER_OPT_LIST(struct options, words, "a list"),
-	DROVER_OPT_MAP(struct options, env, "a mapping"),
+	DROVER_OPT_MAP(struct options, env, "a mapping", .choices = secrets, .flags = DROVER_CONNECTION),
 	DROVER_OPT_SECRET(struct options, password, "a secret"),
 	DROVER_OPT_NODESET(struct options, hosts, "a[1-3]", "hosts"),
 	DROVER_OPT_STRING(struct options, user, NULL, "any text"),
@@ -44,6 +48,9 @@ static int check(const void *self, struct drover_error *err)
 		return drover_error_set(err, DROVER_EINVALID, "number 66 and flag exclude each other: leave one out");
 	if (o->number == 67 && o->password)
 		return drover_error_set(err, DROVER_EINVALID, "the password %s is not liked", o->password);
+	for (size_t i = 0; i < o->env.count; i++)
+		if (!strcmp(o->env.pairs[i].key, "bad.one"))
+			return drover_error_set(err, DROVER_EINVALID, "env.bad.one: is not liked");
 	return 0;
 }
 
