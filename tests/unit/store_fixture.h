@@ -43,6 +43,7 @@ struct store {
 
 static struct drover_error err;
 static enum store_kind store_kind; /* of the stores that are opened */
+static pid_t store_program;        /* of which each test is a child */
 
 #define WORKS(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
@@ -81,12 +82,13 @@ static inline int64_t store_incarnate(struct store *st, const char *node)
 /* A statement of the server's administrator; what it printed, without the last end of line, is in `answer`. */
 static inline void store_server(const char *sql, char *answer, size_t size)
 {
-	char command[2048];
+	char command[4096];
 	FILE *pipe;
 	size_t length;
 
 	snprintf(command, sizeof(command),
-		 "mariadb --no-defaults -u root --socket=\"$DROVER_MARIADB_SOCKET\" -N -B -e \"%s\"", sql);
+		 "mariadb --no-defaults -u root --socket=\"$DROVER_MARIADB_SOCKET\" -N -B %s -e \"%s\"",
+		 strstr(sql, "//") ? "--delimiter=//" : "", sql);
 	pipe = popen(command, "r");
 	ck_assert_ptr_nonnull(pipe);
 	length = fread(answer, 1, size - 1, pipe);
@@ -109,18 +111,36 @@ static inline void *store_instance(struct store *st)
 	return fake_host_new(&st->sink->info, st->kind == STORE_SQLITE ? file : server);
 }
 
+/*
+ * Makes the database, or empties it where a test before this one left it whole and small: making tables takes the
+ * server longer than most tests.
+ */
+static const char store_fresh[] =
+	"BEGIN NOT ATOMIC"
+	" DECLARE whole, hosts INT DEFAULT 0;"
+	" SELECT count(*) INTO whole FROM information_schema.tables WHERE table_schema = '%1$s' AND table_name IN"
+	"  ('schema_version', 'counters', 'hosts', 'envelopes', 'late');"
+	" IF whole = 5 THEN SELECT count(*) INTO hosts FROM (SELECT 1 FROM %1$s.hosts LIMIT 5000) h; END IF;"
+	" IF whole = 5 AND hosts < 5000 THEN"
+	"  FOR t IN (SELECT table_name AS name FROM information_schema.tables WHERE table_schema = '%1$s'"
+	"   AND table_name <> 'schema_version') DO EXECUTE IMMEDIATE CONCAT('DELETE FROM %1$s.', t.name); END FOR;"
+	"  INSERT INTO %1$s.counters (id) VALUES (1);"
+	" ELSE"
+	"  EXECUTE IMMEDIATE 'DROP DATABASE IF EXISTS %1$s';"
+	"  EXECUTE IMMEDIATE 'CREATE DATABASE %1$s';"
+	" END IF; END //";
+
 static inline void store_place(struct store *st)
 {
-	static int number;
-	char sql[160], answer[64];
+	char sql[sizeof(store_fresh) + 10 * sizeof(st->path)], answer[64];
 
 	if (st->kind == STORE_SQLITE) {
 		snprintf(st->folder, sizeof(st->folder), "/tmp/test_sqlite.XXXXXX");
 		ck_assert_ptr_nonnull(mkdtemp(st->folder));
 		snprintf(st->path, sizeof(st->path), "%s/drover.db", st->folder);
 	} else {
-		snprintf(st->path, sizeof(st->path), "test_%d_%d", (int)getpid(), number++);
-		snprintf(sql, sizeof(sql), "CREATE DATABASE %s", st->path);
+		snprintf(st->path, sizeof(st->path), "test_%d", (int)store_program);
+		snprintf(sql, sizeof(sql), store_fresh, st->path);
 		store_server(sql, answer, sizeof(answer));
 	}
 }
@@ -138,21 +158,18 @@ static inline void store_open(struct store *st)
 	st->incarnation = store_incarnate(st, "n1");
 }
 
+/* The database on a server stays for the next test, and goes with the server. */
 static inline void store_remove(struct store *st)
 {
 	static const char *const ends[] = { "", "-wal", "-shm" };
-	char text[160], answer[64];
+	char text[160];
 
 	for (int i = 0; i < 3 && st->kind == STORE_SQLITE; i++) {
 		snprintf(text, sizeof(text), "%s%s", st->path, ends[i]);
 		unlink(text);
 	}
-	if (st->kind == STORE_SQLITE) {
+	if (st->kind == STORE_SQLITE)
 		ck_assert_int_eq(rmdir(st->folder), 0);
-		return;
-	}
-	snprintf(text, sizeof(text), "DROP DATABASE %s", st->path);
-	store_server(text, answer, sizeof(answer));
 }
 
 static inline void store_close(struct store *st)
@@ -353,6 +370,60 @@ static inline struct drover_task store_get(struct store *st, int64_t task)
 	return row;
 }
 
+static inline int store_count_due(void *context, const struct drover_due_unit *unit)
+{
+	(void)unit;
+	(*(int *)context)++;
+	return 0;
+}
+
+/* Most of what is done to a task, by most of the statements; it ends well. */
+static inline void store_whole_life(struct store *st, const char *id)
+{
+	struct drover_due_filter all = { .size = sizeof(all) };
+	struct drover_task task = store_task(id, 4, 2);
+	struct drover_unit_spec units[2] = { { .count = 2, .envelope = { "e", 1 } }, { .first = 2, .count = 2 } };
+	struct drover_publication publication = { .unit = 0 };
+	struct drover_unit_end end = { .begun = DROVER_PENDING, .rest = DROVER_PENDING, .message = "again" };
+	struct host_row rows[8];
+	int due = 0;
+	bool more;
+
+	st->incarnation = store_incarnate(st, "n1");
+	store_begin(st);
+	WORKS(st->ops->renew(st->w, &(struct drover_renewal){ .incarnation = st->incarnation }, &err));
+	WORKS(st->ops->sweep(st->w, MAX_ATTEMPTS, ALL, NULL, NULL, &more, &err));
+	WORKS(st->ops->expire(st->w, ALL, &more, &err));
+	store_insert_split(st, st->incarnation, &task, units);
+	WORKS(st->ops->accept(st->w, task.key, &err));
+	publication.task_key = task.key;
+	WORKS(st->ops->published(st->w, &publication, 1, &err));
+	store_commit(st);
+	WORKS(st->ops->due_units(st->w, &all, store_count_due, &due, &err));
+	ck_assert_int_ge(due, 1);
+	end.task_key = task.key;
+	end.incarnation = st->incarnation;
+	end.attempt = store_claim(st, st->incarnation, task.key, 0, 1);
+	ck_assert_int_eq(end.attempt, 1);
+	ck_assert(store_end(st, end).ready);
+	ck_assert_int_eq(store_claim(st, st->incarnation, task.key, 0, 0), 2);
+	ck_assert_int_eq(store_claim(st, st->incarnation, task.key, 1, 0), 1);
+	for (int64_t i = 0; i < 4; i++)
+		ck_assert_int_eq(store_result(st, (struct drover_result){ .task_key = task.key,
+									  .unit = i / 2,
+									  .incarnation = st->incarnation,
+									  .attempt = i < 2 ? 2 : 1,
+									  .index = i,
+									  .status = DROVER_OK,
+									  .report = { .out = "said" } }),
+				 DROVER_WRITTEN);
+	ck_assert_int_eq(store_verify(st, task.key).state, DROVER_TASK_DONE);
+	ck_assert_int_eq(
+		store_rows(st, st->w, (struct drover_result_filter){ .task_key = task.key, .outputs = true }, rows, 8),
+		4);
+	ck_assert_str_eq(rows[3].out, "said");
+}
+
 static inline void store_use_mysql(void)
 {
 	store_kind = STORE_MYSQL;
@@ -379,6 +450,7 @@ static inline int store_run_suite(Suite *suite)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	store_program = getpid();
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

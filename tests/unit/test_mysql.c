@@ -263,7 +263,7 @@ END_TEST
 
 /* ------------------------------------------------------------------------------ several writers */
 
-enum { WRITERS = 4, HOSTS_EACH = 300, UNIT = 10 };
+enum { WRITERS = 4, NODES = 8, HOSTS_EACH = 300, UNIT = 10 };
 
 struct work {
 	struct drover_task task;
@@ -413,15 +413,15 @@ static void *open_writer(void *arg)
 
 START_TEST(nodes_that_start_at_once_make_one_schema)
 {
-	struct work works[WRITERS] = { 0 };
+	struct work works[NODES] = { 0 };
 	char sql[256], answer[64];
 
 	st.ops->session_close(st.w);
 	snprintf(sql, sizeof(sql), "DROP DATABASE %s; CREATE DATABASE %s", st.path, st.path);
 	store_server(sql, answer, sizeof(answer));
-	for (int i = 0; i < WRITERS; i++)
+	for (int i = 0; i < NODES; i++)
 		ck_assert_int_eq(pthread_create(&works[i].thread, NULL, open_writer, &works[i]), 0);
-	for (int i = 0; i < WRITERS; i++) {
+	for (int i = 0; i < NODES; i++) {
 		pthread_join(works[i].thread, NULL);
 		ck_assert_str_eq(works[i].trouble, "");
 	}
@@ -677,6 +677,45 @@ START_TEST(another_databases_tables_and_newer_schemas_are_refused)
 }
 END_TEST
 
+/*
+ * What the next version may do to the tables while this one works: columns with defaults, here before all others, a
+ * table, an index. It says that this version may go on.
+ */
+START_TEST(a_schema_of_the_next_version_is_worked_with)
+{
+	static const char *const tables[] = { "counters", "sessions",  "incarnations", "tasks",   "submissions",
+					      "units",    "envelopes", "hosts",        "outputs", "late" };
+	struct drover_task task = store_task("before", 4, 2);
+	struct drover_session *reader;
+	char sql[512], answer[64];
+
+	store_submit(&st, &task);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		snprintf(sql, sizeof(sql),
+			 "ALTER TABLE %s.%s ADD COLUMN next_one VARCHAR(20) NOT NULL DEFAULT 'x' FIRST", st.path,
+			 tables[i]);
+		store_server(sql, answer, sizeof(answer));
+	}
+	snprintf(sql, sizeof(sql),
+		 "CREATE TABLE %1$s.next_table (id INT); CREATE INDEX next_index ON %1$s.hosts (next_one);"
+		 "INSERT INTO %1$s.schema_version (version, applied_at, oldest) VALUES (3, 0, 2)",
+		 st.path);
+	store_server(sql, answer, sizeof(answer));
+	/* A session that was open goes on, and new ones begin. */
+	store_whole_life(&st, "open");
+	st.ops->session_close(st.w);
+	WORKS(st.ops->session_open(st.self, DROVER_SESSION_WRITE, &st.w, &err));
+	WORKS(st.ops->session_open(st.self, DROVER_SESSION_READ, &reader, &err));
+	st.ops->session_close(reader);
+	store_whole_life(&st, "new");
+	snprintf(sql, sizeof(sql), "SELECT max(version) FROM %s.schema_version", st.path);
+	store_server(sql, answer, sizeof(answer));
+	ck_assert_str_eq(answer, "3");
+	snprintf(sql, sizeof(sql), "DROP DATABASE %s", st.path);
+	store_server(sql, answer, sizeof(answer));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -693,6 +732,7 @@ int main(void)
 		settings_of_the_server_are_warned_about,
 		what_the_server_does_not_take_is_told,
 		another_databases_tables_and_newer_schemas_are_refused,
+		a_schema_of_the_next_version_is_worked_with,
 	};
 
 	if (!store_has_server())

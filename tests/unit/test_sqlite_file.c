@@ -273,6 +273,28 @@ START_TEST(a_newer_schema_is_refused)
 }
 END_TEST
 
+/* The next version added columns, a table and an index, and said that this one may go on. */
+START_TEST(a_schema_of_the_next_version_is_worked_with)
+{
+	static const char *const tables[] = { "counters",  "incarnations", "tasks",   "submissions", "units",
+					      "envelopes", "hosts",        "outputs", "late" };
+	struct drover_session *reader;
+	char sql[160];
+
+	close_session();
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN next_one TEXT NOT NULL DEFAULT 'x'", tables[i]);
+		bare(sql);
+	}
+	bare("CREATE TABLE next_table (id INTEGER); CREATE INDEX next_index ON hosts (next_one);"
+	     "INSERT INTO schema_version (version, applied_at, oldest) VALUES (4, 0, 3)");
+	reopen();
+	WORKS(st.ops->session_open(st.self, DROVER_SESSION_READ, &reader, &err));
+	st.ops->session_close(reader);
+	store_whole_life(&st, "t");
+}
+END_TEST
+
 START_TEST(a_database_of_something_else_is_refused)
 {
 	struct drover_session *s;
@@ -417,6 +439,7 @@ int main(void)
 		a_transaction_that_was_killed_leaves_nothing,
 		a_database_of_the_first_schema_is_brought_up_to_date,
 		a_newer_schema_is_refused,
+		a_schema_of_the_next_version_is_worked_with,
 		a_database_of_something_else_is_refused,
 		damage_is_told_from_what_passes,
 		a_locked_database_is_for_later,

@@ -12,10 +12,13 @@ static const char sql_requeue[] =
 	"UPDATE hosts SET status = 0, attempt = 0, incarnation = 0, started_at = 0, seq = ?3 + id"
 	" WHERE id BETWEEN ?1 AND ?2 AND status = 1";
 static const char sql_message[] = "UPDATE units SET message = ?3 WHERE task = ?1 AND unit = ?2";
+/* Holders one after the other, each by one look at an index, however many units they hold. */
+static const char sql_next_holder[] = "SELECT u.incarnation FROM units u INDEXED BY units_held WHERE u.state = 1"
+				      " AND u.incarnation > ?1 ORDER BY u.incarnation LIMIT 1";
+static const char sql_ended[] = "SELECT node FROM incarnations WHERE id = ?1 AND ended_at > 0";
 static const char sql_abandoned[] =
-	"SELECT u.task, u.unit, u.attempt, i.id, i.node, t.rerun_lost FROM units u"
-	" JOIN incarnations i ON i.id = u.incarnation JOIN tasks t ON t.key = u.task"
-	" WHERE u.state = 1 AND i.ended_at > 0 ORDER BY u.incarnation, u.task, u.unit LIMIT ?1";
+	"SELECT u.task, u.unit, u.attempt, t.rerun_lost FROM units u INDEXED BY units_held JOIN tasks t"
+	" ON t.key = u.task WHERE u.state = 1 AND u.incarnation = ?1 ORDER BY u.task, u.unit LIMIT ?2";
 
 /* What the unit's hosts of one status become. */
 struct fate {
@@ -144,31 +147,69 @@ struct abandoned {
 	char message[160];
 };
 
-static int find_abandoned(struct drover_session *s, int max_attempts, int64_t limit, struct abandoned *units,
-			  int64_t *count, struct drover_error *err)
+/* Units that are to be given back. */
+struct sweep {
+	struct abandoned *units;
+	int64_t count, limit;
+	int max_attempts;
+};
+
+static int take_from(struct drover_session *s, int64_t incarnation, const char *message, struct sweep *sweep,
+		     struct drover_error *err)
 {
 	struct sql_stmt *stmt;
-	int code = session_prepare(s, sql_abandoned, &stmt, err, limit);
+	int code = session_prepare(s, sql_abandoned, &stmt, err, incarnation, sweep->limit - sweep->count);
 
-	*count = 0;
 	if (code)
 		return code;
 	while ((code = sql_step(s, stmt, err)) > 0) {
-		struct abandoned *unit = &units[(*count)++];
+		struct abandoned *unit = &sweep->units[sweep->count++];
 
 		unit->end = (struct drover_unit_end){
 			.task_key = sql_int64(stmt, 0),
 			.unit = sql_int64(stmt, 1),
 			.attempt = sql_int(stmt, 2),
-			.incarnation = sql_int64(stmt, 3),
-			.begun = sql_int(stmt, 5) ? DROVER_PENDING : DROVER_LOST,
+			.incarnation = incarnation,
+			.begun = sql_int(stmt, 3) ? DROVER_PENDING : DROVER_LOST,
 			.rest = DROVER_PENDING,
 			.remote = DROVER_REMOTE_UNKNOWN,
-			.max_attempts = max_attempts,
+			.max_attempts = sweep->max_attempts,
 			.message = unit->message,
 		};
-		snprintf(unit->message, sizeof(unit->message), "the engine %s that executed it is gone",
-			 sql_text(stmt, 4));
+		snprintf(unit->message, sizeof(unit->message), "%s", message);
+	}
+	return code;
+}
+
+/* What becomes of the units of one that has ended; empty: it lives. */
+static int say_why(struct drover_session *s, int64_t incarnation, char *message, size_t size, struct drover_error *err)
+{
+	struct sql_stmt *stmt;
+	int code = session_prepare(s, sql_ended, &stmt, err, incarnation);
+
+	*message = '\0';
+	if (!code)
+		code = sql_step(s, stmt, err);
+	if (code <= 0)
+		return code;
+	snprintf(message, size, "the engine %s that executed it is gone", sql_text(stmt, 0));
+	sql_reset(stmt);
+	return 0;
+}
+
+static int find_abandoned(struct drover_session *s, struct sweep *sweep, struct drover_error *err)
+{
+	char message[sizeof(sweep->units->message)];
+	int64_t holder = 0;
+	int code = 0;
+
+	while (!code && sweep->count < sweep->limit) {
+		code = session_number(s, sql_next_holder, 0, &holder, err, holder);
+		if (code || !holder)
+			break;
+		code = say_why(s, holder, message, sizeof(message), err);
+		if (!code && *message)
+			code = take_from(s, holder, message, sweep, err);
 	}
 	return code;
 }
@@ -176,26 +217,28 @@ static int find_abandoned(struct drover_session *s, int max_attempts, int64_t li
 int unit_end_sweep(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *fn, void *context,
 		   bool *more, struct drover_error *err)
 {
-	struct abandoned *units;
-	int64_t count = 0;
+	struct sweep sweep = { .limit = limit, .max_attempts = max_attempts };
 	int code;
 
 	*more = false;
 	if (limit <= 0)
 		return drover_error_set(err, DROVER_EINVALID, "a sweep needs a limit");
-	units = calloc((size_t)limit, sizeof(*units));
-	if (!units)
+	sweep.units = calloc((size_t)limit, sizeof(*sweep.units));
+	if (!sweep.units)
 		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	code = transaction_flush(s, err); /* units claimed in this very transaction are to be found, too */
 	if (!code)
 		code = transaction_serialise(s, err);
 	if (!code)
-		code = find_abandoned(s, max_attempts, limit, units, &count, err);
-	for (int64_t i = 0; !code && i < count; i++)
-		code = unit_end(s, &units[i].end, err);
-	for (int64_t i = 0; !code && fn && i < count; i++)
-		code = query_units(s, units[i].end.task_key, units[i].end.unit - 1, 1, fn, context, err);
-	*more = !code && count == limit;
-	free(units);
+		code = find_abandoned(s, &sweep, err);
+	for (int64_t i = 0; !code && i < sweep.count; i++)
+		code = unit_end(s, &sweep.units[i].end, err);
+	for (int64_t i = 0; !code && fn && i < sweep.count; i++) {
+		const struct drover_unit_end *end = &sweep.units[i].end;
+
+		code = query_units(s, end->task_key, end->unit - 1, 1, fn, context, err);
+	}
+	*more = !code && sweep.count == limit;
+	free(sweep.units);
 	return code;
 }
