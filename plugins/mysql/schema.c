@@ -81,7 +81,7 @@ static const char step_2[] =
 	"ALTER TABLE units ADD COLUMN publish_at BIGINT NOT NULL DEFAULT 0,"
 	" ADD COLUMN publications BIGINT NOT NULL DEFAULT 0,"
 	" ADD COLUMN pool VARCHAR(255) NOT NULL DEFAULT ''," /* its task's */
-	" ADD KEY units_queued (publish_at, pool);"
+	" ADD KEY units_queued (publish_at, task, unit, pool);"
 	"UPDATE units u JOIN tasks t ON t.key = u.task SET u.pool = t.pool WHERE u.state < 2;"
 
 	/* What was signed of a unit, apart from its row, which changes often. */

@@ -101,7 +101,7 @@ static const char step_3[] =
 	"ALTER TABLE units ADD COLUMN publications INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE units ADD COLUMN pool TEXT NOT NULL DEFAULT '';" /* its task's */
 	"UPDATE units SET pool = (SELECT t.pool FROM tasks t WHERE t.key = units.task) WHERE state < 2;"
-	"CREATE INDEX units_queued ON units (publish_at, pool) WHERE publish_at > 0;"
+	"CREATE INDEX units_queued ON units (publish_at, task, unit, pool) WHERE publish_at > 0;"
 
 	/* What was signed of a unit, apart from its row, which changes often. */
 	"CREATE TABLE envelopes (task INTEGER NOT NULL, unit INTEGER NOT NULL, bytes BLOB NOT NULL,"

@@ -537,12 +537,42 @@ static struct drover_task fill(int tasks, int hosts)
 		WORKS(st.ops->results(st.w, results, (size_t)hosts, &err));
 		store_commit(&st);
 		free(results);
+		store_incarnate(&st, id);
+		store_incarnate(&st, id);
 	}
 	task = store_task("new", hosts, 50);
 	task.concurrency_key = "one at a time";
 	store_submit(&st, &task);
 	ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
 	return task;
+}
+
+static int take_pool(void *context, const char *pool, int64_t units)
+{
+	(void)pool;
+	*(int64_t *)context += units;
+	return 0;
+}
+
+static int count_node(void *context, const struct drover_incarnation_row *row)
+{
+	(void)row;
+	(*(int *)context)++;
+	return 0;
+}
+
+/* All but the first, which is claimed. */
+static void publish_all(const struct drover_task *task)
+{
+	struct drover_publication *some = calloc((size_t)task->units, sizeof(*some));
+
+	for (int64_t i = 0; i < task->units; i++)
+		some[i] = (struct drover_publication){ .task_key = task->key, .unit = i, .again_in = 60000 };
+	store_begin(&st);
+	WORKS(st.ops->published(st.w, some, (size_t)task->units, &err));
+	store_commit(&st);
+	free(some);
+	ck_assert_int_eq(store_get(&st, task->key).published, task->units);
 }
 
 /* Of 42,000 hosts none but those that are asked for are read. */
@@ -552,12 +582,15 @@ START_TEST(nothing_scans)
 	struct drover_result results[50];
 	struct drover_unit_end end = { .task_key = task.key, .incarnation = st.incarnation, .attempt = 1 };
 	struct drover_claim claim = { .task_key = task.key, .unit = 1 };
+	struct drover_publication publication = { .unit = 20 };
 	struct drover_result_filter history = { .size = sizeof(history), .host = "h7", .limit = 100 };
 	struct drover_result_filter page = { .size = sizeof(page), .task_key = task.key, .limit = 50 };
 	struct drover_result_filter changes = { .size = sizeof(changes), .task_key = task.key };
 	struct drover_result_filter feed = { .size = sizeof(feed), .feed = true, .limit = 100 };
 	struct drover_task_filter open = { .size = sizeof(open), .states = 1u << DROVER_TASK_RUNNING };
-	int64_t first, seq;
+	struct drover_due_filter due = { .size = sizeof(due), .due = true, .limit = 20 };
+	struct drover_due_filter any = { .size = sizeof(any), .pools = "default", .limit = 20 };
+	int64_t first, seq, queued = 0;
 	int count = 0;
 	bool more;
 
@@ -574,6 +607,17 @@ START_TEST(nothing_scans)
 	feed.since_seq = seq - 100;
 	READS_FEW(st.ops->results_query(st.w, &feed, count_row, &count, &err));
 	READS_FEW(st.ops->ready_units(st.w, task.key, 10, 3, count_unit, &count, &err));
+	publish_all(&task);
+	count = 0;
+	READS_FEW(st.ops->due_units(st.w, &due, store_count_due, &count, &err));
+	ck_assert_int_eq(count, 0);
+	READS_FEW(st.ops->due_units(st.w, &any, store_count_due, &count, &err));
+	ck_assert_int_eq(count, 20);
+	READS_FEW(st.ops->queued_units(st.w, take_pool, &queued, &err));
+	ck_assert_int_eq(queued, 39);
+	count = 0;
+	READS_FEW(st.ops->nodes(st.w, count_node, &count, &err));
+	ck_assert_int_eq(count, 21);
 	store_begin(&st);
 	READS_FEW(st.ops->claim(st.w, st.incarnation, &claim, 1, &err));
 	ck_assert(claim.claimed);
@@ -589,6 +633,8 @@ START_TEST(nothing_scans)
 	end.begun = end.rest = DROVER_FAILED;
 	READS_FEW(st.ops->end_unit(st.w, &end, &err));
 	READS_FEW(st.ops->sweep(st.w, 3, 10, count_unit, &count, &more, &err));
+	publication.task_key = task.key;
+	READS_FEW(st.ops->published(st.w, &publication, 1, &err));
 	READS_FEW(st.ops->sweep_accepting(st.w, 10, &more, &err));
 	READS_FEW(st.ops->expire(st.w, 10, &more, &err));
 	READS_FEW(st.ops->retain(st.w, 1, 100, &more, &err));
