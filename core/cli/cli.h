@@ -72,6 +72,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv);
 int cmd_engines(struct cli *cli, int argc, char **argv);
 int cmd_host(struct cli *cli, int argc, char **argv);
 int cmd_hosts(struct cli *cli, int argc, char **argv);
+int cmd_key(struct cli *cli, int argc, char **argv);
 int cmd_list(struct cli *cli, int argc, char **argv);
 int cmd_logs(struct cli *cli, int argc, char **argv);
 int cmd_outputs(struct cli *cli, int argc, char **argv);

@@ -26,6 +26,7 @@ const struct command commands[] = {
 	{ "hosts", "node sets: expand, fold, count; groups", cmd_hosts, &cmd_hosts_argp },
 	{ "token", "who may ask a daemon: creates, lists and revokes tokens", cmd_token, &cmd_token_argp },
 	{ "secret", "encrypts secrets for a daemon's configuration", cmd_secret, &cmd_secret_argp },
+	{ "key", "makes the keys that units are signed with", cmd_key, &cmd_key_argp },
 	{ "audit", "verifies the chain of an audit log", cmd_audit, &cmd_audit_argp },
 	{ "doctor", "checks what a machine with a daemon needs", cmd_doctor, &cmd_doctor_argp },
 	{ "config", "checks or shows a daemon's configuration", cmd_config, &cmd_config_argp },

@@ -64,6 +64,7 @@ struct conf {
 	struct conf_instances lists[SCHEMA_MONITORS - SCHEMA_SOURCES + 1];
 	struct conf_credential *credentials; /* owned */
 	size_t credential_count;
+	struct json_object *cluster_keys; /* owned: the public keys that are believed, as text */
 };
 
 static inline const struct conf_instances *conf_list(const struct conf *c, enum schema_id id)
@@ -111,6 +112,10 @@ void instance_dispose(struct conf_instance *i);
 /* inventory.c: can it be read? And the core's part: sources as whole paths, the command's too; NULL: no sources. */
 void inventory_check(struct conf *c);
 struct json_object *inventory_slice(const struct conf *c);
+
+/* cluster.c: keys are read, and who needs some must have them. And the core's part. */
+void cluster_check(struct conf *c);
+struct json_object *cluster_slice(const struct conf *c);
 
 /* crosscheck.c: what concerns several options at once. */
 void crosscheck(struct conf *c);

@@ -86,4 +86,5 @@ void crosscheck(struct conf *c)
 	check_limits(c);
 	sink_events_check(c);
 	inventory_check(c);
+	cluster_check(c);
 }

@@ -12,6 +12,7 @@
 #include "conf/option.h"
 #include "conf/overrides.h"
 #include "conf/suggest.h"
+#include "conf/wipe.h"
 #include "util/buf.h"
 
 /* The last instance of that name before `index`, or NULL. */
@@ -169,6 +170,9 @@ void conf_dispose(struct conf *c)
 		free(c->lists[l].items);
 	}
 	credential_dispose_all(c);
+	wipe_put(c->tables[SCHEMA_CLUSTER].given);
+	c->tables[SCHEMA_CLUSTER].given = NULL;
+	json_object_put(c->cluster_keys);
 	for (size_t i = 0; i < SCHEMA_TABLES; i++)
 		section_dispose(&c->tables[i]);
 	section_dispose(&c->top);

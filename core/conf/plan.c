@@ -176,6 +176,7 @@ static struct json_object *core_slice(const struct conf *c)
 	put(s, "limits", fields(&c->tables[SCHEMA_LIMITS]));
 	put(s, "lease", fields(&c->tables[SCHEMA_LEASE]));
 	put(s, "inventory", inventory_slice(c));
+	put(s, "cluster", cluster_slice(c));
 	put_number(store, "keep", ((const struct schema_store *)c->store.common.self)->keep);
 	put(s, "store", store);
 	put(s, "sources", list = json_object_new_array());

@@ -96,6 +96,29 @@ static const struct drover_option inventory[] = {
 	DROVER_OPT_END
 };
 
+static const struct drover_option cluster[] = {
+	DROVER_OPT_STRING(
+		struct schema_cluster, name, NULL,
+		"the cluster's name, the same on all of its nodes: units signed for another are not executed"),
+	DROVER_OPT_SECRET(struct schema_cluster, signing_key,
+			  "what a distributor signs units with: the private key that `drover key generate` makes",
+			  .flags = DROVER_RELOADABLE),
+	DROVER_OPT_LIST(
+		struct schema_cluster, public_keys,
+		"keys of those whose units are executed here: files with a key a line, or such lines themselves; "
+		"several are valid at once, so that keys can be exchanged",
+		.flags = DROVER_RELOADABLE),
+	DROVER_OPT_DURATION(
+		struct schema_cluster, unit_life, "7d", "1m", "365d",
+		"how long a unit may be executed after it was signed; a task's longest `expires_in`, and the "
+		"default where units are signed",
+		.flags = DROVER_RELOADABLE),
+	DROVER_OPT_SIZE(struct schema_cluster, unit_limit, "900K", "4K", "64M",
+			"most bytes of a signed unit: no more than Kafka's `message.max.bytes`",
+			.flags = DROVER_RELOADABLE),
+	DROVER_OPT_END
+};
+
 const struct drover_option schema_instance[] = {
 	DROVER_OPT_STRING(struct schema_named_instance, plugin, NULL,
 			  "the plugin's name; `drover plugin list` tells them", .flags = DROVER_REQUIRED),
@@ -169,6 +192,7 @@ const struct schema_section schema_sections[] = {
 	[SCHEMA_LOG] = { "log", SCHEMA_TABLE, log_, sizeof(struct schema_log), 0,
 			 "the daemon's own log, on standard error" },
 	[SCHEMA_INVENTORY] = TABLE(inventory, struct schema_inventory, "where groups of hosts come from"),
+	[SCHEMA_CLUSTER] = TABLE(cluster, struct schema_cluster, "whom the nodes of a cluster believe"),
 	[SCHEMA_STORE] = { "store", SCHEMA_INSTANCE, store, sizeof(struct schema_store), PLUGIN_SINK,
 			   "where tasks and results are kept; without it the embedded database" },
 	[SCHEMA_DISPATCHER] = { "dispatcher", SCHEMA_INSTANCE, NULL, 0, PLUGIN_DISPATCHER,

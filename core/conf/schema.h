@@ -24,6 +24,7 @@ enum schema_id {
 	SCHEMA_LIMITS,
 	SCHEMA_LOG,
 	SCHEMA_INVENTORY,
+	SCHEMA_CLUSTER,
 	SCHEMA_TABLES, /* how many tables there are */
 	SCHEMA_STORE = SCHEMA_TABLES,
 	SCHEMA_DISPATCHER,
@@ -86,6 +87,12 @@ struct schema_inventory {
 	char *command;
 	int64_t refresh, timeout, output_limit;
 	int vars;
+};
+
+struct schema_cluster {
+	char *name, *signing_key;
+	struct drover_list public_keys;
+	int64_t unit_life, unit_limit;
 };
 
 struct schema_paths {
