@@ -136,23 +136,25 @@ static int show(const struct cli *cli, const char *file)
 }
 
 static const struct argp_option options[] = {
-	{ "output", 'o', "FILE", 0, "Where the new private key goes; the public one goes to FILE.pub (default: " DEFAULT_FILE ")",
-	  0 },
+	{ "output", 'o', "FILE", 0,
+	  "Where the new private key goes; the public one goes to FILE.pub (default: " DEFAULT_FILE ")", 0 },
 	{ 0 },
 };
 
-const struct argp cmd_key_argp = { options,
-				   parse,
-				   "generate\nshow FILE",
-				   "Makes the keys that distributors sign units with, so that engines execute no others. "
-				   "generate writes a pair: the private key, which distributors need "
-				   "(`cluster: {signing_key: {file: FILE}}'), and FILE.pub, which engines need "
-				   "(`cluster: {public_keys: [FILE.pub]}'); it prints the public one. show prints the public "
-				   "key of either file, and its id."
-				   "\vExample: drover key generate -o /etc/drover/signing.key",
-				   NULL,
-				   NULL,
-				   NULL };
+const struct argp cmd_key_argp = {
+	options,
+	parse,
+	"generate\nshow FILE",
+	"Makes the keys that distributors sign units with, so that engines execute no others. "
+	"generate writes a pair: the private key, which distributors need "
+	"(`cluster: {signing_key: {file: FILE}}'), and FILE.pub, which engines need "
+	"(`cluster: {public_keys: [FILE.pub]}'); it prints the public one. show prints the public "
+	"key of either file, and its id."
+	"\vExample: drover key generate -o /etc/drover/signing.key",
+	NULL,
+	NULL,
+	NULL
+};
 
 int cmd_key(struct cli *cli, int argc, char **argv)
 {

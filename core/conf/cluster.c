@@ -26,8 +26,8 @@ static void wrong(struct conf *c, const char *option, const char *path, const ch
 
 /* ---------------------------------------------------------------------------------------------- keys */
 
-/* Believes one line's key. `where` is a file, or NULL: the line is in the configuration. */
-static void add_key(struct conf *c, const char *path, const char *where, const char *line)
+/* Believes one line's key; false: an error was added. `where` is a file, or NULL: the line is in the configuration. */
+static bool add_key(struct conf *c, const char *path, const char *where, const char *line)
 {
 	struct signing_key key;
 	struct drover_error err = { 0 };
@@ -40,9 +40,11 @@ static void add_key(struct conf *c, const char *path, const char *where, const c
 			   code ? err.message
 				: "is a private key, which signs: write the public one, and keep this one closed");
 	signing_key_public_text(&key, text);
-	if (!code)
+	if (!code && !key.has_private)
 		json_object_array_add(c->cluster_keys, json_object_new_string(text));
+	code = code || key.has_private;
 	sodium_memzero(&key, sizeof(key));
+	return !code;
 }
 
 /* A key a line; blank ones and those that begin with `#` say nothing. */
@@ -56,8 +58,8 @@ static void read_file(struct conf *c, const char *path, const char *item)
 	if (!text)
 		errors_add(c->errors, place, path, "the public key's file %s: %s", file, fault);
 	for (line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
-		if (line[strspn(line, " \t\r")] && line[0] != '#')
-			add_key(c, path, file, line);
+		if (line[strspn(line, " \t\r")] && line[0] != '#' && !add_key(c, path, file, line))
+			break;
 	secret_free(text);
 	free(file);
 }

@@ -63,7 +63,7 @@ struct core {
 	char **pools; /* NULL-terminated */
 	struct executors executors;
 	struct task_limits limits;
-	struct signing_keys *keys;         /* NULL: none */
+	struct signing_keys *keys;         /* of the cluster; none in it where none are configured */
 	int64_t lease_renew, lease_permit; /* ms */
 	int64_t keep, idle_exit;           /* ms */
 

@@ -12,7 +12,8 @@
 #include "util/log.h"
 
 /* `store` is compared without `keep`, which is taken over. */
-static const char *const fixed[] = { "node", "limits", "lease", "log", "store", "sources", "dispatcher", "executors", "sinks" };
+static const char *const fixed[] = { "node",    "limits",     "lease",     "log",  "store",
+				     "sources", "dispatcher", "executors", "sinks" };
 
 static bool is_same(struct json_object *old, struct json_object *new, const char *section)
 {
@@ -23,6 +24,18 @@ static bool is_same(struct json_object *old, struct json_object *new, const char
 		json_object_object_del(is, "keep");
 	}
 	return json_object_equal(was, is);
+}
+
+/* Keys are exchanged while units run; a cluster's name is in all that was signed. */
+static void reload_keys(struct core *core, struct json_object *slice)
+{
+	struct drover_error err = { 0 };
+
+	log_secret(slice_text(slice, "cluster.signing_key", NULL));
+	if (strcmp(slice_text(slice, "cluster.name", ""), signing_keys_cluster(core->keys)) != 0)
+		log_warning("`cluster.name` has changed: the core takes it over at the next start of droverd");
+	if (signing_keys_update(core->keys, slice_get(slice, "cluster"), &err))
+		log_error("the keys stay as they were: %s", err.message);
 }
 
 void core_reload(struct core *core, const char *text)
@@ -43,6 +56,7 @@ void core_reload(struct core *core, const char *text)
 				    fixed[i]);
 	keeper_configure(core->inventory, slice_get(slice, "inventory"));
 	access_configure(&core->access, slice_get(slice, "credentials"));
+	reload_keys(core, slice);
 	json_object_put(core->slice);
 	core->slice = slice;
 	core_audit_own(core, "reload", NULL);

@@ -57,9 +57,13 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 		.results = slice_int(core->slice, "limits.results", 20000),
 	};
 	access_configure(&core->access, slice_get(core->slice, "credentials"));
+	log_secret(slice_text(core->slice, "cluster.signing_key", NULL));
+	code = signing_keys_read(slice_get(core->slice, "cluster"), &core->keys, err);
+	if (code)
+		return code;
 	code = executors_read(slice_get(core->slice, "executors"), &core->executors, err);
 	core->view.executor_up = xcalloc(core->executors.count, sizeof(bool));
-	return code ? code : signing_keys_read(slice_get(core->slice, "cluster"), &core->keys, err);
+	return code;
 }
 
 /* It is read on a thread of its own, from now on. */
@@ -388,9 +392,9 @@ void core_close(struct core *core)
 	if (core->store_plugin)
 		option_free(core->store_plugin->options, core->store_self);
 	executors_dispose(&core->executors);
-	signing_keys_free(core->keys);
 	dispose_view(&core->view);
 	access_dispose(&core->access);
+	signing_keys_free(core->keys);
 	for (char **pool = core->pools; pool && *pool; pool++)
 		free(*pool);
 	free(core->pools);

@@ -70,7 +70,8 @@ static void put_digest(struct json_object *to, const char *payload)
 }
 
 static struct json_object *unit_json(const struct signing_keys *keys, const struct drover_task *task, int64_t unit,
-				     const struct drover_unit_spec *spec, const struct drover_host_spec *hosts)
+				     const struct drover_unit_spec *spec, const struct drover_host_spec *hosts,
+				     bool confined)
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
 	int64_t now = clock_utc_ms();
@@ -87,6 +88,7 @@ static struct json_object *unit_json(const struct signing_keys *keys, const stru
 	put_text(root, "owner", task->owner);
 	put_text(root, "credential", task->credential);
 	put_text(root, "commit", NULL);
+	json_object_object_add(root, "confined", json_object_new_boolean(confined));
 	put_number(root, "priority", task->priority);
 	put_text(root, "on_lost", task->rerun_lost ? "rerun" : "report");
 	put_number(root, "timeout", task->timeout);
@@ -104,11 +106,11 @@ static struct json_object *unit_json(const struct signing_keys *keys, const stru
 }
 
 int envelope_sign(const struct signing_keys *keys, const struct drover_task *task, int64_t unit,
-		  const struct drover_unit_spec *spec, const struct drover_host_spec *hosts, struct buf *message,
-		  struct drover_error *err)
+		  const struct drover_unit_spec *spec, const struct drover_host_spec *hosts, bool confined,
+		  struct buf *message, struct drover_error *err)
 {
 	unsigned char id[SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
-	struct json_object *root = unit_json(keys, task, unit, spec, hosts);
+	struct json_object *root = unit_json(keys, task, unit, spec, hosts, confined);
 	int64_t limit = signing_keys_limit(keys);
 	size_t size;
 	const char *text =
@@ -258,6 +260,17 @@ static void read_on_lost(struct envelope *e, struct reader *r)
 		r->fault = "on_lost";
 }
 
+static void read_confined(struct envelope *e, struct reader *r)
+{
+	struct json_object *value;
+
+	if (!take(r, "confined", true, &value))
+		return;
+	e->confined = json_object_get_boolean(value);
+	if (!json_object_is_type(value, json_type_boolean) && !r->fault)
+		r->fault = "confined";
+}
+
 static void read_members(struct envelope *e, struct reader *r)
 {
 	struct drover_task *t = &e->task;
@@ -274,6 +287,7 @@ static void read_members(struct envelope *e, struct reader *r)
 	t->credential = take_maybe(r, "credential");
 	if (take(r, "commit", true, &commit) && commit && !r->fault)
 		r->fault = "commit";
+	read_confined(e, r);
 	t->priority = (int)take_number(r, "priority", 1, 100);
 	read_on_lost(e, r);
 	t->timeout = take_number(r, "timeout", 1, NUMBER_MAX);
@@ -371,6 +385,25 @@ int envelope_check_pool(const struct envelope *envelope, char *const *pools, str
 		if (!strcmp(*pool, envelope->task.pool))
 			return 0;
 	return denied(err, "it is for the pool %.100s, which this engine does not serve", envelope->task.pool);
+}
+
+int envelope_check_executor(const struct envelope *envelope, const struct executor_entry *executor,
+			    struct drover_error *err)
+{
+	if (strcmp(envelope->task.executor, executor->name) != 0)
+		return denied(err, "it is for the executor %.64s, not %.64s", envelope->task.executor, executor->name);
+	if (!executor_serves(executor, envelope->task.type))
+		return denied(err, "the executor %.64s does not serve %.64s here", executor->name, envelope->task.type);
+	if (envelope->confined && executor->unconfined)
+		return denied(
+			err,
+			"the tasks of the executor %.64s are not bound to their hosts, and who submitted this one is",
+			executor->name);
+	for (int64_t i = 0; executor->has_match && i < envelope->count; i++)
+		if (!executor_matches(executor, envelope->hosts[i].name))
+			return denied(err, "the executor %.64s does not serve the host %.200s here (see its `match`)",
+				      executor->name, envelope->hosts[i].name);
+	return 0;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -18,6 +18,7 @@
 
 #include <drover/store.h>
 
+#include "task/executors.h"
 #include "task/signing_keys.h"
 #include "util/buf.h"
 
@@ -33,6 +34,8 @@ struct envelope {
 	int64_t unit, first, count;
 	struct drover_host_spec *hosts; /* `count`; owned */
 	int64_t made_at, expires_at;    /* UTC ms; never executed after the latter */
+	/* Who submitted it may touch certain hosts only: not for an executor whose tasks are not bound to their hosts. */
+	bool confined;
 };
 
 /*
@@ -40,8 +43,8 @@ struct envelope {
  * DROVER_ELIMIT: it is larger than cluster.unit_limit; DROVER_EFAULT: there is no key.
  */
 int envelope_sign(const struct signing_keys *keys, const struct drover_task *task, int64_t unit,
-		  const struct drover_unit_spec *spec, const struct drover_host_spec *hosts, struct buf *message,
-		  struct drover_error *err);
+		  const struct drover_unit_spec *spec, const struct drover_host_spec *hosts, bool confined,
+		  struct buf *message, struct drover_error *err);
 /*
  * Verifies and reads. `now`: UTC ms; 0: it may have expired, since it is not to be executed. DROVER_EDENIED with the
  * reason (for a log line) where it is not to be executed; dispose of it in any case. Which pool's and which unit's it is
@@ -52,6 +55,12 @@ int envelope_open(const struct signing_keys *keys, const void *message, size_t s
 void envelope_dispose(struct envelope *envelope);
 /* DROVER_EDENIED: the pool is none of these (NULL-terminated). */
 int envelope_check_pool(const struct envelope *envelope, char *const *pools, struct drover_error *err);
+/*
+ * Whether this node's own configuration lets that executor do it: its types, its `match`, and whether it is bound to
+ * hosts. What distributors were told of executors came by the store.
+ */
+int envelope_check_executor(const struct envelope *envelope, const struct executor_entry *executor,
+			    struct drover_error *err);
 /*
  * Whether the store says the same as what was signed: the task with its payload; a host of the unit by its index
  * in the task. DROVER_EDENIED, and the message names the member that differs. A task that has a `home` is not one of

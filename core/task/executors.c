@@ -9,6 +9,8 @@
 
 #include "util/buf.h"
 
+#define GROUPS 0xff /* of payload fields, at most */
+
 static const char *text(struct json_object *object, const char *key)
 {
 	const char *value = json_object_get_string(json_object_object_get(object, key));
@@ -33,20 +35,24 @@ static void read_fields(struct json_object *array, struct executor_entry *e)
 
 		e->fields[i].name = xstrdup(text(field, "name"));
 		e->fields[i].types = (unsigned)number(field, "types");
-		e->fields[i].group = (int)number(field, "group");
+		e->fields[i].group = (int)(number(field, "group") & GROUPS);
 		e->fields[i].required = json_object_get_boolean(json_object_object_get(field, "required"));
 	}
 }
 
 static void read_types(struct json_object *array, struct executor_entry *e)
 {
-	size_t count = json_object_array_length(array);
+	size_t count = json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0, kept = 0;
 	struct buf all = BUF_INIT;
 
 	e->types = xcalloc(count + 1, sizeof(char *));
 	for (size_t i = 0; i < count; i++) {
-		e->types[i] = xstrdup(json_object_get_string(json_object_array_get_idx(array, i)));
-		buf_printf(&all, "%s%s", i ? " " : "", e->types[i]);
+		const char *type = json_object_get_string(json_object_array_get_idx(array, i));
+
+		if (!type)
+			continue;
+		e->types[kept++] = xstrdup(type);
+		buf_printf(&all, "%s%s", all.size ? " " : "", type);
 	}
 	e->types_text = buf_take(&all);
 }

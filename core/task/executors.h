@@ -41,6 +41,10 @@ struct executors {
 	size_t count;
 };
 
+/*
+ * Takes any JSON, since what other nodes announce comes by the store. DROVER_EINVALID: a `match` is no node set; dispose
+ * in any case.
+ */
 int executors_read(struct json_object *array, struct executors *executors, struct drover_error *err);
 void executors_dispose(struct executors *executors);
 /* Position, or -1. */

@@ -185,10 +185,10 @@ class Keeper:
 
 def make_key(folder, name="cluster"):
     """A signing key and its public half: their files."""
-    secret, public = os.path.join(folder, f"{name}.key"), os.path.join(folder, f"{name}.pub")
-    done = drover("key", "generate", secret, public)
+    secret = os.path.join(folder, f"{name}.key")
+    done = drover("key", "generate", "-o", secret)
     assert done.returncode == 0, done.stderr
-    return secret, public
+    return secret, f"{secret}.pub"
 
 
 class Cluster:

@@ -21,11 +21,12 @@
 #define DIGEST "13c76770415cddd7b42ccc58c65f68073dd2e7674afcc79bedc6be2da91f1e89"
 
 static const char head[] = "445256319d24e2eeaf27c2a0"
-			   "fc5ab1e0bf08c62aab46941a99e66cc2751c8f2afcfdfd76176c80d83f5837b8"
-			   "c361325bf602c7d9ca0ffafe354d62eae7d52cc8bce231fe6ce2fc312b230500";
+			   "0248879cca9bae1d0e558095d321410021a9fc98c3de4fc91903d2fdeed6adda"
+			   "f4fa761ed4366ed44606db485f2c9a921f1c2a5bdcc9823a608d6683e614e909";
 static const char text[] =
 	"{\"version\":1,\"cluster\":\"east\",\"task\":\"T1\",\"pool\":\"default\",\"unit\":2,\"first\":60,\"count\":2,"
-	"\"type\":\"shell\",\"executor\":\"shell\",\"owner\":null,\"credential\":\"prod\",\"commit\":null,\"priority\":"
+	"\"type\":\"shell\",\"executor\":\"shell\",\"owner\":null,\"credential\":\"prod\",\"commit\":null,\"confined\":"
+	"false,\"priority\":"
 	"50,"
 	"\"on_lost\":\"report\",\"timeout\":100000,\"host_timeout\":0,\"connect_timeout\":5000,\"output_limit\":65536,"
 	"\"fanout\":0,\"payload_sha256\":\"" DIGEST "\",\"made_at\":1795000000000,\"expires_at\":1795604800000,"
@@ -117,7 +118,7 @@ static struct buf a_message(const struct signing_keys *keys)
 	struct buf message = BUF_INIT;
 	struct drover_error err = { 0 };
 
-	ck_assert_msg(!envelope_sign(keys, &task, 2, &spec, hosts, &message, &err), "%s", err.message);
+	ck_assert_msg(!envelope_sign(keys, &task, 2, &spec, hosts, false, &message, &err), "%s", err.message);
 	return message;
 }
 
@@ -300,6 +301,8 @@ static const struct {
 	{ "\"owner\":null,", "", "`owner`" },
 	{ "\"credential\":\"prod\",", "", "`credential`" },
 	{ "\"commit\":null,", "", "`commit`" },
+	{ "\"confined\":false,", "", "`confined`" },
+	{ "\"confined\":false,", "\"confined\":0,", "`confined`" },
 	{ "\"commit\":null,", "\"commit\":\"0123\",", "`commit`" },
 	{ "\"priority\":50,", "", "`priority`" },
 	{ "\"priority\":50,", "\"priority\":101,", "`priority`" },
@@ -415,6 +418,47 @@ START_TEST(store_differs)
 }
 END_TEST
 
+/* What a distributor took for granted may have been put into the store by anybody. */
+START_TEST(executor_here)
+{
+	static const char config[] =
+		"[{\"name\":\"shell\",\"types\":[\"shell\"]},{\"name\":\"shell\",\"types\":[\"shell\"],\"match\":\"web["
+		"1-9]\"},"
+		"{\"name\":\"lab\",\"types\":[\"shell\"]},{\"name\":\"shell\",\"types\":[\"adhoc\"]},"
+		"{\"name\":\"shell\",\"types\":[\"shell\"],\"match\":\"web1\"},"
+		"{\"name\":\"shell\",\"types\":[\"shell\"],\"unconfined\":true}]";
+	static const char *const reasons[] = {
+		NULL, NULL, "for the executor shell", "does not serve shell", "the host web2", NULL
+	};
+	struct json_object *array = json_tokener_parse(config);
+	struct signing_keys *keys = some_keys("east", PRIVATE, NULL);
+	struct drover_task task = a_task();
+	struct buf confined = BUF_INIT, message = a_message(keys);
+	struct executors executors;
+	struct envelope e;
+	struct drover_error err = { 0 };
+
+	ck_assert(!executors_read(array, &executors, &err));
+	ck_assert(!envelope_open(keys, message.data, message.size, MADE, &e, &err));
+	for (size_t i = 0; i < executors.count; i++) {
+		ck_assert_int_eq(envelope_check_executor(&e, &executors.items[i], &err),
+				 reasons[i] ? DROVER_EDENIED : 0);
+		ck_assert(!reasons[i] || strstr(err.message, reasons[i]));
+	}
+	envelope_dispose(&e);
+	ck_assert(!envelope_sign(keys, &task, 2, &spec, hosts, true, &confined, &err));
+	ck_assert(!envelope_open(keys, confined.data, confined.size, MADE, &e, &err));
+	ck_assert(!envelope_check_executor(&e, &executors.items[0], &err));
+	ck_assert_int_eq(envelope_check_executor(&e, &executors.items[5], &err), DROVER_EDENIED);
+	envelope_dispose(&e);
+	executors_dispose(&executors);
+	buf_dispose(&message);
+	buf_dispose(&confined);
+	signing_keys_free(keys);
+	json_object_put(array);
+}
+END_TEST
+
 START_TEST(too_large)
 {
 	struct json_object *section = json_tokener_parse("{\"unit_limit\":100,\"signing_key\":\"" PRIVATE "\"}");
@@ -424,13 +468,13 @@ START_TEST(too_large)
 	struct drover_error err = { 0 };
 
 	ck_assert(!signing_keys_read(section, &keys, &err));
-	ck_assert_int_eq(envelope_sign(keys, &task, 2, &spec, hosts, &message, &err), DROVER_ELIMIT);
+	ck_assert_int_eq(envelope_sign(keys, &task, 2, &spec, hosts, false, &message, &err), DROVER_ELIMIT);
 	ck_assert_ptr_nonnull(strstr(err.message, "cluster.unit_limit"));
 	ck_assert_uint_eq(message.size, 0);
 	signing_keys_free(keys);
 	json_object_put(section);
 	ck_assert(!signing_keys_read(NULL, &keys, &err));
-	ck_assert_int_eq(envelope_sign(keys, &task, 2, &spec, hosts, &message, &err), DROVER_EFAULT);
+	ck_assert_int_eq(envelope_sign(keys, &task, 2, &spec, hosts, false, &message, &err), DROVER_EFAULT);
 	signing_keys_free(keys);
 }
 END_TEST
@@ -477,6 +521,7 @@ int main(void)
 	tcase_add_loop_test(tests, signed_but_odd, 0, (int)(sizeof(odd) / sizeof(*odd)));
 	tcase_add_loop_test(tests, no_object, 0, 5);
 	tcase_add_test(tests, store_differs);
+	tcase_add_test(tests, executor_here);
 	tcase_add_test(tests, too_large);
 	tcase_add_test(tests, key_lines);
 	suite_add_tcase(suite, tests);
