@@ -46,27 +46,51 @@ static void check_node(struct conf *c)
 	}
 }
 
-/* `smaller` must be less than `larger`, or takeover would come before the owner has stopped. */
-static void less(struct conf *c, const char *smaller, int64_t a, const char *larger, int64_t b, const char *why)
+static void too_long(struct conf *c, const char *option, const char *text)
 {
 	const struct conf_applied *lease = &c->tables[SCHEMA_LEASE];
 	char path[64];
 
+	snprintf(path, sizeof(path), "lease.%s", option);
+	errors_add(c->errors, section_place(c, lease, option), path, "%s", text);
+}
+
+static void less(struct conf *c, const char *smaller, int64_t a, const char *larger, int64_t b, const char *why)
+{
+	char text[256];
+
 	if (a < b)
 		return;
-	snprintf(path, sizeof(path), "lease.%s", smaller);
-	errors_add(c->errors, section_place(c, lease, smaller), path,
-		   "must be shorter than lease.%s (%" PRId64 " ms), not %" PRId64 " ms: %s", larger, b, a, why);
+	snprintf(text, sizeof(text), "must be shorter than lease.%s (%" PRId64 " ms), not %" PRId64 " ms: %s", larger, b, a,
+		 why);
+	too_long(c, smaller, text);
+}
+
+/* Both together must be less, or a takeover would come before the owner has stopped, or for no reason. */
+static void sum_less(struct conf *c, const char *one, int64_t a, const char *two, int64_t b, int64_t take_over,
+		     const char *why)
+{
+	char text[320];
+
+	if (a + b < take_over)
+		return;
+	snprintf(text, sizeof(text),
+		 "%" PRId64 " ms and lease.%s (%" PRId64 " ms) together must be shorter than lease.take_over (%" PRId64
+		 " ms): %s; shorten them, or make lease.take_over longer",
+		 a, two, b, take_over, why);
+	too_long(c, one, text);
 }
 
 static void check_lease(struct conf *c)
 {
 	const struct schema_lease *l = c->tables[SCHEMA_LEASE].self;
 
-	less(c, "renew", l->renew, "permit_lost", l->permit_lost, "one late renewal would stop the node");
+	less(c, "renew", l->renew, "stop_after", l->stop_after, "one late renewal would stop the node");
 	less(c, "permit", l->permit, "permit_lost", l->permit_lost, "one late permit would stop the executors");
-	less(c, "permit_lost", l->permit_lost, "ttl", l->ttl, "a node must have stopped before its lease ends");
-	less(c, "ttl", l->ttl, "sweep", l->sweep, "units would be taken over before their lease ends");
+	sum_less(c, "stop_after", l->stop_after, "permit_lost", l->permit_lost, l->take_over,
+		 "a node's units must have ended before others take them over");
+	sum_less(c, "renew", l->renew, "read_gap", l->read_gap, l->take_over,
+		 "a node that lives must have been seen to renew");
 }
 
 static void check_limits(struct conf *c)

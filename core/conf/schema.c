@@ -42,15 +42,22 @@ static const struct drover_option capacity[] = {
 };
 
 static const struct drover_option lease[] = {
-	DROVER_OPT_DURATION(struct schema_lease, ttl, "30s", "1s", "1h",
-			    "how long a core's lease lasts without renewal"),
 	DROVER_OPT_DURATION(struct schema_lease, renew, "5s", "100ms", "10m", "how often the core renews its lease"),
-	DROVER_OPT_DURATION(struct schema_lease, sweep, "45s", "1s", "2h",
-			    "how long a lease must be seen unchanged before its units are taken over"),
+	DROVER_OPT_DURATION(struct schema_lease, take_over, "45s", "500ms", "2h",
+			    "how long another node's lease must be read unchanged before its units are taken over"),
+	DROVER_OPT_DURATION(struct schema_lease, read_gap, "5s", "100ms", "10m",
+			    "after so long without having read the nodes' leases that time is counted anew; they are read "
+			    "at least twice as often"),
+	DROVER_OPT_DURATION(struct schema_lease, stop_after, "20s", "300ms", "1h",
+			    "where nodes share a store: after so long without a renewal no host is begun, and those of tasks "
+			    "with `on_lost: rerun` are ended"),
 	DROVER_OPT_DURATION(struct schema_lease, permit, "5s", "100ms", "10m",
 			    "how often the core permits its executors to go on"),
-	DROVER_OPT_DURATION(struct schema_lease, permit_lost, "20s", "500ms", "1h",
-			    "after so long without a renewal no host is started; without a permit units are ended"),
+	DROVER_OPT_DURATION(struct schema_lease, permit_lost, "20s", "300ms", "1h",
+			    "after so long without a permit an executor ends its units"),
+	DROVER_OPT_DURATION(struct schema_lease, changes, "500ms", "50ms", "1m",
+			    "where nodes share a store: how often a node looks for what others have changed, "
+			    "such as cancelled tasks"),
 	DROVER_OPT_END
 };
 

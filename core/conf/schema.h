@@ -71,7 +71,7 @@ struct schema_capacity {
 };
 
 struct schema_lease {
-	int64_t ttl, renew, sweep, permit, permit_lost;
+	int64_t renew, take_over, read_gap, stop_after, permit, permit_lost, changes;
 };
 
 struct schema_limits {

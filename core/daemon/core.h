@@ -17,11 +17,14 @@
 #include "loader/loader.h"
 #include "proc/control.h"
 #include "sched/engine.h"
+#include "sched/lease.h"
 #include "store/readers.h"
 #include "store/writer.h"
 #include "task/limits.h"
 #include "task/signing_keys.h"
 #include "task/submission.h"
+
+#define CORE_MAX_ATTEMPTS 3 /* of a unit */
 
 struct core_source {
 	char *name;
@@ -63,9 +66,10 @@ struct core {
 	char **pools; /* NULL-terminated */
 	struct executors executors;
 	struct task_limits limits;
-	struct signing_keys *keys;         /* of the cluster; none in it where none are configured */
-	int64_t lease_renew, lease_permit; /* ms */
-	int64_t keep, idle_exit;           /* ms */
+	struct signing_keys *keys;                           /* of the cluster; none in it where none are configured */
+	int64_t lease_renew, lease_permit, lease_stop_after; /* ms */
+	int64_t keep, idle_exit;                             /* ms */
+	bool dispatches;
 
 	/* the store */
 	const struct drover_sink *store_plugin;
@@ -77,6 +81,13 @@ struct core {
 	struct readers *readers;
 	int64_t incarnation;
 	int64_t started_at;
+
+	/* cluster.c; NULL where nobody shares the store */
+	struct lease *lease;
+	struct elsewhere *elsewhere;
+	int64_t changes_since; /* the store's last change number before this core read its tasks */
+	char *announced_pools, *announced_executors;
+	char announced_isolation[16]; /* the lease's thread's */
 
 	struct hub *hub;
 	struct keeper *inventory;
@@ -97,7 +108,7 @@ struct core {
 
 	int64_t drain_deadline; /* CLOCK_BOOTTIME ms, 0: none */
 	bool stopping_units;
-	int64_t next_pulse, next_permit, next_renew, next_expire, next_retain;
+	int64_t next_pulse, next_permit, next_renew, next_expire, next_retain; /* next_renew: without a lease thread */
 	bool renewing, expiring, retaining;
 };
 
@@ -105,6 +116,22 @@ struct core {
 extern const struct drover_source_services core_services;
 /* core_changes.c: after a commit, on the writer's thread. */
 void core_task_changed(struct core *core, const struct drover_task_change *change);
+/*
+ * cluster.c. A distributor's tasks are handed by its dispatcher to any engine; others are executed by the node that
+ * took them.
+ */
+bool core_is_distributor(const struct core *core);
+bool core_is_draining(const struct core *core);
+/* Takes no further units, or does again. Any thread. */
+void core_hold(struct core *core, bool hold);
+/* Others hear soon of how this node is now. Any thread. */
+void core_announce(struct core *core);
+/* Its pools, separated by blanks; owned. */
+char *core_pools_text(const struct core *core);
+/* core_engines.c: services. */
+int core_engines(void *core, int (*fn)(void *fn_context, const struct drover_engine *engine), void *fn_context,
+		 struct drover_error *err);
+int core_drain_engine(void *core, const char *name, bool drain, struct drover_error *err);
 /* core_submit.c */
 int core_submit(void *core, struct drover_submission *submission, struct drover_error *err);
 /* A task that has a parent; its hosts are as they are written, whatever the inventory says now. */

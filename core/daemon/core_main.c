@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "daemon/cluster.h"
 #include "daemon/core.h"
 #include "daemon/distribution.h"
 #include "proc/roles.h"
@@ -66,6 +67,7 @@ static void on_drain(void *context, int64_t deadline)
 	atomic_store(&core->draining, true);
 	core->drain_deadline = deadline ? deadline : 1;
 	engine_drain(core->engine);
+	core_announce(core);
 	for (size_t i = 0; i < core->source_count; i++) {
 		struct core_source *source = &core->sources[i];
 		struct drover_error err = { 0 };
@@ -112,6 +114,8 @@ static int start(struct core *core, int control_fd, int config_fd, struct drover
 		code = core_open_dispatcher(core, err);
 	if (!code)
 		code = distribution_open(core, err);
+	if (!code)
+		code = cluster_watch(core, err);
 	if (!code)
 		code = core_open_sources(core, err);
 	if (!code)

@@ -297,7 +297,7 @@ int core_submit_child(struct core *core, struct drover_submission *submission, c
 	}
 	if (!code) {
 		s.task.owner = submission->owner;
-		s.task.home = core->dispatcher.plugin ? NULL : core->node;
+		s.task.home = core_is_distributor(core) ? NULL : core->node;
 		fill_answer(submission, &s);
 		if (!submission->dry_run && atomic_load(&core->draining))
 			code = drover_error_set(err, DROVER_ERETRY, "the daemon is stopping");

@@ -170,7 +170,7 @@ void metrics_tell(void *core_context, drover_metric_fn *fn, void *context)
 					     .labels = build,
 					     .value = 1 });
 	tell(&t, DROVER_GAUGE, "draining", "1 while no further unit is taken.",
-	     atomic_load(&core->draining) || engine_is_held(core->engine), NULL, NULL);
+	     core_is_draining(core), NULL, NULL);
 	tell_states(&t, &core->metrics);
 	tell_store(&t, core);
 	tell_sinks(&t, core);

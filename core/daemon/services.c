@@ -150,112 +150,6 @@ static int cancel(void *context, const char *id, const char *reason, drover_task
 
 /* -------------------------------------------------------------------------- the node's state */
 
-static char *join(char *const *words)
-{
-	struct buf b = BUF_INIT;
-
-	for (; *words; words++)
-		buf_printf(&b, "%s%s", b.size ? " " : "", *words);
-	return buf_take(&b);
-}
-
-/* A copy of the parts, so that no lock is held while the source's callback runs. */
-static struct core_part *copy_parts(struct core *core, size_t *count, struct engine_load *load, char *isolation)
-{
-	struct core_part *parts;
-
-	pthread_mutex_lock(&core->lock);
-	*count = core->view.part_count;
-	*load = core->view.load;
-	memcpy(isolation, core->view.isolation, sizeof(core->view.isolation));
-	parts = xcalloc(*count, sizeof(*parts));
-	for (size_t i = 0; i < *count; i++) {
-		parts[i].part = core->view.parts[i].part;
-		parts[i].part.name = parts[i].name = xstrdup(core->view.parts[i].name);
-		parts[i].part.last_death = parts[i].last_death = xstrdup(core->view.parts[i].last_death);
-	}
-	pthread_mutex_unlock(&core->lock);
-	return parts;
-}
-
-struct engine_told {
-	int (*fn)(void *context, const struct drover_engine *engine);
-	void *context;
-	struct drover_engine engine;
-	int code;
-};
-
-/* The inventory's state is borrowed for this call. */
-static void tell_engine_with(void *context, const struct drover_inventory *inventory)
-{
-	struct engine_told *told = context;
-
-	told->engine.inventory = strcmp(inventory->state, "none") ? inventory : NULL;
-	told->code = told->fn(told->context, &told->engine);
-}
-
-static int engines(void *context, int (*fn)(void *fn_context, const struct drover_engine *engine), void *fn_context,
-		   struct drover_error *err)
-{
-	struct core *core = context;
-	struct engine_load load;
-	struct buf executors = BUF_INIT;
-	size_t count;
-	char isolation[sizeof(core->view.isolation)];
-	struct core_part *parts = copy_parts(core, &count, &load, isolation);
-	struct drover_part *rows = xcalloc(count, sizeof(*rows));
-	char *pools = join(core->pools);
-	struct engine_told told = { .fn = fn, .context = fn_context };
-
-	(void)err;
-	atomic_store(&core->last_request, clock_boot_ms());
-	for (size_t i = 0; i < count; i++)
-		rows[i] = parts[i].part;
-	for (size_t i = 0; i < core->executors.count; i++)
-		buf_printf(&executors, "%s%s", i ? " " : "", core->executors.items[i].name);
-	told.engine = (struct drover_engine){
-		.size = sizeof(struct drover_engine),
-		.name = core->node,
-		.version = DROVER_VERSION,
-		.state = atomic_load(&core->draining) || engine_is_held(core->engine) ? "draining" : "up",
-		.incarnation = core->incarnation,
-		.started_at = core->started_at,
-		.renewed_at = atomic_load(&core->renewed_at),
-		.pools = pools,
-		.executors = executors.data ? executors.data : "",
-		.isolation = isolation,
-		.capacity_hosts = load.capacity_hosts,
-		.capacity_units = load.capacity_units,
-		.running_hosts = load.running_hosts,
-		.running_units = load.running_units,
-		.parts = rows,
-		.part_count = count,
-	};
-	core_inventory(core, tell_engine_with, &told);
-	for (size_t i = 0; i < count; i++) {
-		free(parts[i].name);
-		free(parts[i].last_death);
-	}
-	free(parts);
-	free(rows);
-	free(pools);
-	buf_dispose(&executors);
-	return told.code;
-}
-
-static int drain_engine(void *context, const char *name, bool drain, struct drover_error *err)
-{
-	struct core *core = context;
-
-	atomic_store(&core->last_request, clock_boot_ms());
-	if (strcmp(name, core->node))
-		return drover_error_set(err, DROVER_ENOTFOUND, "there is no engine %.100s here", name);
-	if (engine_is_held(core->engine) != drain)
-		log_info(drain ? "draining by request: no further unit is taken" : "units are taken again, by request");
-	engine_hold(core->engine, drain);
-	return 0;
-}
-
 static int executors(void *context, int (*fn)(void *fn_context, const struct drover_executor_row *row),
 		     void *fn_context, struct drover_error *err)
 {
@@ -332,7 +226,7 @@ const struct drover_source_services core_services = {
 	.units = query_units,
 	.results = query_results,
 	.verify = query_verify,
-	.engines = engines,
+	.engines = core_engines,
 	.executors = executors,
 	.health = health,
 	.subscribe = subscribe,
@@ -347,7 +241,7 @@ const struct drover_source_services core_services = {
 	.output_part = core_output_part,
 	.inventory = core_inventory,
 	.host_groups = core_host_groups,
-	.drain_engine = drain_engine,
+	.drain_engine = core_drain_engine,
 	.offer_unit = distribution_offer_unit,
 	.await_room = distribution_await_room,
 };

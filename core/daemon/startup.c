@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "conf/option.h"
+#include "daemon/cluster.h"
 #include "daemon/core.h"
 #include "daemon/distribution.h"
 #include "daemon/inventory_keeper.h"
@@ -20,7 +21,6 @@
 #define COMMIT_INTERVAL 10 /* ms */
 #define RESULTS_WAIT 50    /* ms that results, for which nobody waits, gather before a commit */
 #define GROUP_WEIGHT 20000 /* rows in one transaction */
-#define MAX_ATTEMPTS 3
 #define SWEEP_UNITS 200 /* in one transaction */
 
 static char **read_pools(struct json_object *array)
@@ -48,6 +48,8 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 	core->idle_exit = slice_int(core->slice, "node.idle_exit", 0);
 	core->lease_renew = slice_int(core->slice, "lease.renew", 5000);
 	core->lease_permit = slice_int(core->slice, "lease.permit", 5000);
+	core->lease_stop_after = slice_int(core->slice, "lease.stop_after", 20000);
+	core->dispatches = slice_get(core->slice, "dispatcher") != NULL;
 	core->keep = slice_int(core->slice, "store.keep", 0);
 	core->limits = (struct task_limits){
 		.hosts = slice_int(core->slice, "limits.hosts", 200000),
@@ -173,7 +175,7 @@ static int incarnate(struct core *core, bool *more, struct drover_error *err)
 
 static int sweep(struct core *core, bool *more, struct drover_error *err)
 {
-	return core->ops->sweep(core->session, MAX_ATTEMPTS, SWEEP_UNITS, log_swept, core, more, err);
+	return core->ops->sweep(core->session, CORE_MAX_ATTEMPTS, SWEEP_UNITS, log_swept, core, more, err);
 }
 
 static int sweep_accepting(struct core *core, bool *more, struct drover_error *err)
@@ -196,7 +198,11 @@ struct found_tasks {
 static int found_task(void *context, const struct drover_task *task)
 {
 	struct found_tasks *found = context;
+	const char *node = found->core->node;
 
+	/* In a store of its own every task is the node's, by whatever name it had then. */
+	if (found->core->ops->shared && (!task->home || strcmp(task->home, node)))
+		return 0;
 	engine_task_found(found->core->engine, task);
 	metrics_found(&found->core->metrics, task);
 	found->keys = xrealloc(found->keys, (found->count + 1) * sizeof(*found->keys));
@@ -205,16 +211,16 @@ static int found_task(void *context, const struct drover_task *task)
 }
 
 /* Gives the engine every task that is not at its end, with its ready units. */
-static int find_tasks(struct core *core, struct drover_error *err)
+static int find_tasks(struct core *core, struct drover_session *session, struct drover_error *err)
 {
 	struct drover_task_filter filter = { .size = sizeof(filter),
 					     .states = 1u << DROVER_TASK_QUEUED | 1u << DROVER_TASK_RUNNING };
 	struct found_tasks found = { .core = core };
-	int code = core->ops->tasks(core->session, &filter, found_task, &found, err);
+	int code = core->ops->tasks(session, &filter, found_task, &found, err);
 
 	/* Newest first came out of the store; the oldest goes first here. */
 	for (size_t i = found.count; i-- > 0 && !code;)
-		code = core->ops->ready_units(core->session, found.keys[i], -1, 0, found_unit, core, err);
+		code = core->ops->ready_units(session, found.keys[i], -1, 0, found_unit, core, err);
 	free(found.keys);
 	engine_tasks_found(core->engine);
 	return code;
@@ -244,7 +250,7 @@ int core_recover(struct core *core, struct drover_error *err)
 	struct engine_options options = {
 		.capacity_hosts = slice_int(core->slice, "capacity.hosts", 2000),
 		.capacity_units = slice_int(core->slice, "capacity.units", 512),
-		.max_attempts = MAX_ATTEMPTS,
+		.max_attempts = CORE_MAX_ATTEMPTS,
 		.result_backlog = core->limits.results,
 		.executors = &core->executors,
 		.results_limit = slice_int(core->slice, "limits.results_spool", 1 << 30),
@@ -258,6 +264,7 @@ int core_recover(struct core *core, struct drover_error *err)
 	struct hub_options hub = {
 		.node = core->node, .ops = core->ops, .readers = core->readers, .watch = core_watch, .context = core
 	};
+	struct drover_session *session;
 	int code = store_results(core, err);
 
 	if (!code)
@@ -278,7 +285,16 @@ int core_recover(struct core *core, struct drover_error *err)
 		return code;
 	options.incarnation = core->incarnation;
 	core->engine = engine_new(core->event, core->writer, core->hub, &options);
-	return find_tasks(core, err);
+	code = cluster_open(core, err);
+	if (!code)
+		code = readers_take(core->readers, &session, err);
+	if (code)
+		return code;
+	code = core->ops->last_seq(session, &core->changes_since, err);
+	if (!code)
+		code = find_tasks(core, session, err);
+	readers_give(core->readers, session, code != 0);
+	return code;
 }
 
 /* ---------------------------------------------------------------------------- sinks and sources */
@@ -379,10 +395,12 @@ void core_close(struct core *core)
 	core_close_dispatcher(core);
 	core_audit_own(core, "stop", NULL);
 	keeper_free(core->inventory);
+	cluster_stop(core);
 	writer_free(core->writer);
 	hub_free(core->hub);
 	engine_free(core->engine);
 	distribution_free(core);
+	cluster_free(core);
 	end_lease(core);
 	readers_free(core->readers);
 	if (core->session)

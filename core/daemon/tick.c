@@ -45,7 +45,7 @@ static void put(struct core *core, job_run_fn *run, job_done_fn *done)
 	writer_put(core->writer, &job->job);
 }
 
-/* ------------------------------------------------------------------------------- the lease */
+/* ---------------------------------------------------- the lease, in a store of the node's own */
 
 static int run_renew(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		     struct drover_error *err)
@@ -114,8 +114,10 @@ static void retain_done(struct job *base, int code, const struct drover_error *e
 static void expire(struct core *core, int64_t now)
 {
 	int64_t next = engine_next_expiry(core->engine);
+	/* In a shared store there may be tasks of nodes that are gone, of which nobody knows when they expire. */
+	bool due = core->ops->shared || (next && next <= clock_utc_ms());
 
-	if (!next || next > clock_utc_ms() || core->expiring || !is_due(now, &core->next_expire, EXPIRE_MS))
+	if (!due || core->expiring || !is_due(now, &core->next_expire, core->ops->shared ? core->lease_renew : EXPIRE_MS))
 		return;
 	core->expiring = true;
 	put(core, run_expire, expire_done);
@@ -164,7 +166,7 @@ void core_tick(struct core *core)
 								      .ready_units = load.ready_units });
 	if (is_due(now, &core->next_permit, core->lease_permit))
 		engine_permit(core->engine);
-	if (!core->renewing && is_due(now, &core->next_renew, core->lease_renew)) {
+	if (!core->lease && !core->renewing && is_due(now, &core->next_renew, core->lease_renew)) {
 		core->renewing = true;
 		put(core, run_renew, renew_done);
 	}

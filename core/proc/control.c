@@ -200,6 +200,11 @@ void control_idle(struct control *control)
 	tell(control, "idle", json_object_new_boolean(true), true);
 }
 
+void control_replaced(struct control *control)
+{
+	tell(control, "replaced", json_object_new_boolean(true), true);
+}
+
 void control_entered(struct control *control, const char *what, int64_t timeout)
 {
 	struct json_object *o = json_object_new_object();

@@ -49,6 +49,8 @@ void control_ready(struct control *control);
 void control_pulse(struct control *control, const struct control_pulse *pulse);
 /* Core only: nothing is left to do; the node's idle_exit has passed: end the whole node. */
 void control_idle(struct control *control);
+/* Core only: another node has this one's name: end the whole node, with the exit code of a wrong configuration. */
+void control_replaced(struct control *control);
 /* Around a call that a plugin could hang in: after `timeout` ms without control_left the supervisor
  * kills the process and records "hung in WHAT for N s". */
 void control_entered(struct control *control, const char *what, int64_t timeout);

@@ -66,6 +66,11 @@ void executor_host_check_queue(struct executor_host *host)
 
 /* --------------------------------------------------------------------------------- the core's link */
 
+static bool has_no_permit(const struct executor_host *host)
+{
+	return clock_boot_ms() - host->last_permit > host->permit_lost;
+}
+
 static const char *on_execute(struct executor_host *host, uint64_t handle, struct wire_reader *r)
 {
 	struct exec_unit head;
@@ -73,10 +78,12 @@ static const char *on_execute(struct executor_host *host, uint64_t handle, struc
 	if (!message_get_unit(r, &head) || unit_parent_find(host, handle))
 		return "a unit that is none";
 	head.handle = handle;
-	if (host->closing) { /* while draining, what was on its way is still done */
+	/* While draining, what was on its way is still done. A core that was stopped may have lost the unit meanwhile. */
+	if (host->closing || has_no_permit(host)) {
 		const struct exec_ended ended = { .handle = handle,
 						  .how = EXEC_NOT_STARTED,
-						  .message = "the executor host is ending" };
+						  .message = host->closing ? "the executor host is ending"
+									   : "the core was silent for too long" };
 
 		message_put_ended(stream_begin(host->link, WIRE_ENDED, handle), &ended);
 		stream_send(host->link);
@@ -160,7 +167,7 @@ static int on_permit_check(sd_event_source *source, uint64_t usec, void *context
 	struct executor_host *host = context;
 
 	(void)usec;
-	if (clock_boot_ms() - host->last_permit > host->permit_lost && host->by_handle) {
+	if (has_no_permit(host) && host->by_handle) {
 		log_error("no permit from the core for %lld ms: the units are ended", (long long)host->permit_lost);
 		unit_parent_kill_all(host, EXEC_NO_PERMIT, "the core was silent for too long");
 	}

@@ -41,6 +41,10 @@ static void on_message(struct child *c, struct json_object *message)
 		child_left(c);
 	else if (slice_get(message, "idle") && c->role == CHILD_CORE)
 		supervisor_stop(c->supervisor, "nothing is left to do");
+	else if (slice_get(message, "replaced") && c->role == CHILD_CORE) {
+		c->supervisor->exit_code = EXIT_CONFIG;
+		supervisor_stop(c->supervisor, "another node has its name");
+	}
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *context)

@@ -25,7 +25,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define EXIT_CONFIG 78
 /* A core that is silent for so long is wedged. */
 #define WEDGED_MS 30000
 /* What the core has after the drain's end to say so itself. */

@@ -19,6 +19,8 @@ struct sd_event;
 struct sd_event_source;
 struct supervisor;
 
+#define EXIT_CONFIG 78 /* systemd does not start it again */
+
 enum child_role { CHILD_CORE = 0, CHILD_EXECUTOR = 1, CHILD_SINK = 2, CHILD_MONITOR = 3 };
 
 /* See the table in child.c. */

@@ -78,6 +78,7 @@ void engine_tick(struct engine *e)
 	struct active_task *task, *next;
 	int64_t now = clock_boot_ms();
 
+	engine_check_lease(e);
 	HASH_ITER (hh, e->tasks, task, next) {
 		if (task->blocked_at && !task->behind && now - task->blocked_at >= ASK_AGAIN)
 			unblock(e, task);

@@ -38,6 +38,9 @@ static const struct rule with_host_rule = { DROVER_LOST, DROVER_PENDING, "the un
 
 static const struct rule shutdown_rule = { DROVER_LOST, DROVER_PENDING, "the unit was ended: droverd was stopped" };
 
+static const struct rule cut_off_rule = { DROVER_LOST, DROVER_PENDING,
+					  "the unit was ended: its engine could not renew its lease" };
+
 struct end_job {
 	struct job job;
 	struct engine *engine;
@@ -118,6 +121,8 @@ static const struct rule *choose_rule(const struct engine *e, const struct runni
 {
 	if (how == EXEC_STOPPED && unit->shutdown)
 		return &shutdown_rule;
+	if (how == EXEC_STOPPED && unit->cut_off)
+		return &cut_off_rule;
 	if (how == EXEC_STOPPED && !unit->stopped)
 		return &with_host_rule;
 	if (how == EXEC_NOT_STARTED && unit->tries >= e->options.max_attempts)

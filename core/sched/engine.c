@@ -6,6 +6,7 @@
 
 #include "sched/engine_state.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static int on_work(sd_event_source *source, void *context)
@@ -32,6 +33,7 @@ struct engine *engine_new(struct sd_event *event, struct writer *writer, struct 
 	e->writer = writer;
 	e->hub = hub;
 	e->options = *options;
+	atomic_init(&e->lease_until, INT64_MAX);
 	e->slots = xcalloc(options->executors->count, sizeof(*e->slots));
 	for (size_t i = 0; i < options->executors->count; i++) {
 		e->slots[i].engine = e;
@@ -265,6 +267,49 @@ void engine_set_capacity(struct engine *e, int64_t hosts, int64_t units)
 	e->options.capacity_hosts = hosts;
 	e->options.capacity_units = units;
 	engine_wake(e);
+}
+
+/* ------------------------------------------------------------------------------------- the lease */
+
+void engine_set_lease(struct engine *e, int64_t until)
+{
+	atomic_store(&e->lease_until, until);
+}
+
+bool engine_has_lease(const struct engine *e)
+{
+	return clock_boot_ms() < atomic_load(&e->lease_until);
+}
+
+static void end_reruns(struct engine *e)
+{
+	struct running_unit *unit, *next;
+
+	HASH_ITER (hh, e->units, unit, next) {
+		if (!unit->task->task.rerun_lost || unit->stopped)
+			continue;
+		unit->cut_off = true;
+		stop_unit(e, unit, "the lease is not renewed");
+	}
+}
+
+void engine_check_lease(struct engine *e)
+{
+	bool cut_off = !engine_has_lease(e);
+	struct active_task *task, *next;
+
+	if (cut_off && !e->cut_off)
+		log_warning("the lease is not renewed: no host is begun until it is, and hosts that would be run again are "
+			    "ended; %lld units run on",
+			    (long long)e->running_units);
+	if (cut_off)
+		end_reruns(e);
+	if (!cut_off && e->cut_off) {
+		log_info("hosts are begun again");
+		HASH_ITER (hh, e->tasks, task, next)
+			wants_put(e, task);
+	}
+	e->cut_off = cut_off;
 }
 
 void engine_drain(struct engine *e)

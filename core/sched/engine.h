@@ -85,6 +85,11 @@ void engine_set_capacity(struct engine *engine, int64_t hosts, int64_t units);
 void engine_wake(struct engine *engine);
 /* Permits for all executor hosts: every lease.permit. */
 void engine_permit(struct engine *engine);
+/*
+ * Until when (CLOCK_BOOTTIME ms) hosts may be begun; any thread. After it nothing is claimed and no host begun, and
+ * units of tasks with on_lost: rerun are ended, since others may begin their hosts again. Without a call: for ever.
+ */
+void engine_set_lease(struct engine *engine, int64_t until);
 /* Claims nothing more. */
 void engine_drain(struct engine *engine);
 /* The same for as long as `hold` says; any thread. What is under way is still claimed. */

@@ -65,6 +65,7 @@ struct running_unit {
 	int64_t deadline; /* CLOCK_BOOTTIME ms */
 	bool stopped;     /* by us, before its deadline */
 	bool shutdown;    /* … since the node stops */
+	bool cut_off;     /* … since the lease is not renewed */
 	UT_hash_handle hh;
 };
 
@@ -120,12 +121,16 @@ struct engine {
 	int64_t looked_at; /* CLOCK_BOOTTIME ms: when it last asked for a look */
 	bool draining;
 	atomic_bool held; /* an administrator said so */
+	atomic_llong lease_until; /* CLOCK_BOOTTIME ms: nothing is begun after it */
+	bool cut_off;             /* it has passed, as of the last tick */
 };
 
 /* engine.c */
 void task_release(struct engine *engine, struct active_task *task);
 /* Nothing more of it is claimed here; what is ready of it goes. */
 void task_drop_units(struct engine *engine, struct active_task *task);
+bool engine_has_lease(const struct engine *engine);
+void engine_check_lease(struct engine *engine);
 /* claim.c */
 void claim_units(struct engine *engine);
 /* hand.c: the envelope of a unit that is taken to be claimed; NULL: it has none. */

@@ -35,6 +35,7 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	struct executor_slot *slot = &e->slots[task->executor];
 	struct running_unit *unit = xcalloc(1, sizeof(*unit));
 	size_t count = exec->info.count;
+	bool has_lease = engine_has_lease(e);
 
 	unit->handle = ++e->last_handle;
 	unit->task = task;
@@ -52,13 +53,15 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	slot->running_hosts += (int64_t)count;
 	slot->running_units++;
 	hub_unit(e->hub, task->task.id, unit->unit, "claimed", unit->attempt);
-	if (!slot->link || task->cancelled || !count) {
-		/* Between the claim and here the executor died, or the task was cancelled: nothing was touched. */
+	if (!slot->link || task->cancelled || !count || !has_lease) {
+		/* Between the claim and here the executor died, the task was cancelled, or this process stood still
+		 * for so long that others may have the unit by now: nothing was touched. */
 		unit->stopped = task->cancelled;
 		ending_put(e, unit,
 			   &(struct exec_ended){ .handle = unit->handle,
 						 .how = task->cancelled ? EXEC_STOPPED : EXEC_NOT_STARTED,
-						 .message = "its executor is down" });
+						 .message = has_lease ? "its executor is down"
+								      : "its engine's lease was not renewed" });
 		return;
 	}
 	exec->handle = unit->handle;

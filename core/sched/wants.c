@@ -190,7 +190,7 @@ void wants_put(struct engine *e, struct active_task *task)
 {
 	struct want_job *job;
 
-	if (task->asking || task->blocked_at || !task->wants.head)
+	if (task->asking || task->blocked_at || !task->wants.head || !engine_has_lease(e))
 		return;
 	job = xcalloc(1, sizeof(*job));
 	job->job = (struct job){ .run = run_wants, .done = wants_done, .on_loop = true };

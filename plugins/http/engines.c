@@ -36,6 +36,12 @@ static void write_load(struct writer *w, const char *key, int64_t hosts, int64_t
 	writer_object_end(w);
 }
 
+/* Appended members of a core that is older than this plugin. */
+static int64_t silent_for(const struct drover_engine *engine)
+{
+	return engine->size > offsetof(struct drover_engine, silent_for) ? engine->silent_for : -1;
+}
+
 static int write_engine(void *context, const struct drover_engine *engine)
 {
 	struct writer *w = context;
@@ -48,6 +54,10 @@ static int write_engine(void *context, const struct drover_engine *engine)
 	writer_int(w, "incarnation", engine->incarnation);
 	writer_time(w, "started_at", engine->started_at);
 	writer_time(w, "renewed_at", engine->renewed_at);
+	if (silent_for(engine) >= 0)
+		writer_int(w, "silent_ms", silent_for(engine));
+	else
+		writer_null(w, "silent_ms");
 	write_words(w, "pools", engine->pools);
 	write_words(w, "executors", engine->executors);
 	writer_string(w, "isolation", engine->isolation);
@@ -97,10 +107,23 @@ int engines_list(struct request *r)
 	return end_items(r, r->server->services->engines(r->server->core, write_engine, &r->out, &err), &err);
 }
 
+struct one_engine {
+	struct writer *out;
+	const char *name;
+};
+
+static int write_one_engine(void *context, const struct drover_engine *engine)
+{
+	const struct one_engine *one = context;
+
+	return strcmp(engine->name, one->name) ? 0 : write_engine(one->out, engine);
+}
+
 /* As the engine is then. Units that were being claimed at that moment still come. */
 static int drain(struct request *r, bool on)
 {
 	const struct drover_source_services *services = r->server->services;
+	struct one_engine one = { &r->out, r->arguments[0] };
 	struct drover_error err = { 0 };
 	int code;
 
@@ -110,7 +133,7 @@ static int drain(struct request *r, bool on)
 	if (code == DROVER_ENOTFOUND)
 		return problem_set(&r->problem, PROBLEM_NOT_FOUND, "%s", err.message);
 	if (!code)
-		code = services->engines(r->server->core, write_engine, &r->out, &err);
+		code = services->engines(r->server->core, write_one_engine, &one, &err);
 	return code ? problem_set_code(&r->problem, code, &err) : MHD_HTTP_OK;
 }
 

@@ -71,7 +71,7 @@ def test_show_says_where_from():
     shown = json.loads(done.stdout)
     assert shown["node.name"] == {"value": "from-outside", "origin": "environment DROVER_NODE__NAME"}
     assert shown["store.plugin"]["origin"].startswith("from conf.d/standalone.yaml:")
-    assert shown["lease.ttl"] == {"value": "30s", "origin": "default"}
+    assert shown["lease.take_over"] == {"value": "45s", "origin": "default"}
 
 
 def test_override_that_matches_nothing():

@@ -179,7 +179,7 @@ START_TEST(the_plan)
 	IS(plan, "node.name", "\"123\"");
 	IS(plan, "node.pools", "[\"one\"]");
 	IS(plan, "node.isolation", "\"auto\"");
-	IS(plan, "lease.ttl", "30000");
+	IS(plan, "lease.take_over", "45000");
 	IS(plan, "log", "{\"level\":\"info\",\"format\":\"json\"}");
 	IS(plan, "secret_variables", "[\"CONF_TEST_SECRET\"]");
 	IS(plan, "processes.0.role", "\"core\"");
@@ -546,7 +546,7 @@ START_TEST(showing)
 	HAS(yaml, "  name: 123                                  # from /tmp/drover-conf-");
 	HAS(yaml, "drover.yaml:1\n");
 	HAS(yaml, "  level: debug                               # environment DROVER_LOG__LEVEL\n");
-	HAS(yaml, "  ttl: 30s                                   # default\n");
+	HAS(yaml, "  take_over: 45s                             # default\n");
 	HAS(yaml, "    password: \"***\"                          # from /tmp/drover-conf-");
 	HAS(yaml, "    key: \"***\"");
 	HAS(yaml, "    credential: prod");
@@ -623,7 +623,7 @@ START_TEST(describing)
 	ck_assert_int_eq(conf_plugin_describe(NULL, "none", true, out), 1);
 	ck_assert_int_eq(conf_reference(NULL, out), 0);
 	fclose(out);
-	HAS(text, "| `ttl` | duration, 1s to 1h | `30s` | ");
+	HAS(text, "| `take_over` | duration, 500ms to 2h | `45s` | ");
 	HAS(text, "### `options` (executor)");
 	ck_assert_ptr_null(strstr(text, "idle_exit"));
 	free(text);

@@ -109,6 +109,9 @@ struct drover_engine {
 	const struct drover_part *parts;
 	size_t part_count;
 	const struct drover_inventory *inventory; /* or NULL: none is configured */
+	/* Of other nodes that share the store there are no parts and no inventory here. */
+	bool own;
+	int64_t silent_for; /* ms since its lease was last seen to be renewed; -1: not known */
 };
 
 /* The Ansible inventory that groups of hosts come from. */
@@ -252,7 +255,8 @@ struct drover_source_services {
 			   drover_host_group_fn *fn, void *context, struct drover_error *err);
 	/*
 	 * With `drain` the engine `name` claims no further unit, until it is asked without, or its core starts again;
-	 * what runs runs on, and tasks are taken as before. DROVER_ENOTFOUND: no such engine.
+	 * what runs runs on, and tasks are taken as before. Another node that shares the store hears of it within a
+	 * second. DROVER_ENOTFOUND: no such engine lives; DROVER_ERETRY.
 	 */
 	int (*drain_engine)(void *core, const char *name, bool drain, struct drover_error *err);
 

@@ -1,0 +1,218 @@
+/*
+ * elsewhere.c - what other nodes have changed in a shared store: tasks that they have cancelled, hosts whose end
+ * makes room or opens a wave, and all that event streams and sinks tell.
+ *
+ * A thread with a reading session of its own asks for the highest change number, which is one row; only where it
+ * has grown does it read the tasks that changed. What this node has changed by itself comes along: to be told
+ * twice does no harm.
+ */
+#define _GNU_SOURCE /* pthread_setname_np, pthread_cond_clockwait */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/cluster.h"
+#include "util/buf.h"
+#include "util/log.h"
+
+#define BATCH 500 /* tasks in one query */
+
+struct elsewhere {
+	struct core *core;
+	int64_t interval; /* ms */
+	int64_t since;    /* everything up to this change number was told */
+	struct drover_session *session;
+	bool failing;
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop; /* under lock */
+};
+
+/* Tasks that changed, on their way to the loop: numbers, states, and concurrency keys of their own. */
+struct changed_tasks {
+	struct job job;
+	struct core *core;
+	size_t count;
+	int64_t seq; /* of the last that was read, also of those that nobody here needs */
+	size_t read;
+	struct drover_task tasks[BATCH];
+};
+
+/* On the loop. */
+static void tell_engine(struct job *base, int code, const struct drover_error *err)
+{
+	struct changed_tasks *changed = (struct changed_tasks *)base;
+	struct engine *engine = changed->core->engine;
+
+	(void)code;
+	(void)err;
+	for (size_t i = 0; i < changed->count; i++) {
+		struct drover_task *task = &changed->tasks[i];
+
+		if (task->state == DROVER_TASK_CANCELLING || task->state == DROVER_TASK_CANCELLED)
+			engine_task_cancelled(engine, task->key);
+		engine_task_changed(engine, task);
+		free((char *)task->concurrency_key);
+	}
+	free(changed);
+}
+
+static int keep_task(void *context, const struct drover_task *task)
+{
+	struct changed_tasks *changed = context;
+	bool open = task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING;
+
+	changed->seq = task->seq;
+	changed->read++;
+	if (!open || engine_cares_for(task))
+		changed->tasks[changed->count++] = (struct drover_task){ .size = sizeof(struct drover_task),
+									 .key = task->key,
+									 .state = task->state,
+									 .wave = task->wave,
+									 .next_wave_at = task->next_wave_at,
+									 .concurrency_key =
+										 xstrdup(task->concurrency_key) };
+	return 0;
+}
+
+static void free_changed(struct changed_tasks *changed)
+{
+	for (size_t i = 0; i < changed->count; i++)
+		free((char *)changed->tasks[i].concurrency_key);
+	free(changed);
+}
+
+/* One query of at most BATCH tasks. 1: there may be more. */
+static int read_tasks(struct elsewhere *e, int64_t end, struct drover_error *err)
+{
+	struct drover_task_filter filter = {
+		.size = sizeof(filter), .feed = true, .since_seq = e->since, .limit = BATCH
+	};
+	struct changed_tasks *changed = xcalloc(1, sizeof(*changed));
+	int code = e->core->ops->tasks(e->session, &filter, keep_task, changed, err);
+	bool more;
+
+	if (code) {
+		free_changed(changed);
+		return code;
+	}
+	more = changed->read == BATCH;
+	/* Change numbers become visible in their order, so what this query saw has nothing unseen below it. */
+	e->since = more || changed->seq > end ? changed->seq : end;
+	changed->job.done = tell_engine;
+	changed->core = e->core;
+	if (changed->count)
+		writer_post(e->core->writer, &changed->job);
+	else
+		free(changed);
+	return more;
+}
+
+static int look(struct elsewhere *e, struct drover_error *err)
+{
+	const struct drover_store_ops *ops = e->core->ops;
+	int64_t end = 0;
+	int code = e->session ? 0
+			      : ops->session_open(e->core->store_self, DROVER_SESSION_READ, &e->session, err);
+
+	if (!code)
+		code = ops->last_seq(e->session, &end, err);
+	if (code || end <= e->since)
+		return code;
+	do
+		code = read_tasks(e, end, err);
+	while (code > 0);
+	hub_committed(e->core->hub, end);
+	return code;
+}
+
+static void one_round(struct elsewhere *e)
+{
+	struct drover_error err = { 0 };
+	int code = look(e, &err);
+
+	if (code && !e->failing)
+		log_warning("cannot read what other nodes have changed: %s", err.message);
+	if (!code && e->failing)
+		log_info("what other nodes change is read again");
+	e->failing = code != 0;
+	if (code && e->session) {
+		e->core->ops->session_close(e->session);
+		e->session = NULL;
+	}
+}
+
+static bool await_turn(struct elsewhere *e)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += e->interval % 1000 * 1000000;
+	until.tv_sec += e->interval / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&e->lock);
+	while (!e->stop)
+		if (pthread_cond_clockwait(&e->wake, &e->lock, CLOCK_MONOTONIC, &until))
+			break;
+	stop = e->stop;
+	pthread_mutex_unlock(&e->lock);
+	return !stop;
+}
+
+static void *elsewhere_thread(void *arg)
+{
+	struct elsewhere *e = arg;
+
+	pthread_setname_np(pthread_self(), "elsewhere");
+	while (await_turn(e))
+		one_round(e);
+	return NULL;
+}
+
+int elsewhere_new(struct core *core, int64_t interval, int64_t since, struct elsewhere **elsewhere,
+		  struct drover_error *err)
+{
+	struct elsewhere *e = xcalloc(1, sizeof(*e));
+	int code;
+
+	e->core = core;
+	e->interval = interval;
+	e->since = since;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->wake, NULL);
+	*elsewhere = e;
+	code = pthread_create(&e->thread, NULL, elsewhere_thread, e);
+	if (code)
+		return drover_error_set(err, DROVER_EFAULT, "cannot start the thread for others' changes: %s",
+					strerror(code));
+	e->started = true;
+	return 0;
+}
+
+void elsewhere_stop(struct elsewhere *e)
+{
+	if (!e || !e->started)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->stop = true;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+	pthread_join(e->thread, NULL);
+	e->started = false;
+}
+
+void elsewhere_free(struct elsewhere *e)
+{
+	if (!e)
+		return;
+	elsewhere_stop(e);
+	if (e->session)
+		e->core->ops->session_close(e->session);
+	pthread_mutex_destroy(&e->lock);
+	pthread_cond_destroy(&e->wake);
+	free(e);
+}

@@ -1,0 +1,448 @@
+/* lease.c - see lease.h. */
+#define _GNU_SOURCE /* pthread_setname_np, pthread_cond_clockwait */
+#include "sched/lease.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sched/silence.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define LOOK_MAX 1000  /* ms between two readings: an order to drain is in them, too */
+#define AGAIN_MAX 1000 /* ms after a renewal that failed */
+#define SWEEP_UNITS 200
+#define WHO_TRIES 20 /* to find out who has ended this lease */
+#define WHO_PAUSE 250
+
+struct lease {
+	struct lease_options options;
+	struct drover_session *session;
+	int64_t look; /* ms between readings */
+	pthread_t thread;
+	bool started;
+
+	/* the thread's own */
+	int64_t next_renew, next_look; /* CLOCK_BOOTTIME ms */
+	bool announced, failing, blind, drain;
+
+	pthread_mutex_t lock; /* of the following */
+	pthread_cond_t wake;
+	bool stop, soon;
+	struct silence silence; /* written by the thread alone */
+
+	atomic_llong renewed; /* begin of the last renewal that worked */
+	atomic_llong renewals_failed, expelled, swept;
+	atomic_bool sweep_wanted, sweeping;
+};
+
+/* What the loop is to hear. */
+struct note {
+	struct job job;
+	struct lease *lease;
+	bool is_end;
+	enum lease_end how;
+	bool drain;
+};
+
+static void note_done(struct job *base, int code, const struct drover_error *err)
+{
+	struct note *note = (struct note *)base;
+	const struct lease_options *o = &note->lease->options;
+
+	(void)code;
+	(void)err;
+	if (note->is_end)
+		o->ended(o->context, note->how);
+	else
+		o->drain(o->context, note->drain);
+	free(note);
+}
+
+static void tell(struct lease *l, struct note what)
+{
+	struct note *note = xmalloc(sizeof(*note));
+
+	*note = what;
+	note->job = (struct job){ .done = note_done };
+	note->lease = l;
+	writer_post(l->options.writer, &note->job);
+}
+
+/* ------------------------------------------------------------------------------------- sweeping */
+
+struct sweep_job {
+	struct job job;
+	struct lease *lease;
+	int64_t count;
+	bool more;
+};
+
+static int swept_unit(void *context, const struct drover_unit_row *row)
+{
+	struct sweep_job *job = context;
+
+	log_warning("took over unit %lld of task %lld after attempt %d: it is %s", (long long)row->unit,
+		    (long long)row->task_key, row->attempt, drover_unit_state_name(row->state));
+	job->count++;
+	return 0;
+}
+
+static int run_sweep(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
+		     struct drover_error *err)
+{
+	struct sweep_job *job = (struct sweep_job *)base;
+
+	job->count = 0;
+	return ops->sweep(session, job->lease->options.max_attempts, SWEEP_UNITS, swept_unit, job, &job->more, err);
+}
+
+/* On the writer's thread. */
+static void sweep_done(struct job *base, int code, const struct drover_error *err)
+{
+	struct sweep_job *job = (struct sweep_job *)base;
+	struct lease *l = job->lease;
+
+	if (code) {
+		log_error("cannot take over units of nodes that are gone: %s", err->message);
+		atomic_store(&l->sweep_wanted, true);
+	} else {
+		atomic_fetch_add(&l->swept, job->count);
+		if (job->more) {
+			writer_put(l->options.writer, &job->job);
+			return;
+		}
+	}
+	atomic_store(&l->sweeping, false);
+	free(job);
+}
+
+static void sweep(struct lease *l)
+{
+	struct sweep_job *job;
+
+	if (atomic_exchange(&l->sweeping, true))
+		return;
+	atomic_store(&l->sweep_wanted, false);
+	job = xcalloc(1, sizeof(*job));
+	job->job = (struct job){ .run = run_sweep, .done = sweep_done, .weight = SWEEP_UNITS };
+	job->lease = l;
+	writer_put(l->options.writer, &job->job);
+}
+
+/* ---------------------------------------------------------------------------- reading the nodes */
+
+struct node_read {
+	char node[128];
+	int64_t incarnation, renewed_at;
+	bool ended, holds, drain;
+};
+
+struct nodes_read {
+	struct node_read *rows;
+	size_t count;
+};
+
+static int keep_node(void *context, const struct drover_incarnation_row *row)
+{
+	struct nodes_read *read = context;
+	struct node_read *kept;
+
+	read->rows = xrealloc(read->rows, (read->count + 1) * sizeof(*read->rows));
+	kept = &read->rows[read->count++];
+	*kept = (struct node_read){ .incarnation = row->incarnation,
+				    .renewed_at = row->renewed_at,
+				    .ended = row->ended_at != 0,
+				    .holds = row->claimed_units != 0,
+				    .drain = row->drain };
+	snprintf(kept->node, sizeof(kept->node), "%s", row->node);
+	return 0;
+}
+
+static void expel(struct lease *l, const struct node_read *node)
+{
+	const struct drover_store_ops *ops = l->options.ops;
+	struct drover_error err = { 0 };
+	bool ended = false;
+	int code = ops->begin(l->session, &err);
+
+	if (!code)
+		code = ops->expel(l->session, node->incarnation, node->renewed_at, &ended, &err);
+	if (!code)
+		code = ops->commit(l->session, NULL, NULL, &err);
+	if (code) {
+		ops->rollback(l->session);
+		log_error("cannot end the lease of node %s: %s", node->node, err.message);
+	} else if (ended) {
+		log_warning("node %s (incarnation %lld) has not renewed its lease for %lld ms: its units are taken over",
+			    node->node, (long long)node->incarnation, (long long)l->options.take_over);
+		atomic_fetch_add(&l->expelled, 1);
+		atomic_store(&l->sweep_wanted, true);
+	}
+}
+
+static void heed_drain(struct lease *l, bool drain)
+{
+	if (drain != l->drain)
+		tell(l, (struct note){ .drain = drain });
+	l->drain = drain;
+}
+
+static void weigh(struct lease *l, const struct nodes_read *read, int64_t begun, int64_t ended)
+{
+	bool *silent = xcalloc(read->count, sizeof(*silent));
+
+	pthread_mutex_lock(&l->lock);
+	silence_begin(&l->silence, begun, ended, atomic_load(&l->renewed));
+	for (size_t i = 0; i < read->count; i++)
+		silent[i] = !read->rows[i].ended &&
+			    silence_read(&l->silence, read->rows[i].incarnation, read->rows[i].renewed_at) &&
+			    read->rows[i].incarnation != l->options.incarnation;
+	silence_end(&l->silence);
+	pthread_mutex_unlock(&l->lock);
+	for (size_t i = 0; i < read->count; i++) {
+		const struct node_read *node = &read->rows[i];
+
+		if (silent[i])
+			expel(l, node);
+		else if (node->ended && node->holds)
+			atomic_store(&l->sweep_wanted, true);
+		if (node->incarnation == l->options.incarnation)
+			heed_drain(l, node->drain);
+	}
+	free(silent);
+	if (atomic_load(&l->sweep_wanted))
+		sweep(l);
+}
+
+static int read_nodes(struct lease *l, struct nodes_read *read, struct drover_error *err)
+{
+	*read = (struct nodes_read){ .rows = NULL };
+	return l->options.ops->nodes(l->session, keep_node, read, err);
+}
+
+static void look(struct lease *l)
+{
+	struct drover_error err = { 0 };
+	struct nodes_read read;
+	int64_t begun = clock_boot_ms();
+	int code = read_nodes(l, &read, &err);
+
+	if (!code)
+		weigh(l, &read, begun, clock_boot_ms());
+	else if (!l->blind)
+		log_warning("cannot read the other nodes' leases: %s", err.message);
+	l->blind = code != 0;
+	free(read.rows);
+}
+
+/* ------------------------------------------------------------------------------------- renewing */
+
+/* A newer incarnation of this node that lives is another process: the daemon starts a core when the old one is gone. */
+static enum lease_end find_out_why(struct lease *l)
+{
+	const struct timespec pause = { .tv_nsec = WHO_PAUSE * 1000000 };
+	enum lease_end how = LEASE_EXPELLED;
+
+	for (int i = 0; i < WHO_TRIES; i++) {
+		struct drover_error err = { 0 };
+		struct nodes_read read;
+		int code = read_nodes(l, &read, &err);
+
+		for (size_t n = 0; n < read.count; n++)
+			if (!strcmp(read.rows[n].node, l->options.node) && !read.rows[n].ended)
+				how = LEASE_REPLACED;
+		free(read.rows);
+		if (!code)
+			break;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	}
+	return how;
+}
+
+static int put_renewal(struct lease *l, struct drover_renewal *renewal, struct drover_error *err)
+{
+	const struct drover_store_ops *ops = l->options.ops;
+	int code = ops->begin(l->session, err);
+
+	if (!code)
+		code = ops->renew(l->session, renewal, err);
+	if (!code)
+		code = ops->commit(l->session, NULL, NULL, err);
+	if (code)
+		ops->rollback(l->session);
+	return code;
+}
+
+static void renewal_failed(struct lease *l, int64_t begun, const struct drover_error *err)
+{
+	int64_t again = l->options.renew < AGAIN_MAX ? l->options.renew : AGAIN_MAX;
+
+	if (!l->failing)
+		log_warning("cannot renew the lease: %s; trying again", err->message);
+	l->failing = true;
+	atomic_fetch_add(&l->renewals_failed, 1);
+	l->next_renew = begun + again;
+}
+
+/* False: the lease is over. */
+static bool renew(struct lease *l)
+{
+	const struct lease_options *o = &l->options;
+	struct drover_announcement node_is = { .size = sizeof(node_is) };
+	struct drover_renewal renewal = { .size = sizeof(renewal), .incarnation = o->incarnation, .node_is = &node_is };
+	struct drover_error err = { 0 };
+	int64_t begun = clock_boot_ms();
+	int code;
+
+	node_is.pools = l->announced ? NULL : o->pools;
+	node_is.executors = l->announced ? NULL : o->executors;
+	o->announce(o->context, &node_is);
+	code = put_renewal(l, &renewal, &err);
+	if (code == DROVER_ECONFLICT) {
+		o->renewed(o->context, 0);
+		tell(l, (struct note){ .is_end = true, .how = find_out_why(l) });
+		return false;
+	}
+	if (code) {
+		renewal_failed(l, begun, &err);
+		return true;
+	}
+	if (l->failing)
+		log_info("the lease is renewed again");
+	l->failing = false;
+	l->announced = true;
+	l->next_renew = begun + o->renew;
+	atomic_store(&l->renewed, begun);
+	o->renewed(o->context, begun + o->stop_after);
+	heed_drain(l, renewal.drain);
+	return true;
+}
+
+/* ---------------------------------------------------------------------------------- the thread */
+
+/* Until the next thing is to be done. False: the end. */
+static bool await_turn(struct lease *l)
+{
+	int64_t wait = (l->next_renew < l->next_look ? l->next_renew : l->next_look) - clock_boot_ms();
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	if (wait > 0) {
+		until.tv_nsec += wait % 1000 * 1000000;
+		until.tv_sec += wait / 1000 + until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+	}
+	pthread_mutex_lock(&l->lock);
+	while (!l->stop && !l->soon && wait > 0)
+		if (pthread_cond_clockwait(&l->wake, &l->lock, CLOCK_MONOTONIC, &until))
+			break;
+	if (l->soon)
+		l->next_renew = 0;
+	l->soon = false;
+	stop = l->stop;
+	pthread_mutex_unlock(&l->lock);
+	return !stop;
+}
+
+static void *lease_thread(void *arg)
+{
+	struct lease *l = arg;
+	bool lives = true;
+
+	pthread_setname_np(pthread_self(), "lease");
+	while (lives && await_turn(l)) {
+		if (clock_boot_ms() >= l->next_renew)
+			lives = renew(l);
+		if (lives && clock_boot_ms() >= l->next_look) {
+			l->next_look = clock_boot_ms() + l->look;
+			look(l);
+		}
+	}
+	return NULL;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int lease_new(const struct lease_options *options, struct lease **lease, struct drover_error *err)
+{
+	struct lease *l = xcalloc(1, sizeof(*l));
+	int code = options->ops->session_open(options->store_self, DROVER_SESSION_WRITE, &l->session, err);
+
+	if (code) {
+		free(l);
+		return code;
+	}
+	l->options = *options;
+	l->look = least(least(options->read_gap / 2, options->renew), LOOK_MAX);
+	l->silence = (struct silence){ .take_over = options->take_over,
+				       .read_gap = options->read_gap,
+				       .stop_after = options->stop_after };
+	atomic_store(&l->renewed, clock_boot_ms()); /* the incarnation has just begun */
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->wake, NULL);
+	*lease = l;
+	code = pthread_create(&l->thread, NULL, lease_thread, l);
+	if (code)
+		return drover_error_set(err, DROVER_EFAULT, "cannot start the lease's thread: %s", strerror(code));
+	l->started = true;
+	return 0;
+}
+
+void lease_stop(struct lease *l)
+{
+	if (!l || !l->started)
+		return;
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+	pthread_join(l->thread, NULL);
+	l->started = false;
+}
+
+void lease_free(struct lease *l)
+{
+	if (!l)
+		return;
+	lease_stop(l);
+	l->options.ops->session_close(l->session);
+	silence_dispose(&l->silence);
+	pthread_mutex_destroy(&l->lock);
+	pthread_cond_destroy(&l->wake);
+	free(l);
+}
+
+void lease_soon(struct lease *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->soon = true;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+}
+
+int64_t lease_silence(struct lease *l, int64_t incarnation)
+{
+	int64_t silent;
+
+	pthread_mutex_lock(&l->lock);
+	silent = silence_of(&l->silence, incarnation);
+	pthread_mutex_unlock(&l->lock);
+	return silent;
+}
+
+void lease_read_numbers(struct lease *l, struct lease_numbers *numbers)
+{
+	*numbers = (struct lease_numbers){ .age = clock_boot_ms() - atomic_load(&l->renewed),
+					   .renewals_failed = atomic_load(&l->renewals_failed),
+					   .expelled = atomic_load(&l->expelled),
+					   .swept = atomic_load(&l->swept) };
+}
