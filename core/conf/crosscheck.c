@@ -61,8 +61,8 @@ static void less(struct conf *c, const char *smaller, int64_t a, const char *lar
 
 	if (a < b)
 		return;
-	snprintf(text, sizeof(text), "must be shorter than lease.%s (%" PRId64 " ms), not %" PRId64 " ms: %s", larger, b, a,
-		 why);
+	snprintf(text, sizeof(text), "must be shorter than lease.%s (%" PRId64 " ms), not %" PRId64 " ms: %s", larger,
+		 b, a, why);
 	too_long(c, smaller, text);
 }
 

@@ -45,12 +45,14 @@ static const struct drover_option lease[] = {
 	DROVER_OPT_DURATION(struct schema_lease, renew, "5s", "100ms", "10m", "how often the core renews its lease"),
 	DROVER_OPT_DURATION(struct schema_lease, take_over, "45s", "500ms", "2h",
 			    "how long another node's lease must be read unchanged before its units are taken over"),
-	DROVER_OPT_DURATION(struct schema_lease, read_gap, "5s", "100ms", "10m",
-			    "after so long without having read the nodes' leases that time is counted anew; they are read "
-			    "at least twice as often"),
-	DROVER_OPT_DURATION(struct schema_lease, stop_after, "20s", "300ms", "1h",
-			    "where nodes share a store: after so long without a renewal no host is begun, and those of tasks "
-			    "with `on_lost: rerun` are ended"),
+	DROVER_OPT_DURATION(
+		struct schema_lease, read_gap, "5s", "100ms", "10m",
+		"after so long without having read the nodes' leases that time is counted anew; they are read "
+		"at least twice as often"),
+	DROVER_OPT_DURATION(
+		struct schema_lease, stop_after, "20s", "300ms", "1h",
+		"where nodes share a store: after so long without a renewal no host is begun, and those of tasks "
+		"with `on_lost: rerun` are ended"),
 	DROVER_OPT_DURATION(struct schema_lease, permit, "5s", "100ms", "10m",
 			    "how often the core permits its executors to go on"),
 	DROVER_OPT_DURATION(struct schema_lease, permit_lost, "20s", "300ms", "1h",

@@ -20,6 +20,11 @@ bool core_is_draining(const struct core *core)
 	return atomic_load(&core->draining) || engine_is_held(core->engine);
 }
 
+bool core_store_ok(const struct core *core)
+{
+	return writer_store_ok(core->writer) && !(core->lease && lease_is_failing(core->lease));
+}
+
 void core_hold(struct core *core, bool hold)
 {
 	if (engine_is_held(core->engine) != hold)
@@ -72,9 +77,10 @@ static void lease_ended(void *context, enum lease_end how)
 	struct core *core = context;
 
 	if (how == LEASE_REPLACED) {
-		log_error("another node named %s has started on the same store and has taken over: this one stops. Give "
-			  "each node a name of its own (node.name)",
-			  core->node);
+		log_error(
+			"another node named %s has started on the same store and has taken over: this one stops. Give "
+			"each node a name of its own (node.name)",
+			core->node);
 		control_replaced(core->control);
 	} else {
 		log_error("another node has ended this core's lease, since it was not renewed in time: it stops and "
@@ -125,8 +131,8 @@ int cluster_open(struct core *core, struct drover_error *err)
 		return 0;
 	engine_set_lease(core->engine, clock_boot_ms() + core->lease_stop_after);
 	core->announced_pools = pools_served(core);
-	core->announced_executors = xstrdup(json_object_to_json_string_ext(slice_get(core->slice, "executors"),
-									   JSON_C_TO_STRING_PLAIN));
+	core->announced_executors =
+		xstrdup(json_object_to_json_string_ext(slice_get(core->slice, "executors"), JSON_C_TO_STRING_PLAIN));
 	options.pools = core->announced_pools;
 	options.executors = core->announced_executors;
 	return lease_new(&options, &core->lease, err);

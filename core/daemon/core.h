@@ -122,6 +122,8 @@ void core_task_changed(struct core *core, const struct drover_task_change *chang
  */
 bool core_is_distributor(const struct core *core);
 bool core_is_draining(const struct core *core);
+/* Whether the last transaction worked, the lease's among them. Any thread. */
+bool core_store_ok(const struct core *core);
 /* Takes no further units, or does again. Any thread. */
 void core_hold(struct core *core, bool hold);
 /* Others hear soon of how this node is now. Any thread. */

@@ -68,13 +68,13 @@ static int keep_task(void *context, const struct drover_task *task)
 	changed->seq = task->seq;
 	changed->read++;
 	if (!open || engine_cares_for(task))
-		changed->tasks[changed->count++] = (struct drover_task){ .size = sizeof(struct drover_task),
-									 .key = task->key,
-									 .state = task->state,
-									 .wave = task->wave,
-									 .next_wave_at = task->next_wave_at,
-									 .concurrency_key =
-										 xstrdup(task->concurrency_key) };
+		changed->tasks[changed->count++] =
+			(struct drover_task){ .size = sizeof(struct drover_task),
+					      .key = task->key,
+					      .state = task->state,
+					      .wave = task->wave,
+					      .next_wave_at = task->next_wave_at,
+					      .concurrency_key = xstrdup(task->concurrency_key) };
 	return 0;
 }
 
@@ -115,8 +115,7 @@ static int look(struct elsewhere *e, struct drover_error *err)
 {
 	const struct drover_store_ops *ops = e->core->ops;
 	int64_t end = 0;
-	int code = e->session ? 0
-			      : ops->session_open(e->core->store_self, DROVER_SESSION_READ, &e->session, err);
+	int code = e->session ? 0 : ops->session_open(e->core->store_self, DROVER_SESSION_READ, &e->session, err);
 
 	if (!code)
 		code = ops->last_seq(e->session, &end, err);

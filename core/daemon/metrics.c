@@ -100,8 +100,8 @@ static void tell_store(struct telling *t, struct core *core)
 	int64_t buckets[HISTOGRAM_BOUNDS + 1];
 	double sum = histogram_read(writer_latency(core->writer), buckets);
 
-	tell(t, DROVER_GAUGE, "store_up", "1 while the store's last transaction worked.", writer_store_ok(core->writer),
-	     NULL, NULL);
+	tell(t, DROVER_GAUGE, "store_up", "1 while the store's last transaction worked.", core_store_ok(core), NULL,
+	     NULL);
 	tell(t, DROVER_GAUGE, "store_queue_rows", "Rows that wait to be written to the store.",
 	     (double)writer_backlog(core->writer), NULL, NULL);
 	tell(t, DROVER_COUNTER, "store_errors_total", "Transactions of the store that failed.",
@@ -169,8 +169,7 @@ void metrics_tell(void *core_context, drover_metric_fn *fn, void *context)
 					     .type = DROVER_GAUGE,
 					     .labels = build,
 					     .value = 1 });
-	tell(&t, DROVER_GAUGE, "draining", "1 while no further unit is taken.",
-	     core_is_draining(core), NULL, NULL);
+	tell(&t, DROVER_GAUGE, "draining", "1 while no further unit is taken.", core_is_draining(core), NULL, NULL);
 	tell_states(&t, &core->metrics);
 	tell_store(&t, core);
 	tell_sinks(&t, core);

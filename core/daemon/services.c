@@ -179,7 +179,7 @@ static int executors(void *context, int (*fn)(void *fn_context, const struct dro
 static void health(void *context, struct drover_core_health *health)
 {
 	struct core *core = context;
-	bool draining = atomic_load(&core->draining), store_ok = writer_store_ok(core->writer);
+	bool draining = atomic_load(&core->draining), store_ok = core_store_ok(core);
 
 	pthread_mutex_lock(&core->lock);
 	*health = (struct drover_core_health){ .size = sizeof(*health),

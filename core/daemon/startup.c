@@ -21,7 +21,7 @@
 #define COMMIT_INTERVAL 10 /* ms */
 #define RESULTS_WAIT 50    /* ms that results, for which nobody waits, gather before a commit */
 #define GROUP_WEIGHT 20000 /* rows in one transaction */
-#define SWEEP_UNITS 200 /* in one transaction */
+#define SWEEP_UNITS 200    /* in one transaction */
 
 static char **read_pools(struct json_object *array)
 {

@@ -117,7 +117,8 @@ static void expire(struct core *core, int64_t now)
 	/* In a shared store there may be tasks of nodes that are gone, of which nobody knows when they expire. */
 	bool due = core->ops->shared || (next && next <= clock_utc_ms());
 
-	if (!due || core->expiring || !is_due(now, &core->next_expire, core->ops->shared ? core->lease_renew : EXPIRE_MS))
+	if (!due || core->expiring ||
+	    !is_due(now, &core->next_expire, core->ops->shared ? core->lease_renew : EXPIRE_MS))
 		return;
 	core->expiring = true;
 	put(core, run_expire, expire_done);
@@ -160,7 +161,7 @@ void core_tick(struct core *core)
 	engine_tick(core->engine);
 	engine_load(core->engine, &load);
 	if (is_due(now, &core->next_pulse, PULSE_MS))
-		control_pulse(core->control, &(struct control_pulse){ .store_ok = writer_store_ok(core->writer),
+		control_pulse(core->control, &(struct control_pulse){ .store_ok = core_store_ok(core),
 								      .running_hosts = load.running_hosts,
 								      .running_units = load.running_units,
 								      .ready_units = load.ready_units });

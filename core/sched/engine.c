@@ -299,9 +299,10 @@ void engine_check_lease(struct engine *e)
 	struct active_task *task, *next;
 
 	if (cut_off && !e->cut_off)
-		log_warning("the lease is not renewed: no host is begun until it is, and hosts that would be run again are "
-			    "ended; %lld units run on",
-			    (long long)e->running_units);
+		log_warning(
+			"the lease is not renewed: no host is begun until it is, and hosts that would be run again are "
+			"ended; %lld units run on",
+			(long long)e->running_units);
 	if (cut_off)
 		end_reruns(e);
 	if (!cut_off && e->cut_off) {

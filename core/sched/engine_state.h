@@ -120,7 +120,7 @@ struct engine {
 	struct hand_unit *hand;
 	int64_t looked_at; /* CLOCK_BOOTTIME ms: when it last asked for a look */
 	bool draining;
-	atomic_bool held; /* an administrator said so */
+	atomic_bool held;         /* an administrator said so */
 	atomic_llong lease_until; /* CLOCK_BOOTTIME ms: nothing is begun after it */
 	bool cut_off;             /* it has passed, as of the last tick */
 };

@@ -28,7 +28,7 @@ struct lease {
 
 	/* the thread's own */
 	int64_t next_renew, next_look; /* CLOCK_BOOTTIME ms */
-	bool announced, failing, blind, drain;
+	bool announced, blind, drain;
 
 	pthread_mutex_t lock; /* of the following */
 	pthread_cond_t wake;
@@ -37,7 +37,7 @@ struct lease {
 
 	atomic_llong renewed; /* begin of the last renewal that worked */
 	atomic_llong renewals_failed, expelled, swept;
-	atomic_bool sweep_wanted, sweeping;
+	atomic_bool failing, sweep_wanted, sweeping;
 };
 
 /* What the loop is to hear. */
@@ -178,8 +178,9 @@ static void expel(struct lease *l, const struct node_read *node)
 		ops->rollback(l->session);
 		log_error("cannot end the lease of node %s: %s", node->node, err.message);
 	} else if (ended) {
-		log_warning("node %s (incarnation %lld) has not renewed its lease for %lld ms: its units are taken over",
-			    node->node, (long long)node->incarnation, (long long)l->options.take_over);
+		log_warning(
+			"node %s (incarnation %lld) has not renewed its lease for %lld ms: its units are taken over",
+			node->node, (long long)node->incarnation, (long long)l->options.take_over);
 		atomic_fetch_add(&l->expelled, 1);
 		atomic_store(&l->sweep_wanted, true);
 	}
@@ -282,9 +283,8 @@ static void renewal_failed(struct lease *l, int64_t begun, const struct drover_e
 {
 	int64_t again = l->options.renew < AGAIN_MAX ? l->options.renew : AGAIN_MAX;
 
-	if (!l->failing)
+	if (!atomic_exchange(&l->failing, true))
 		log_warning("cannot renew the lease: %s; trying again", err->message);
-	l->failing = true;
 	atomic_fetch_add(&l->renewals_failed, 1);
 	l->next_renew = begun + again;
 }
@@ -312,9 +312,8 @@ static bool renew(struct lease *l)
 		renewal_failed(l, begun, &err);
 		return true;
 	}
-	if (l->failing)
+	if (atomic_exchange(&l->failing, false))
 		log_info("the lease is renewed again");
-	l->failing = false;
 	l->announced = true;
 	l->next_renew = begun + o->renew;
 	atomic_store(&l->renewed, begun);
@@ -437,6 +436,11 @@ int64_t lease_silence(struct lease *l, int64_t incarnation)
 	silent = silence_of(&l->silence, incarnation);
 	pthread_mutex_unlock(&l->lock);
 	return silent;
+}
+
+bool lease_is_failing(const struct lease *l)
+{
+	return atomic_load(&l->failing);
 }
 
 void lease_read_numbers(struct lease *l, struct lease_numbers *numbers)

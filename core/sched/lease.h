@@ -59,6 +59,8 @@ void lease_free(struct lease *lease);
 void lease_soon(struct lease *lease);
 /* For how long an incarnation was read unchanged, ms; -1: it is not known. Any thread. */
 int64_t lease_silence(struct lease *lease, int64_t incarnation);
+/* Whether the last renewal failed. Any thread. */
+bool lease_is_failing(const struct lease *lease);
 /* Any thread. */
 void lease_read_numbers(struct lease *lease, struct lease_numbers *numbers);
 

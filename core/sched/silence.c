@@ -46,7 +46,9 @@ bool silence_read(struct silence *s, int64_t incarnation, int64_t renewed_at)
 			s->nodes = xrealloc(s->nodes, s->room * sizeof(*s->nodes));
 		}
 		node = &s->nodes[s->count++];
-		*node = (struct silence_node){ .incarnation = incarnation, .renewed_at = renewed_at, .since = s->ended };
+		*node = (struct silence_node){ .incarnation = incarnation,
+					       .renewed_at = renewed_at,
+					       .since = s->ended };
 	} else if (node->renewed_at != renewed_at) {
 		node->renewed_at = renewed_at;
 		node->since = s->ended;

@@ -24,9 +24,9 @@ struct silence_node {
 
 /* Zeroed, with its first three members set. */
 struct silence {
-	int64_t take_over;  /* ms: silent for so long, it may be expelled */
-	int64_t read_gap;   /* ms: readings further apart do not count as neighbours */
-	int64_t stop_after; /* ms: a reader that has not renewed for so long does not count its readings */
+	int64_t take_over;    /* ms: silent for so long, it may be expelled */
+	int64_t read_gap;     /* ms: readings further apart do not count as neighbours */
+	int64_t stop_after;   /* ms: a reader that has not renewed for so long does not count its readings */
 	int64_t begun, ended; /* of the last reading; 0: there was none */
 	struct silence_node *nodes;
 	size_t count, room;

@@ -89,7 +89,7 @@ def test_a_server_that_is_away_loses_nothing_and_refuses_new_tasks(server):
         answer, content = daemon.request("POST", "/v1/tasks", {
             "id": "refused", "type": "sim", "hosts": "r[1-10000]", "payload": {}}, raw=True)
         assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, content
-        wait_for("the trouble to be told", lambda: "cannot " in daemon.log())
+        wait_for("the trouble to be told", lambda: "cannot write to the store" in daemon.log())
         assert daemon.request("GET", "/-/ready", raw=True)[0].status == 503
         wait_for("the unit to end meanwhile", lambda: not daemon.units())
         server.start()
