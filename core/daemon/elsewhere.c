@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "daemon/cluster.h"
+#include "sched/outbox.h"
 #include "util/buf.h"
 #include "util/log.h"
 
@@ -60,11 +61,21 @@ static void tell_engine(struct job *base, int code, const struct drover_error *e
 	free(changed);
 }
 
+static struct changed_tasks *new_changed(struct core *core)
+{
+	struct changed_tasks *changed = xcalloc(1, sizeof(*changed));
+
+	changed->job.done = tell_engine;
+	changed->core = core;
+	return changed;
+}
+
 static int keep_task(void *context, const struct drover_task *task)
 {
 	struct changed_tasks *changed = context;
 	bool open = task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING;
 
+	outbox_changed(changed->core->outbox, task);
 	changed->seq = task->seq;
 	changed->read++;
 	if (!open || engine_cares_for(task))
@@ -91,7 +102,7 @@ static int read_tasks(struct elsewhere *e, int64_t end, struct drover_error *err
 	struct drover_task_filter filter = {
 		.size = sizeof(filter), .feed = true, .since_seq = e->since, .limit = BATCH
 	};
-	struct changed_tasks *changed = xcalloc(1, sizeof(*changed));
+	struct changed_tasks *changed = new_changed(e->core);
 	int code = e->core->ops->tasks(e->session, &filter, keep_task, changed, err);
 	bool more;
 
@@ -102,8 +113,6 @@ static int read_tasks(struct elsewhere *e, int64_t end, struct drover_error *err
 	more = changed->read == BATCH;
 	/* Change numbers become visible in their order, so what this query saw has nothing unseen below it. */
 	e->since = more || changed->seq > end ? changed->seq : end;
-	changed->job.done = tell_engine;
-	changed->core = e->core;
 	if (changed->count)
 		writer_post(e->core->writer, &changed->job);
 	else
