@@ -166,6 +166,18 @@ static struct json_object *core_executor(const struct conf_instance *i)
 	return e;
 }
 
+static struct json_object *dispatcher_slice(const struct conf_instance *i)
+{
+	const struct schema_dispatcher *common = i->common.self;
+	struct json_object *d = put_instance(json_object_new_object(), i);
+
+	put_number(d, "ahead", common->ahead);
+	put_number(d, "look", common->look);
+	put_number(d, "again", common->again);
+	put_number(d, "again_most", common->again_most);
+	return d;
+}
+
 static struct json_object *core_slice(const struct conf *c)
 {
 	const struct conf_instances *sources = conf_list(c, SCHEMA_SOURCES), *sinks = conf_list(c, SCHEMA_SINKS),
@@ -186,7 +198,7 @@ static struct json_object *core_slice(const struct conf *c)
 	for (size_t i = 0; i < executors->count; i++)
 		json_object_array_add(list, core_executor(&executors->items[i]));
 	put(s, "credentials", credential_names(c));
-	put(s, "dispatcher", c->dispatcher.info ? put_instance(json_object_new_object(), &c->dispatcher) : NULL);
+	put(s, "dispatcher", c->dispatcher.info ? dispatcher_slice(&c->dispatcher) : NULL);
 	put(s, "sinks", list = json_object_new_array());
 	for (size_t i = 0; i < sinks->count; i++) {
 		const struct schema_sink *common = sinks->items[i].common.self;

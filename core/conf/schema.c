@@ -78,6 +78,11 @@ static const struct drover_option limits[] = {
 			"claimed"),
 	DROVER_OPT_DURATION(struct schema_limits, results_patience, "2s", "0s", "1h",
 			    "how long results wait in memory for the store before they are kept on disk"),
+	DROVER_OPT_INT(
+		struct schema_limits, offers, "2000", "1", "1000000",
+		"units of other nodes' tasks that this engine knows of and has not claimed; above it it takes no "
+		"more messages"),
+	DROVER_OPT_SIZE(struct schema_limits, offer_bytes, "64M", "1M", "16G", "what these take in memory, about"),
 	DROVER_OPT_END
 };
 
@@ -133,6 +138,20 @@ const struct drover_option schema_instance[] = {
 			  "the plugin's name; `drover plugin list` tells them", .flags = DROVER_REQUIRED),
 	DROVER_OPT_STRING(struct schema_named_instance, name, NULL, "this instance's name; without it the plugin's"),
 	DROVER_OPT_STRING(struct schema_named_instance, use, NULL, "a name under `connections`"), DROVER_OPT_END
+};
+
+static const struct drover_option dispatcher[] = {
+	DROVER_OPT_INT(
+		struct schema_dispatcher, ahead, "2", "1", "100",
+		"units of a pool that are published and claimed by nobody: at most so many times what its engines "
+		"execute at once; the others wait in the store, in fair order"),
+	DROVER_OPT_DURATION(struct schema_dispatcher, look, "200ms", "10ms", "10s",
+			    "how often it looks at how many that are, while some wait"),
+	DROVER_OPT_DURATION(
+		struct schema_dispatcher, again, "2s", "100ms", "1h",
+		"a unit that nobody has claimed is published again after so long; each further pause is twice "
+		"as long, …"),
+	DROVER_OPT_DURATION(struct schema_dispatcher, again_most, "1m", "100ms", "1d", "… up to this"), DROVER_OPT_END
 };
 
 static const struct drover_option store[] = { DROVER_OPT_DURATION(struct schema_store, keep, "30d", "1m", "3650d",
@@ -204,7 +223,8 @@ const struct schema_section schema_sections[] = {
 	[SCHEMA_CLUSTER] = TABLE(cluster, struct schema_cluster, "whom the nodes of a cluster believe"),
 	[SCHEMA_STORE] = { "store", SCHEMA_INSTANCE, store, sizeof(struct schema_store), PLUGIN_SINK,
 			   "where tasks and results are kept; without it the embedded database" },
-	[SCHEMA_DISPATCHER] = { "dispatcher", SCHEMA_INSTANCE, NULL, 0, PLUGIN_DISPATCHER,
+	[SCHEMA_DISPATCHER] = { "dispatcher", SCHEMA_INSTANCE, dispatcher, sizeof(struct schema_dispatcher),
+				PLUGIN_DISPATCHER,
 				"how units reach other nodes; without it they are executed on this one" },
 	[SCHEMA_SOURCES] = { "sources", SCHEMA_LIST, NULL, 0, PLUGIN_SOURCE, "where tasks come from" },
 	[SCHEMA_EXECUTORS] = { "executors", SCHEMA_LIST, executor, sizeof(struct schema_executor), PLUGIN_EXECUTOR,

@@ -75,7 +75,7 @@ struct schema_lease {
 };
 
 struct schema_limits {
-	int64_t hosts, unit_size, output, output_default, results, results_spool, results_patience;
+	int64_t hosts, unit_size, output, output_default, results, results_spool, results_patience, offers, offer_bytes;
 };
 
 struct schema_log {
@@ -102,6 +102,10 @@ struct schema_paths {
 
 struct schema_named_instance {
 	char *plugin, *name, *use;
+};
+
+struct schema_dispatcher {
+	int64_t ahead, look, again, again_most;
 };
 
 struct schema_store {

@@ -21,6 +21,7 @@ static void forged(void *context, const char *task, int64_t unit, const char *wh
 
 static int open_outbox(struct core *core, struct drover_error *err)
 {
+	int64_t again = slice_int(core->slice, "dispatcher.again", 2000);
 	const struct outbox_options options = {
 		.ops = core->ops,
 		.store = core->store_self,
@@ -31,8 +32,8 @@ static int open_outbox(struct core *core, struct drover_error *err)
 		.ahead = slice_int(core->slice, "dispatcher.ahead", 2),
 		.look = slice_int(core->slice, "dispatcher.look", 200),
 		.nodes = core->lease_renew < 1000 ? core->lease_renew : 1000,
-		.due = slice_int(core->slice, "dispatcher.due", 1000),
-		.again_first = slice_int(core->slice, "dispatcher.again", 2000),
+		.due = again < 2000 ? again / 2 : 1000,
+		.again_first = again,
 		.again_most = slice_int(core->slice, "dispatcher.again_most", 60000),
 	};
 
