@@ -25,8 +25,8 @@ from daemon import BUILD, FINAL, PATIENCE, Daemon, Problem, alive, cmdline, drov
 from services.mariadb import MariaDB
 
 # The lease times that nodes under test have: a tenth of the defaults.
-FAST = {"renew": "500ms", "take_over": "4500ms", "read_gap": "1s", "stop_after": "3s", "permit": "500ms",
-        "permit_lost": "3s"}
+FAST = {"renew": "500ms", "take_over": "4500ms", "read_gap": "1s", "stop_after": "2s", "permit": "500ms",
+        "permit_lost": "2s"}
 NODE_MARK = "DROVER_TEST_NODE"
 AWAY = (OSError, http.client.HTTPException)
 
