@@ -193,17 +193,18 @@ def make_key(folder, name="cluster"):
 
 class Cluster:
     """`lease`, `capacity`, `unit_size`… : `node` is merged into every node's configuration, `distributor` and `engine`
-    into those of that kind; a value of a section replaces the default's. `keep`: supervisors are started again."""
+    into those of that kind; a value of a section replaces the default's. `keep`: supervisors are started again. `lossy`:
+    instead of a broker a dispatcher that loses every message, so that engines have nothing but their own looks."""
 
     def __init__(self, distributors=2, engines=3, *, kafka=True, database=None, lease=None, node=None, distributor=None,
-                 engine=None, keep=True, isolation="auto", partitions=12):
+                 engine=None, keep=True, isolation="auto", partitions=12, lossy=False):
         self.folder = tempfile.mkdtemp(prefix="drover-cluster-")
         self.isolation, self.keep, self.partitions = isolation, keep, partitions
         self.lease = lease_times({**FAST, **(lease or {})}) if lease is not False else {}
         self.locks = os.path.join(self.folder, "locks")  # the simulated hosts' own files
         os.mkdir(self.locks, 0o777)
         os.chmod(self.locks, 0o777)
-        self.wants_kafka, self._database = kafka, database
+        self.shares_units, self.wants_kafka, self._database = kafka or lossy, kafka and not lossy, database
         self.wanted = (distributors, engines, node or {}, distributor or {}, engine or {})
         self.database = self.broker = self.keeper = None
         self.secret = self.public = None
@@ -225,6 +226,7 @@ class Cluster:
             config["lease"] = self.lease
         if self.wants_kafka:
             config["connections"] = {"k1": {"kafka": {"brokers": self.broker.brokers}}}
+        if self.shares_units:
             config["cluster"] = {"name": "test", "public_keys": [self.public]}
         return config
 
@@ -232,8 +234,9 @@ class Cluster:
         port = self.ports.take()
         config = self.base()
         sources = [{"plugin": "http", "listen": f"127.0.0.1:{port}", "port_file": f"/tmp/unused-{port}"}]
-        if self.wants_kafka and distributes:
-            config["dispatcher"] = {"plugin": "kafka", "use": "k1"}
+        if self.shares_units and distributes:
+            lossy = {"plugin": "lossy", "path": os.path.join(self.folder, f"{name}.published")}
+            config["dispatcher"] = {"plugin": "kafka", "use": "k1"} if self.wants_kafka else lossy
             config["cluster"]["signing_key"] = {"file": self.secret}
         if self.wants_kafka and executes:
             sources.append({"plugin": "kafka", "use": "k1"})
@@ -259,11 +262,12 @@ class Cluster:
     def start(self):
         distributors, engines, node, distributor, engine = self.wanted
         self.database = self._database or MariaDB()
+        if self.shares_units:
+            self.secret, self.public = make_key(self.folder)
         if self.wants_kafka:
             from services.kafka import Kafka  # pylint: disable=import-outside-toplevel
-            self.secret, self.public = make_key(self.folder)
             self.broker = Kafka()
-        both = not self.wants_kafka
+        both = not self.shares_units
         self.distributors = [self.make_node(f"dist{n + 1}", True, both, node, distributor, engine if both else {})
                              for n in range(distributors)]
         self.engines = [self.make_node(f"eng{n + 1}", both, True, node, engine, distributor if both else {})
