@@ -306,8 +306,8 @@ int sql_queue(struct drover_session *s, struct sql_stmt *stmt, struct drover_err
 	size = size_of(stmt);
 	if (size > d->packet - 4096)
 		return drover_error_set(err, DROVER_EINVALID,
-					"a host's output of %zu bytes is more than %s takes: raise its "
-					"max_allowed_packet (%zu), or lower `limits.output`",
+					"%zu bytes for one row are more than %s takes: raise its max_allowed_packet "
+					"(%zu), or lower `limits.output`",
 					size, driver_name(s), d->packet);
 	if (batch->rows && (batch->rows == BATCH_ROWS || batch->size + size > limit))
 		code = run_rows(stmt, err);

@@ -23,7 +23,9 @@ struct mysql {
 	struct drover_map tls;
 	int64_t connect_timeout, read_timeout, write_timeout, lock_timeout, commit_wait; /* ms */
 	int batches;
-	char name[300]; /* for messages */
+	char *node;                     /* of a sink: whose events they are */
+	char name[300];                 /* for messages */
+	struct drover_session *session; /* of a sink; NULL: not connected */
 };
 
 struct driver {
@@ -101,6 +103,8 @@ struct sql_stmt {
 	struct sql_stmt *next_queued;
 };
 
+/* As sql_bind_text, for text that ends with no zero. */
+void sql_bind_chars(struct sql_stmt *stmt, int position, const char *text, size_t size);
 /* Binds the value to a place of a statement. */
 void statement_bind(MYSQL_BIND *bind, const struct value *value);
 int statement_fail(struct sql_stmt *stmt, MYSQL_STMT *which, const char *what, struct drover_error *err);

@@ -1,5 +1,6 @@
 /*
- * plugin.c - mysql: the store that several nodes share, a database of a MariaDB or MySQL server.
+ * plugin.c - mysql: the store that several nodes share, a database of a MariaDB or MySQL server; or a sink, for nodes
+ * whose store is another one.
  */
 #include "mysql.h"
 
@@ -8,6 +9,7 @@
 #include <sodium.h>
 
 #include "settings.h"
+#include "sink.h"
 #include "sqlstore/operations.h"
 
 static const char *const batch_words[] = { "auto", "array", "values", NULL };
@@ -31,6 +33,8 @@ static const struct drover_option options[] = {
 			    "how long to wait for another node's transaction"),
 	DROVER_OPT_DURATION(struct mysql, commit_wait, "10s", "0s", "5m",
 			    "how long to find out whether a commit was done whose connection was lost"),
+	DROVER_OPT_STRING(struct mysql, node, NULL,
+			  "as a sink: the name that its rows carry as the node's; this machine's where it is absent"),
 	DROVER_OPT_CHOICE(struct mysql, batches, batch_words, "auto",
 			  "how many rows are sent at once: array (MariaDB) or values (any server)",
 			  .flags = DROVER_HIDDEN),
@@ -57,17 +61,12 @@ static int open_store(void *self, struct drover_error *err)
 	if (mysql_library_init(0, NULL, NULL))
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the MySQL client library");
 	settings_name(store);
-	return 0;
-}
-
-static int write_events(void *self, const struct drover_event *events, size_t count, struct drover_error *err)
-{
-	(void)self, (void)events, (void)count;
-	return drover_error_set(err, DROVER_EINVALID, "mysql is only usable as the store");
+	return sink_open(store, err);
 }
 
 static const struct drover_store_ops operations = { SQLSTORE_OPERATIONS, .shared = true };
 
-DROVER_SINK(.name = "mysql", .version = "1.0", .summary = "the store that nodes share, on a MariaDB or MySQL server",
+DROVER_SINK(.name = "mysql", .version = "1.0",
+	    .summary = "the store that nodes share, or a sink, on a MariaDB or MySQL server",
 	    .self_size = sizeof(struct mysql), .options = options, .check = check, .open = open_store,
-	    .write = write_events, .store = &operations);
+	    .write = sink_write, .close = sink_close, .store = &operations);

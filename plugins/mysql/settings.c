@@ -1,8 +1,10 @@
 /* settings.c - see settings.h. */
 #include "settings.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { PACKET_MIN = 1 << 20, PACKET_GOOD = 16 << 20 };
 
@@ -49,6 +51,10 @@ int settings_check_tls(const struct drover_map *tls, struct drover_error *err)
 			return drover_error_set(err, DROVER_EINVALID,
 						"tls.%s: write the whole path of a PEM file, beginning with /",
 						pair->key);
+		} else if (access(pair->value, F_OK) &&
+			   errno == ENOENT) { /* who looks may not read it, who connects may */
+			return drover_error_set(err, DROVER_EINVALID, "tls.%s: there is no file %s", pair->key,
+						pair->value);
 		}
 	}
 	if (!member(tls, "cert") != !member(tls, "key"))

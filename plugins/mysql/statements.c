@@ -256,6 +256,11 @@ void sql_bind_text(struct sql_stmt *stmt, int position, const char *text)
 		sql_bind_null(stmt, position);
 }
 
+void sql_bind_chars(struct sql_stmt *stmt, int position, const char *text, size_t size)
+{
+	bind_value(stmt, position, (struct value){ .kind = VALUE_TEXT, .bytes = text, .size = size });
+}
+
 void sql_bind_blob(struct sql_stmt *stmt, int position, const void *bytes, size_t size)
 {
 	if (bytes)

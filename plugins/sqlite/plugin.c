@@ -60,14 +60,8 @@ static int open_store(void *self, struct drover_error *err)
 	return code;
 }
 
-static int write_events(void *self, const struct drover_event *events, size_t count, struct drover_error *err)
-{
-	(void)self, (void)events, (void)count;
-	return drover_error_set(err, DROVER_EINVALID, "sqlite is only usable as the store");
-}
-
 static const struct drover_store_ops operations = { SQLSTORE_OPERATIONS, .shared = false };
 
 DROVER_SINK(.name = "sqlite", .version = "1.0", .summary = "the embedded store, in one file",
 	    .self_size = sizeof(struct sqlite), .options = options, .check = check, .open = open_store,
-	    .write = write_events, .store = &operations);
+	    .store = &operations);

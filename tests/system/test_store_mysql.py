@@ -1,14 +1,16 @@
 """The shared store on a real MariaDB: tasks run, and nothing is lost when the server or a node is killed."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
-from daemon import Daemon, wait_for
+from daemon import BUILD, Daemon, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -122,9 +124,31 @@ def test_two_nodes_start_at_once_on_an_empty_database(server):
                 daemon.__exit__(None, None, None)
 
 
+def test_a_sink_brings_the_results_of_another_store(server):
+    """A node with a store of its own tells a database that others share; what it could not tell comes later, once."""
+    server.sql("CREATE DATABASE results")
+
+    def ended():
+        made = server.sql("SELECT count(*) FROM information_schema.views WHERE table_name = 'results'") != [["0"]]
+        query = "SELECT count(*) FROM events WHERE kind = 'task' AND json_value(event, '$.state') = 'done'"
+        return int(server.sql(query, "results")[0][0]) if made else 0
+
+    sink = {**server.store("results"), "node": "edge1"}
+    with Daemon({"sinks": [sink], "executors": [{"plugin": "sim"}]}) as daemon:
+        first = daemon.submit("sim", "s[1-200]", {})
+        wait_for("the first task's end", lambda: ended() == 1)
+        server.kill()
+        second = daemon.submit("sim", "s[1-300]", {})
+        assert daemon.wait(second)["counts"]["ok"] == 300
+        server.start()
+        wait_for("the second task's end", lambda: ended() == 2, 60)
+        rows = "SELECT count(*), count(DISTINCT host) FROM results WHERE node = 'edge1' AND status = 'ok' AND task = "
+        assert server.sql(f"{rows} '{first}'", "results") == [["200", "200"]]
+        assert server.sql(f"{rows} '{second}'", "results") == [["300", "300"]]
+
+
 def test_encryption(server, tmp_path):
     """The server's certificate is checked, and without encryption no password is sent to one that asks for it."""
-    import subprocess  # pylint: disable=import-outside-toplevel
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
                     "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
@@ -148,3 +172,20 @@ def test_encryption(server, tmp_path):
             wait_for("the trouble to be told", lambda d=daemon: "cannot connect to the store" in d.log())
         finally:
             daemon.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("tls, said", [
+    ({"cipher": "AES"}, "tls.cipher: there are only ca, cert, key and verify"),
+    ({"ca": "ca.pem"}, "tls.ca: write the whole path of a PEM file, beginning with /"),
+    ({"ca": "/nowhere/ca.pem"}, "tls.ca: there is no file /nowhere/ca.pem"),
+    ({"verify": "maybe"}, 'tls.verify: "maybe" is not yes or no'),
+    ({"cert": "/etc/hostname"}, "tls: cert and key go together"),
+])
+def test_a_bad_option_of_encryption_is_named_at_the_start(tls, said, tmp_path):
+    config = tmp_path / "drover.json"
+    config.write_text(json.dumps({"node": {"state_dir": str(tmp_path / "state")},
+                                  "store": {"plugin": "mysql", "tls": tls}}))
+    done = subprocess.run([os.path.join(BUILD, "droverd"), "--check", "-c", config], capture_output=True, text=True,
+                          env={**os.environ, "DROVER_PLUGIN_PATH": os.path.join(BUILD, "plugins")}, check=False)
+    assert done.returncode == 78, done.stderr
+    assert said in done.stderr
