@@ -159,6 +159,8 @@ struct json_object *cluster_slice(const struct conf *c)
 	json_object_object_add(slice, "name", cluster->name ? json_object_new_string(cluster->name) : NULL);
 	json_object_object_add(slice, "unit_life", json_object_new_int64(cluster->unit_life));
 	json_object_object_add(slice, "unit_limit", json_object_new_int64(cluster->unit_limit));
+	json_object_object_add(slice, "remember", json_object_new_int64(cluster->remember));
+	json_object_object_add(slice, "refresh", json_object_new_int64(cluster->refresh));
 	if (cluster->signing_key)
 		json_object_object_add(slice, "signing_key", json_object_new_string(cluster->signing_key));
 	if (json_object_array_length(c->cluster_keys))

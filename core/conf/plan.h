@@ -10,7 +10,7 @@
  * those that are not defaults, with secrets resolved: for slice_options of option.h.
  *
  *	core      {node, capacity {hosts, units}, limits, lease, log, inventory {sources [path], command: path,
- *	          refresh, timeout, output_limit, vars} or null, cluster {name or null, unit_life, unit_limit,
+ *	          refresh, timeout, output_limit, vars} or null, cluster {name or null, unit_life, unit_limit, remember, refresh,
  *	          signing_key?, public_keys? [text]}, store {name, plugin, path of the .so,
  *	          options, keep}, dispatcher {name, plugin, path, options, ahead, look, again, again_most} or null, sources [{name, plugin, path, options}], executors [{name, plugin, version,
  *	          summary, types [], window, match or null, capacity or null, payload [{name, types, group,

@@ -130,6 +130,13 @@ static const struct drover_option cluster[] = {
 	DROVER_OPT_SIZE(struct schema_cluster, unit_limit, "900K", "4K", "64M",
 			"most bytes of a signed unit: no more than Kafka's `message.max.bytes`",
 			.flags = DROVER_RELOADABLE),
+	DROVER_OPT_DURATION(
+		struct schema_cluster, remember, "1d", "0s", "365d",
+		"how long after its end an engine still counts when a distributor checks what tasks ask for",
+		.flags = DROVER_RELOADABLE),
+	DROVER_OPT_DURATION(struct schema_cluster, refresh, "2s", "10ms", "1h",
+			    "how often a distributor reads, at most, what engines there are",
+			    .flags = DROVER_RELOADABLE),
 	DROVER_OPT_END
 };
 

@@ -92,7 +92,7 @@ struct schema_inventory {
 struct schema_cluster {
 	char *name, *signing_key;
 	struct drover_list public_keys;
-	int64_t unit_life, unit_limit;
+	int64_t unit_life, unit_limit, remember, refresh;
 };
 
 struct schema_paths {

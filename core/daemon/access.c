@@ -231,6 +231,11 @@ static bool is_unlimited(const struct drover_principal *by)
 	return !by || by->admin || !by->hosts;
 }
 
+bool access_is_confined(const struct drover_principal *by)
+{
+	return !is_unlimited(by);
+}
+
 int access_permit(void *context, const struct drover_principal *by, const char *task, const char *host,
 		  struct drover_error *err)
 {
@@ -349,7 +354,7 @@ int access_check_submission(struct core *core, const struct drover_principal *by
 	code = check_credential(core, by, submission->task.credential, err);
 	if (code || is_unlimited(by))
 		return code;
-	if (core->executors.items[submission->executor].unconfined)
+	if (submission->serving->items[submission->executor].unconfined)
 		return drover_error_set(
 			err, DROVER_EDENIED,
 			"tasks of the type %s are not bound to their hosts: a token with a node set may "

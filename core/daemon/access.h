@@ -35,6 +35,9 @@ void access_dispose(struct access *access);
 int access_check_submission(struct core *core, const struct drover_principal *by, const struct submission *submission,
 			    struct drover_error *err);
 
+/* Whether it may touch certain hosts only. */
+bool access_is_confined(const struct drover_principal *by);
+
 /* The service of drover/source.h. */
 int access_permit(void *core, const struct drover_principal *by, const char *task, const char *host,
 		  struct drover_error *err);

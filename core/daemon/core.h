@@ -13,6 +13,7 @@
 
 #include "daemon/metrics.h"
 #include "daemon/access.h"
+#include "daemon/served.h"
 #include "events/hub.h"
 #include "loader/loader.h"
 #include "proc/control.h"
@@ -66,6 +67,7 @@ struct core {
 	char **pools; /* NULL-terminated */
 	struct executors executors;
 	struct task_limits limits;
+	struct served_keeper *served;                        /* of a distributor: what engines there are; else NULL */
 	struct signing_keys *keys;                           /* of the cluster; none in it where none are configured */
 	int64_t lease_renew, lease_permit, lease_stop_after; /* ms */
 	int64_t keep, idle_exit;                             /* ms */

@@ -11,6 +11,7 @@
 #include "daemon/core.h"
 #include "daemon/inventory_keeper.h"
 #include "sched/outbox.h"
+#include "task/envelope.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -21,11 +22,18 @@
 #define OTHER_WAIT_MS 10000    /* for another request with the same id */
 #define INVENTORY_WAIT_MS 5000 /* for its very first reading */
 
+/* Units of a chunk, with what was signed of them. */
+struct unit_chunk {
+	struct drover_unit_spec *specs;
+	int64_t first, count;
+	struct buf messages;
+};
+
 struct insert_job {
 	struct job job;
 	struct core *core;
 	struct submission *submission;
-	struct drover_unit_spec *units;
+	const struct unit_chunk *units;
 	int64_t first, count; /* hosts of this chunk */
 	bool begin, finish;
 };
@@ -34,6 +42,7 @@ static int run_insert(struct job *base, const struct drover_store_ops *ops, stru
 		      struct drover_error *err)
 {
 	struct insert_job *job = (struct insert_job *)base;
+	const struct unit_chunk *units = job->units;
 	struct submission *s = job->submission;
 	int code = 0;
 
@@ -41,10 +50,57 @@ static int run_insert(struct job *base, const struct drover_store_ops *ops, stru
 		code = ops->insert_task(session, job->core->incarnation, &s->task, err);
 	if (!code)
 		code = ops->insert_hosts(session, &s->task, job->first, s->hosts + job->first, job->count, err);
-	if (!code && job->finish)
-		code = ops->insert_units(session, &s->task, 0, job->units, s->task.units, err);
+	if (!code && units->count)
+		code = ops->insert_units(session, &s->task, units->first, units->specs, units->count, err);
 	if (!code && job->finish)
 		code = ops->accept(session, s->task.key, err);
+	return code;
+}
+
+/* ------------------------------------------------------------------------- what is signed of units */
+
+static int sign_unit(struct core *core, const struct submission *s, int64_t unit, struct drover_unit_spec *spec,
+		     struct buf *messages, bool confined, struct drover_error *err)
+{
+	size_t before = messages->size;
+	int code = envelope_sign(core->keys, &s->task, unit, spec, s->hosts + spec->first, confined, messages, err);
+
+	spec->envelope.size = messages->size - before;
+	return code;
+}
+
+/*
+ * The next units, all whose hosts are below `hosts`; signed where other nodes execute them. Only a chunk's
+ * envelopes are in memory at once.
+ */
+static int next_units(struct core *core, const struct submission *s, int64_t hosts, bool confined,
+		      struct unit_chunk *units, struct drover_error *err)
+{
+	int64_t room = 0;
+	size_t place = 0;
+	int code = 0;
+
+	units->first += units->count;
+	units->count = 0;
+	units->messages.size = 0;
+	while (!code && units->first + units->count < s->task.units) {
+		int64_t unit = units->first + units->count;
+		struct drover_unit_spec spec = submission_unit(s, unit);
+
+		if (spec.first + spec.count > hosts)
+			break;
+		if (!s->task.home)
+			code = sign_unit(core, s, unit, &spec, &units->messages, confined, err);
+		if (units->count == room) {
+			room = room ? room * 2 : 64;
+			units->specs = xrealloc(units->specs, (size_t)room * sizeof(*units->specs));
+		}
+		units->specs[units->count++] = spec;
+	}
+	for (int64_t i = 0; i < units->count; i++) {
+		units->specs[i].envelope.data = units->specs[i].envelope.size ? units->messages.data + place : NULL;
+		place += units->specs[i].envelope.size;
+	}
 	return code;
 }
 
@@ -75,34 +131,34 @@ static void abandon(struct core *core, int64_t task_key)
 	writer_put(core->writer, &job->job);
 }
 
-static int insert(struct core *core, struct submission *s, struct drover_error *err)
+static int insert(struct core *core, struct submission *s, bool confined, struct drover_error *err)
 {
-	struct drover_unit_spec *units = xcalloc((size_t)s->task.units, sizeof(*units));
+	struct unit_chunk units = { .specs = NULL, .messages = BUF_INIT };
 	int64_t total = s->task.hosts;
 	int code = 0;
 
-	for (int64_t i = 0; i < s->task.units; i++)
-		units[i] = submission_unit(s, i);
 	for (int64_t first = 0; first < total && !code; first += CHUNK) {
 		int64_t count = total - first < CHUNK ? total - first : CHUNK;
 		struct insert_job job = {
-			.job = { .run = run_insert,
-				 .weight = count + (first + count == total ? s->task.units : 0),
-				 .impatient = true },
+			.job = { .run = run_insert, .impatient = true },
 			.core = core,
 			.submission = s,
-			.units = units,
+			.units = &units,
 			.first = first,
 			.count = count,
 			.begin = first == 0,
 			.finish = first + count == total,
 		};
 
-		code = writer_wait(core->writer, &job.job, err);
+		code = next_units(core, s, first + count, confined, &units, err);
+		job.job.weight = count + units.count;
+		if (!code)
+			code = writer_wait(core->writer, &job.job, err);
 		if (code && first)
 			abandon(core, s->task.key);
 	}
-	free(units);
+	free(units.specs);
+	buf_dispose(&units.messages);
 	return code;
 }
 
@@ -249,7 +305,11 @@ static int store_submission(struct core *core, struct drover_submission *submiss
 	code = audit_submission(core, submission->by, s, "allowed", NULL, err);
 	if (code)
 		return code;
-	code = insert(core, s, err);
+	code = insert(core, s, access_is_confined(submission->by), err);
+	if (code == DROVER_ELIMIT && submission->problem) {
+		submission->problem(submission->context, "/unit_size", err->message);
+		code = drover_error_set(err, DROVER_EINVALID, "a unit of the task is too large to be signed");
+	}
 	if (code)
 		audit_submission(core, submission->by, s, "failed", err ? err->message : NULL, NULL);
 	if (code == DROVER_ECONFLICT && own_id)
@@ -275,22 +335,45 @@ static void take_inventory(struct core *core, struct submission_rules *rules, ch
 	rules->inventory_missing = why;
 }
 
+/* What tasks are checked by: here by this node's configuration, on a distributor by what engines have announced. */
+static int take_rules(struct core *core, struct submission_rules *rules, struct served **served,
+		      struct drover_error *err)
+{
+	int code = 0;
+
+	*rules = (struct submission_rules){ .executors = &core->executors,
+					    .pools = core->pools,
+					    .limits = &core->limits };
+	if (core->dispatcher.plugin) {
+		code = served_take(core->served, served, err);
+		rules->life = signing_keys_life(core->keys);
+		rules->others = *served ? (*served)->pools : NULL;
+	} else if (core->offers) {
+		code = drover_error_set(err, DROVER_EINVALID,
+					"this node executes what distributors have signed, and signs nothing itself: "
+					"submit tasks to a distributor");
+	}
+	return code;
+}
+
 int core_submit_child(struct core *core, struct drover_submission *submission, const char *parent,
 		      struct drover_error *err)
 {
-	struct submission_rules rules = { .executors = &core->executors,
-					  .limits = &core->limits,
-					  .pools = core->pools };
+	struct submission_rules rules;
 	struct problems problems = { .tell = submission->problem, .context = submission->context, .room = 100 };
-	struct submission s;
+	struct submission s = { .executor = -1 };
+	struct served *served = NULL;
 	char why[640];
-	int code;
+	int code = take_rules(core, &rules, &served, err);
 
 	atomic_store(&core->last_request, clock_boot_ms());
 	submission->repeated = false;
-	if (!parent)
+	if (code == DROVER_EINVALID)
+		problems_add(&problems, "", "%s", err ? err->message : "is for a distributor");
+	if (!code && !parent)
 		take_inventory(core, &rules, why, sizeof(why));
-	code = submission_read(&s, submission->json, submission->json_size, &rules, &problems, err);
+	if (!code)
+		code = submission_read(&s, submission->json, submission->json_size, &rules, &problems, err);
 	if (!code) {
 		s.task.parent = parent;
 		code = access_check_submission(core, submission->by, &s, err);
@@ -306,6 +389,7 @@ int core_submit_child(struct core *core, struct drover_submission *submission, c
 	}
 	submission_dispose(&s);
 	inventory_unref(rules.inventory);
+	served_give(served);
 	return code;
 }
 

@@ -70,8 +70,12 @@ int distribution_open(struct core *core, struct drover_error *err)
 			"a dispatcher hands units to other nodes, and these share no store of the plugin %s: "
 			"configure another, such as mysql",
 			core->store_plugin->name);
-	if (core->dispatcher.plugin)
+	if (core->dispatcher.plugin) {
+		core->served = served_new(core->readers, core->ops);
+		served_configure(core->served, slice_int(core->slice, "cluster.remember", 86400000),
+				 slice_int(core->slice, "cluster.refresh", 2000));
 		code = open_outbox(core, err);
+	}
 	if (!code && core->ops->shared && core->executors.count && signing_keys_can_verify(core->keys))
 		code = open_offers(core, err);
 	return code;
@@ -85,6 +89,7 @@ void distribution_stop(struct core *core)
 
 void distribution_free(struct core *core)
 {
+	served_free(core->served);
 	outbox_free(core->outbox);
 	offers_free(core->offers);
 }

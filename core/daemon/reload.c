@@ -55,6 +55,8 @@ void core_reload(struct core *core, const char *text)
 			log_warning("`%s` has changed in a way that the core takes over at the next start of droverd",
 				    fixed[i]);
 	keeper_configure(core->inventory, slice_get(slice, "inventory"));
+	served_configure(core->served, slice_int(slice, "cluster.remember", 86400000),
+			 slice_int(slice, "cluster.refresh", 2000));
 	access_configure(&core->access, slice_get(slice, "credentials"));
 	reload_keys(core, slice);
 	json_object_put(core->slice);

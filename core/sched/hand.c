@@ -130,9 +130,12 @@ bool hand_is_as_signed(struct engine *e, const struct active_task *task, const s
 	struct drover_error err = { 0 };
 	char what[256];
 
-	if (!task->shared)
+	if (!task->shared && !e->offers)
 		return true;
-	if (!offer)
+	if (!task->shared)
+		drover_error_set(&err, DROVER_EDENIED,
+				 "it is this node's own by the store, and this node executes only what is signed");
+	else if (!offer)
 		drover_error_set(&err, DROVER_EDENIED, "there is no envelope");
 	else if (!offers_check(e->offers, offer, &task->task, claim, hosts, indexes, count, &err))
 		return true;

@@ -85,7 +85,7 @@ int offers_open(struct offers *o, const void *message, size_t size, struct offer
 		return drover_error_set(err, DROVER_EDENIED, "%s", why.message);
 	}
 	executor = executors_find(o->options.executors, one->envelope.task.executor);
-	if (executor < 0 || !executor_serves(&o->options.executors->items[executor], one->envelope.task.type)) {
+	if (executor < 0 || envelope_check_executor(&one->envelope, &o->options.executors->items[executor], NULL)) {
 		atomic_fetch_add(&o->elsewhere, 1);
 		offered_free(one);
 		return 0; /* others see to it */
@@ -206,6 +206,9 @@ int offers_check(struct offers *o, const struct offer *offer, const struct drove
 						       .port = hosts[i].port };
 
 		code = envelope_check_host(&envelope, indexes[i], &host, err);
+		if (!code && i && indexes[i] <= indexes[i - 1])
+			code = drover_error_set(err, DROVER_EDENIED, "the store has the host %.200s twice",
+						hosts[i].name);
 	}
 	envelope_dispose(&envelope);
 	return code;

@@ -204,21 +204,33 @@ static void read_labels(struct submission *s, struct problems *problems)
 		s->task.labels = s->labels = plain_json(labels);
 }
 
+/* How long it may wait for an engine. What is signed must not be replayed for ever. */
+static void read_expiry(struct submission *s, int64_t life, struct problems *problems)
+{
+	struct json_object *expires = json_object_object_get(s->root, "expires_in");
+	int64_t ms = 0;
+
+	if (expires)
+		read_duration(find_field("expires_in"), expires, "/expires_in", problems, &ms);
+	if (life && ms > life)
+		problems_add(problems, "/expires_in",
+			     "must be at most %lld s: a signed unit's life (cluster.unit_life)",
+			     (long long)(life / 1000));
+	if (!ms)
+		ms = life;
+	if (ms)
+		s->task.expires_at = clock_utc_ms() + ms;
+}
+
 static void read_others(struct submission *s, struct problems *problems)
 {
 	struct json_object *priority = json_object_object_get(s->root, "priority");
-	struct json_object *expires = json_object_object_get(s->root, "expires_in");
 	struct json_object *on_lost = json_object_object_get(s->root, "on_lost");
 	int64_t number = TASK_PRIORITY_DEFAULT;
 
 	if (priority)
 		read_number(find_field("priority"), priority, 100, "/priority", problems, &number);
 	s->task.priority = (int)number;
-	number = 0;
-	if (expires)
-		read_duration(find_field("expires_in"), expires, "/expires_in", problems, &number);
-	if (number)
-		s->task.expires_at = clock_utc_ms() + number;
 	if (on_lost) {
 		const char *word =
 			json_object_is_type(on_lost, json_type_string) ? json_object_get_string(on_lost) : "";
@@ -258,17 +270,51 @@ static bool matches_all(const struct submission *s, const struct executor_entry 
 	return true;
 }
 
-static void choose_executor(struct submission *s, const struct executors *executors, struct problems *problems)
+/* Whose executors it is for: this node's own, or those of the engines that serve its pool. False: nobody does. */
+static bool choose_pool(struct submission *s, const struct submission_rules *rules)
 {
+	if (!s->task.pool)
+		s->task.pool = rules->pools[0];
+	for (const struct task_pool *other = rules->others; other && other->name; other++)
+		if (!strcmp(other->name, s->task.pool)) {
+			s->serving = &other->executors;
+			return true;
+		}
+	if (rules->others)
+		return false;
+	s->serving = rules->executors;
+	for (char *const *pool = rules->pools; *pool; pool++)
+		if (!strcmp(*pool, s->task.pool))
+			return true;
+	return false;
+}
+
+static void tell_pools(const struct submission *s, const struct submission_rules *rules, struct problems *problems)
+{
+	struct buf served = BUF_INIT;
+
+	for (const struct task_pool *other = rules->others; other && other->name; other++)
+		buf_printf(&served, "%s%s", served.size ? ", " : "", other->name);
+	for (char *const *pool = rules->pools; !rules->others && *pool; pool++)
+		buf_printf(&served, "%s%s", served.size ? ", " : "", *pool);
+	problems_add(problems, "/pool", "no engine serves the pool %s; served are: %s", s->task.pool,
+		     served.size ? served.data : "none");
+	buf_dispose(&served);
+}
+
+static void choose_executor(struct submission *s, struct problems *problems)
+{
+	const struct executors *executors = s->serving;
 	struct buf served = BUF_INIT;
 	bool type_served = false;
 
-	s->executor = -1;
 	if (!s->task.type) {
 		if (!json_object_object_get(s->root, "type"))
 			problems_add(problems, "/type", "is needed");
 		return;
 	}
+	if (!executors)
+		return;
 	if (s->task.executor) {
 		int i = executors_find(executors, s->task.executor);
 
@@ -294,7 +340,7 @@ static void choose_executor(struct submission *s, const struct executors *execut
 	buf_dispose(&served);
 }
 
-static void read_payload(struct submission *s, const struct executors *executors, struct problems *problems)
+static void read_payload(struct submission *s, struct problems *problems)
 {
 	struct json_object *payload = json_object_object_get(s->root, "payload");
 
@@ -303,19 +349,9 @@ static void read_payload(struct submission *s, const struct executors *executors
 	else if (!json_object_is_type(payload, json_type_object))
 		problems_add(problems, "/payload", "must be an object");
 	else if (s->executor >= 0)
-		payload_check(&executors->items[s->executor], payload, problems);
+		payload_check(&s->serving->items[s->executor], payload, problems);
 	if (json_object_is_type(payload, json_type_object))
 		s->task.payload = s->payload = plain_json(payload);
-}
-
-static void check_pool(struct submission *s, char *const *pools, struct problems *problems)
-{
-	if (!s->task.pool)
-		s->task.pool = pools[0];
-	for (char *const *pool = pools; *pool; pool++)
-		if (!strcmp(*pool, s->task.pool))
-			return;
-	problems_add(problems, "/pool", "no engine serves the pool %s", s->task.pool);
 }
 
 static void fill_defaults(struct submission *s, const struct submission_rules *rules)
@@ -332,7 +368,7 @@ static void fill_defaults(struct submission *s, const struct submission_rules *r
 		t->timeout = !strcmp(t->type, "playbook") ? TASK_TIMEOUT_PLAYBOOK : TASK_TIMEOUT_DEFAULT;
 	if (!json_object_object_get(s->root, "output_limit"))
 		t->output_limit = rules->limits->output_default;
-	t->executor = rules->executors->items[s->executor].name;
+	t->executor = s->serving->items[s->executor].name;
 	t->hosts = (int64_t)s->host_count;
 	thresholds_split(s);
 	t->counts[DROVER_PENDING] = t->hosts;
@@ -356,6 +392,7 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 		    struct problems *problems, struct drover_error *err)
 {
 	struct drover_error syntax = { 0 };
+	bool served;
 
 	*s = (struct submission){ .task = { .size = sizeof(struct drover_task) }, .executor = -1 };
 	if (json_read(json, size, &s->root, &syntax)) {
@@ -368,12 +405,15 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 	}
 	read_members(s, rules->limits, problems);
 	read_others(s, problems);
+	read_expiry(s, rules->life, problems);
 	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"), rules,
 		   problems);
 	thresholds_read(s, problems);
-	choose_executor(s, rules->executors, problems);
-	read_payload(s, rules->executors, problems);
-	check_pool(s, rules->pools, problems);
+	served = choose_pool(s, rules);
+	choose_executor(s, problems);
+	read_payload(s, problems);
+	if (!served)
+		tell_pools(s, rules, problems);
 	if (problems->count)
 		return drover_error_set(err, DROVER_EINVALID, "the task has %zu error%s", problems->count,
 					problems->count == 1 ? "" : "s");

@@ -13,17 +13,27 @@
 #include "task/limits.h"
 #include "task/problems.h"
 
+/* A pool, and what its engines execute. */
+struct task_pool {
+	char *name;
+	struct executors executors;
+};
+
 struct submission_rules {
+	/* What serves the task: this node's executors in any of `pools`; or, of other nodes, those of `others`. */
 	const struct executors *executors;
+	char *const *pools;             /* NULL-terminated; the first is the default, also among `others` */
+	const struct task_pool *others; /* ended by a NULL name; or NULL */
 	const struct task_limits *limits;
-	char *const *pools;            /* those that are served; NULL-terminated */
+	int64_t life;                  /* ms that a unit may wait at most, since it is signed; 0: for ever */
 	struct inventory *inventory;   /* what @group is resolved by, or NULL … */
 	const char *inventory_missing; /* … and why; NULL: none is configured */
 };
 
 struct submission {
-	struct drover_task task; /* strings are borrowed from the submission */
-	int executor;            /* position in rules.executors */
+	struct drover_task task;         /* strings are borrowed from the submission */
+	int executor;                    /* position in `serving` */
+	const struct executors *serving; /* of the rules */
 	struct drover_host_spec *hosts;
 	size_t host_count;
 

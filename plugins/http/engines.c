@@ -85,6 +85,8 @@ static int write_executor(void *context, const struct drover_executor_row *row)
 	writer_string(w, "summary", row->summary);
 	write_words(w, "types", row->types);
 	writer_string(w, "state", row->state);
+	if (row->nodes)
+		write_words(w, "nodes", row->nodes);
 	writer_object_end(w);
 	return 0;
 }

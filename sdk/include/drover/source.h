@@ -142,6 +142,7 @@ struct drover_executor_row {
 	size_t size;
 	const char *name, *plugin, *version, *types, *summary;
 	const char *state; /* "up", "down" */
+	const char *nodes; /* of a distributor: the engines that have it, separated by blanks; NULL: this node */
 };
 
 struct drover_core_health {
