@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/core.h"
+#include "daemon/signed_parent.h"
 #include "task/retry.h"
 #include "util/buf.h"
 #include "util/log.h"
@@ -13,7 +14,8 @@
 /* What is kept of the parent after its row is gone. */
 struct parent {
 	struct retry *retry;
-	struct drover_task task; /* `id` owned; numbers */
+	struct drover_task task;     /* `id` owned; numbers */
+	struct signed_parent *signs; /* where units are signed; else NULL */
 };
 
 static int take_parent(void *context, const struct drover_task *task)
@@ -24,8 +26,9 @@ static int take_parent(void *context, const struct drover_task *task)
 					     .key = task->key,
 					     .id = xstrdup(task->id),
 					     .state = task->state,
+					     .hosts = task->hosts,
 					     .finished_at = task->finished_at };
-	if (drover_task_state_is_final(task->state))
+	if (drover_task_state_is_final(task->state) && !parent->signs)
 		retry_begin(parent->retry, task);
 	return 0;
 }
@@ -33,7 +36,12 @@ static int take_parent(void *context, const struct drover_task *task)
 static int take_host(void *context, int64_t index, enum drover_status status, enum drover_remote remote,
 		     const struct drover_host_spec *host)
 {
-	retry_offer(((struct parent *)context)->retry, index, status, remote, host);
+	struct parent *parent = context;
+
+	if (parent->signs)
+		signed_parent_status(parent->signs, index, status, remote);
+	else
+		retry_offer(parent->retry, index, status, remote, host);
 	return 0;
 }
 
@@ -50,8 +58,25 @@ static int read_parent(struct core *core, const char *id, struct parent *parent,
 					drover_task_state_name(parent->task.state));
 	else if (!code)
 		code = core->ops->task_hosts(session, parent->task.key, take_host, parent, err);
+	if (!code && parent->signs)
+		code = signed_parent_read(parent->signs, core->ops, session, &parent->task, err);
 	readers_give(core->readers, session, code == DROVER_EFAULT || code == DROVER_ERETRY);
 	return code;
+}
+
+/* Somebody has changed what was signed: that is worth a line of the audit log. */
+static void audit_refusal(struct core *core, const struct drover_retry *request, const char *parent,
+			  const struct drover_error *err)
+{
+	core_audit(core,
+		   &(struct drover_audit){ .size = sizeof(struct drover_audit),
+					   .action = "retry",
+					   .result = "refused",
+					   .by = request->by,
+					   .task = parent,
+					   .detail = err->message },
+		   NULL);
+	log_warning("task %s is not done again: %s", parent, err->message);
 }
 
 static int submit_child(struct core *core, const struct drover_retry *retry, const char *parent,
@@ -83,10 +108,20 @@ int core_retry(void *context, const char *id, struct drover_retry *request, stru
 	struct retry retry;
 	struct parent parent = { .retry = &retry };
 	const char *json;
+	struct drover_error why = { 0 };
 	int code = retry_read(&retry, request->json, request->json_size, &core->limits, &problems, err);
 
-	if (!code)
-		code = read_parent(core, id, &parent, err);
+	if (core->dispatcher.plugin) {
+		retry.life = signing_keys_life(core->keys);
+		parent.signs = signed_parent_new(core->keys, &retry);
+	}
+	if (!code) {
+		code = read_parent(core, id, &parent, &why);
+		if (code && signed_parent_is_forged(parent.signs))
+			audit_refusal(core, request, id, &why);
+		if (code)
+			drover_error_set(err, code, "%s", why.message);
+	}
 	if (!code)
 		code = retry_finish(&retry, &parent.task, &json, &child.json_size, &problems, err);
 	if (!code) {
@@ -99,6 +134,7 @@ int core_retry(void *context, const char *id, struct drover_retry *request, stru
 			 child.repeated ? " (asked for again)" : "");
 	}
 	free((char *)parent.task.id);
+	signed_parent_free(parent.signs);
 	retry_dispose(&retry);
 	return code;
 }

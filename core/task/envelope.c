@@ -421,34 +421,49 @@ static bool same_payload(const struct envelope *e, const char *payload)
 	return !sodium_memcmp(digest, e->payload_digest, sizeof(digest));
 }
 
-int envelope_check_task(const struct envelope *envelope, const struct drover_task *task, struct drover_error *err)
+/* The first member that is not the same, or NULL. */
+static const char *task_differs(const struct drover_task *was, const struct drover_task *is, bool payload)
 {
-	const struct drover_task *was = &envelope->task;
 	const struct {
 		const char *name;
 		bool same;
 	} members[] = {
-		{ "id", same_text(was->id, task->id) },
-		{ "type", same_text(was->type, task->type) },
-		{ "payload", same_payload(envelope, task->payload) },
-		{ "executor", same_text(was->executor, task->executor) },
-		{ "credential", same_text(was->credential, task->credential) },
-		{ "pool", same_text(was->pool, task->pool) },
-		{ "owner", same_text(was->owner, task->owner) },
-		{ "home", !task->home },
-		{ "priority", was->priority == task->priority },
-		{ "on_lost", was->rerun_lost == task->rerun_lost },
-		{ "timeout", was->timeout == task->timeout },
-		{ "host_timeout", was->host_timeout == task->host_timeout },
-		{ "connect_timeout", was->connect_timeout == task->connect_timeout },
-		{ "output_limit", was->output_limit == task->output_limit },
-		{ "fanout", was->fanout == task->fanout },
+		{ "id", same_text(was->id, is->id) },
+		{ "type", same_text(was->type, is->type) },
+		{ "payload", payload },
+		{ "executor", same_text(was->executor, is->executor) },
+		{ "credential", same_text(was->credential, is->credential) },
+		{ "pool", same_text(was->pool, is->pool) },
+		{ "owner", same_text(was->owner, is->owner) },
+		{ "home", !is->home },
+		{ "priority", was->priority == is->priority },
+		{ "on_lost", was->rerun_lost == is->rerun_lost },
+		{ "timeout", was->timeout == is->timeout },
+		{ "host_timeout", was->host_timeout == is->host_timeout },
+		{ "connect_timeout", was->connect_timeout == is->connect_timeout },
+		{ "output_limit", was->output_limit == is->output_limit },
+		{ "fanout", was->fanout == is->fanout },
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
 		if (!members[i].same)
-			return denied(err, "the store's `%s` of the task is not what was signed", members[i].name);
-	return 0;
+			return members[i].name;
+	return NULL;
+}
+
+int envelope_check_task(const struct envelope *envelope, const struct drover_task *task, struct drover_error *err)
+{
+	const char *differs = task_differs(&envelope->task, task, same_payload(envelope, task->payload));
+
+	return differs ? denied(err, "the store's `%s` of the task is not what was signed", differs) : 0;
+}
+
+int envelope_check_same(const struct envelope *envelope, const struct envelope *other, struct drover_error *err)
+{
+	bool same = !memcmp(envelope->payload_digest, other->payload_digest, sizeof(other->payload_digest));
+	const char *differs = task_differs(&envelope->task, &other->task, same);
+
+	return differs ? denied(err, "its `%s` is another than that of the task's other units", differs) : 0;
 }
 
 int envelope_check_host(const struct envelope *envelope, int64_t index, const struct drover_host_spec *host,

@@ -67,6 +67,8 @@ int envelope_check_executor(const struct envelope *envelope, const struct execut
  * these: it is refused, too.
  */
 int envelope_check_task(const struct envelope *envelope, const struct drover_task *task, struct drover_error *err);
+/* Whether another unit's envelope is of the same task. DROVER_EDENIED. */
+int envelope_check_same(const struct envelope *envelope, const struct envelope *other, struct drover_error *err);
 int envelope_check_host(const struct envelope *envelope, int64_t index, const struct drover_host_spec *host,
 			struct drover_error *err);
 

@@ -167,16 +167,23 @@ static void add_json(struct json_object *body, const char *name, const char *jso
 		json_object_object_add(body, name, value);
 }
 
-/* Waves and max_failed as they were submitted: shares are of the child's hosts. */
+/* Waves and max_failed as they were submitted: shares are of the child's hosts. Nothing else that stands there. */
 static void add_options(struct json_object *body, const char *options)
 {
-	struct json_object *all = options ? json_tokener_parse(options) : NULL;
+	static const char *const names[] = { "waves", "wave_pause", "max_failed" };
+	struct json_object *all = options ? json_tokener_parse(options) : NULL, *value;
 
-	if (json_object_is_type(all, json_type_object)) {
-		json_object_object_foreach (all, name, value)
-			json_object_object_add(body, name, json_object_get(value));
-	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (json_object_is_type(all, json_type_object) && (value = json_object_object_get(all, names[i])))
+			json_object_object_add(body, names[i], json_object_get(value));
 	json_object_put(all);
+}
+
+static int64_t expires_in(const struct retry *r, const struct drover_task *parent)
+{
+	int64_t life = parent->expires_at ? parent->expires_at - parent->created_at : 0;
+
+	return r->life && life > r->life ? r->life : life;
 }
 
 void retry_begin(struct retry *r, const struct drover_task *parent)
@@ -204,8 +211,7 @@ void retry_begin(struct retry *r, const struct drover_task *parent)
 	add_duration(body, "timeout", parent->timeout);
 	add_duration(body, "host_timeout", parent->host_timeout);
 	add_duration(body, "connect_timeout", parent->connect_timeout);
-	if (parent->expires_at)
-		add_duration(body, "expires_in", parent->expires_at - parent->created_at);
+	add_duration(body, "expires_in", expires_in(r, parent));
 	json_object_object_add(body, "hosts", r->hosts);
 }
 

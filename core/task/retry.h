@@ -17,6 +17,7 @@ struct json_object;
 
 struct retry {
 	const char *id;        /* of the child, or NULL */
+	int64_t life;          /* ms that the child may wait for an engine at most; 0: for ever. Set after retry_read */
 	bool by_status, named; /* the request says so */
 	unsigned statuses;     /* bits 1 << enum drover_status */
 	struct nameset names;  /* hosts that were not met yet */
