@@ -111,7 +111,7 @@ int core_retry(void *context, const char *id, struct drover_retry *request, stru
 	struct drover_error why = { 0 };
 	int code = retry_read(&retry, request->json, request->json_size, &core->limits, &problems, err);
 
-	if (core->dispatcher.plugin) {
+	if (core_is_distributor(core)) {
 		retry.life = signing_keys_life(core->keys);
 		parent.signs = signed_parent_new(core->keys, &retry);
 	}

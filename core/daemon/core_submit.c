@@ -344,7 +344,7 @@ static int take_rules(struct core *core, struct submission_rules *rules, struct 
 	*rules = (struct submission_rules){ .executors = &core->executors,
 					    .pools = core->pools,
 					    .limits = &core->limits };
-	if (core->dispatcher.plugin) {
+	if (core_is_distributor(core)) {
 		code = served_take(core->served, served, err);
 		rules->life = signing_keys_life(core->keys);
 		rules->others = *served ? (*served)->pools : NULL;
