@@ -4,6 +4,8 @@ lines say, by `drover config check` and by `droverd --check`, and the daemon doe
 import glob
 import json
 import os
+import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -62,6 +64,40 @@ def test_standalone_is_right(check):
     assert done.stderr == ""
     assert done.stdout == "configuration OK\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("file", ["conf.d/distributor.yaml", "conf.d/engine.yaml", "contrib/docker/distributor.yaml",
+                                  "contrib/docker/engine.yaml"])
+def test_a_cluster_s_nodes_are_right(file, tmp_path):
+    """As handed out, but for the files that they name: those are made here."""
+    text = pathlib.Path(ROOT, file).read_text(encoding="utf-8")
+    key = tmp_path / "signing.key"
+    assert run(["drover", "key", "generate", "-o", str(key)]).returncode == 0
+    for name in ("db-password", "tokens", "tls.crt", "tls.key"):
+        (tmp_path / name).write_text("secret\n" if name == "db-password" else "")
+        (tmp_path / name).chmod(0o600)
+    done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                           "-subj", "/CN=x", "-keyout", str(tmp_path / "tls.key"), "-out", str(tmp_path / "tls.crt")],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    own = tmp_path / "drover.yaml"
+    own.write_text(text.replace("/etc/drover", str(tmp_path)), encoding="utf-8")
+    done = run(["drover", "config", "check", str(own)], plugins=os.path.join(BUILD, "plugins"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "configuration OK\n", "")
+
+
+@pytest.mark.parametrize("drop_in", [None, "distributor.conf"])
+def test_the_service_is_one_that_systemd_takes(drop_in, tmp_path):
+    unit = tmp_path / "droverd.service"
+    program = os.path.join(BUILD, "droverd")
+    text = pathlib.Path(ROOT, "contrib/systemd/droverd.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("@PREFIX@/sbin/droverd", program).replace("@PREFIX@", "/usr"), encoding="utf-8")
+    if drop_in:
+        folder = tmp_path / "droverd.service.d"
+        folder.mkdir()
+        shutil.copy(os.path.join(ROOT, "contrib/systemd", drop_in), folder)
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert "droverd" not in done.stderr, done.stderr
 
 
 def test_show_says_where_from():
