@@ -99,7 +99,7 @@ static int publish(void *self, const struct drover_dispatch *unit, struct drover
 		return drover_error_set(err, DROVER_ENOMEM, "not enough memory");
 	*sent = (struct dispatched){ unit->task_key, unit->unit };
 	snprintf(topic, sizeof(topic), "%s%s", d->topic_prefix, unit->pool);
-	snprintf(key, sizeof(key), "%" PRId64 "/%" PRId64, unit->task_key, unit->unit);
+	message.key_size = (size_t)snprintf(key, sizeof(key), "%" PRId64 "/%" PRId64, unit->task_key, unit->unit);
 	code = producer_send(&d->producer, &message, err);
 	if (code)
 		free(sent);

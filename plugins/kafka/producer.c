@@ -155,7 +155,7 @@ int producer_send(struct producer *p, const struct producer_message *message, st
 
 	if (message->key)
 		parts[count++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_KEY,
-						  .u.mem = { (void *)message->key, strlen(message->key) } };
+						  .u.mem = { (void *)message->key, message->key_size } };
 	if (message->headers)
 		parts[count++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = message->headers };
 	pthread_mutex_lock(&p->lock);

@@ -35,7 +35,8 @@ struct producer_message {
 	const char *topic;
 	const void *value;
 	size_t size;
-	const char *key;             /* or NULL: any partition */
+	const void *key; /* or NULL: any partition */
+	size_t key_size;
 	rd_kafka_headers_t *headers; /* or NULL; taken where 0 is returned */
 	void *message;               /* for the report */
 };

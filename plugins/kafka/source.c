@@ -19,6 +19,21 @@ static const struct drover_option table[] = {
 	DROVER_OPT_STRING(struct source, cluster, NULL, "the cluster's name; without it that of `cluster`"),
 	DROVER_OPT_STRING(struct source, group, NULL,
 			  "the consumer group of the engines; without it `drover.` and the cluster's name"),
+	DROVER_OPT_STRING(struct source, tasks, NULL,
+			  "a topic of tasks, each a message with the JSON of POST /v1/tasks; without it none"),
+	DROVER_OPT_STRING(struct source, tasks_group, NULL,
+			  "the consumer group of that topic; without it `group` and `.tasks`"),
+	DROVER_OPT_STRING(struct source, dead_letter, "drover.tasks.dead",
+			  "topic that messages which make no task are put aside into, with the reason"),
+	DROVER_OPT_STRING(struct source, producers, NULL,
+			  "file of who may submit by that topic: public keys that messages are signed with"),
+	DROVER_OPT_BOOL(struct source, open, "no",
+			"whether whoever can write to that topic may submit, without a signature"),
+	DROVER_OPT_DURATION(struct source, max_age, "24h", "1s", "30d",
+			    "how far ahead a signature's expiry may lie; less than tasks are kept in the store"),
+	DROVER_OPT_SIZE(struct source, task_size, "8M", "1K", "1G", "the largest message that is read as a task"),
+	DROVER_OPT_DURATION(struct source, close_timeout, "5s", "0s", "1m",
+			    "how long the last messages put aside may take when the daemon ends"),
 	DROVER_OPT_DURATION(struct source, commit_interval, "200ms", "0s", "1m",
 			    "how long offsets of what was taken may gather before they are committed"),
 	DROVER_OPT_END
@@ -29,6 +44,33 @@ struct kafka_connection source_connection(const struct source *s)
 	return (struct kafka_connection){ s->brokers, &s->options };
 }
 
+#define TASKS_LENGTH 100 /* of the topic's name: ids are made of it */
+
+static int check_tasks(const struct source *s, struct drover_error *err)
+{
+	if (!settings_topic_sound(s->tasks) || strlen(s->tasks) > TASKS_LENGTH)
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			"tasks: \"%.80s\" is no topic's name: 1 to %d letters, digits, `.`, `_` and `-`", s->tasks,
+			TASKS_LENGTH);
+	if (!settings_topic_sound(s->dead_letter) || !strcmp(s->dead_letter, s->tasks))
+		return drover_error_set(err, DROVER_EINVALID,
+					"dead_letter: \"%.80s\" is no name of another topic than that of `tasks`",
+					s->dead_letter);
+	if (s->open && s->producers)
+		return drover_error_set(err, DROVER_EINVALID,
+					"open: nobody would look at the signatures of `producers`: leave one out");
+	if (!s->open && !s->producers)
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			"tasks: needs `producers`, a file of who may submit, or else whoever can write to "
+			"the topic could execute anything anywhere (`open: yes` permits just that)");
+	if (!s->open && (!s->cluster || !*s->cluster))
+		return drover_error_set(err, DROVER_EINVALID,
+					"tasks: needs the cluster's name: tasks are signed for one cluster");
+	return 0;
+}
+
 static int check(const void *self, struct drover_error *err)
 {
 	const struct source *s = self;
@@ -37,6 +79,8 @@ static int check(const void *self, struct drover_error *err)
 	if (!settings_topic_sound(s->topic_prefix))
 		return drover_error_set(err, DROVER_EINVALID,
 					"topic_prefix: \"%.80s\" is no beginning of a topic's name", s->topic_prefix);
+	if (s->tasks && check_tasks(s, err))
+		return DROVER_EINVALID;
 	return settings_check(&from, RD_KAFKA_CONSUMER, err);
 }
 
@@ -48,6 +92,10 @@ static void name_group(struct source *s)
 		snprintf(s->group_name, sizeof(s->group_name), "drover.%s", s->cluster);
 	else
 		snprintf(s->group_name, sizeof(s->group_name), "drover");
+	if (s->tasks_group && *s->tasks_group)
+		snprintf(s->tasks_group_name, sizeof(s->tasks_group_name), "%s", s->tasks_group);
+	else
+		snprintf(s->tasks_group_name, sizeof(s->tasks_group_name), "%.200s.tasks", s->group_name);
 }
 
 static void close_source(void *self)
@@ -55,16 +103,25 @@ static void close_source(void *self)
 	struct source *s = self;
 
 	units_stop(&s->unit_reader);
+	tasks_stop(&s->task_reader);
 }
 
 static int open_source(void *self, const struct drover_source_services *services, void *core, struct drover_error *err)
 {
 	struct source *s = self;
+	int code = 0;
 
 	s->services = services;
 	s->core = core;
 	name_group(s);
-	return s->units ? units_start(&s->unit_reader, s, err) : 0;
+	if (s->tasks)
+		code = tasks_start(&s->task_reader, s, err);
+	if (!code && s->units) {
+		code = units_start(&s->unit_reader, s, err);
+		if (code)
+			tasks_stop(&s->task_reader);
+	}
+	return code;
 }
 
 static int drain(void *self, int64_t deadline, struct drover_error *err)
@@ -74,6 +131,8 @@ static int drain(void *self, int64_t deadline, struct drover_error *err)
 	(void)deadline;
 	(void)err;
 	units_drain(&s->unit_reader);
+	if (s->task_reader.runs)
+		tasks_drain(&s->task_reader);
 	return 0;
 }
 
@@ -91,6 +150,10 @@ static int examine(void *self, const struct drover_examination *how, drover_find
 		snprintf(topic, sizeof(topic), "%s%s", s->topic_prefix, s->pools.items[i]);
 		code = topics_examine(&topics, topic, TOPIC_UNITS, err);
 	}
+	if (s->tasks && !code)
+		code = topics_examine(&topics, s->tasks, TOPIC_TASKS, err);
+	if (s->tasks && !code)
+		code = topics_examine(&topics, s->dead_letter, TOPIC_DEAD, err);
 	topics_close(&topics);
 	return code;
 }

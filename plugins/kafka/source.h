@@ -9,7 +9,7 @@
 
 #include <drover/source.h>
 
-#include "consumer.h"
+#include "tasks.h"
 
 struct units {
 	const struct source *source;
@@ -28,12 +28,15 @@ struct source {
 	struct drover_list pools;
 	bool units;
 	char *cluster, *group;
-	int64_t commit_interval;
+	char *tasks, *tasks_group, *dead_letter, *producers;
+	bool open;
+	int64_t max_age, task_size, commit_interval, close_timeout;
 
 	const struct drover_source_services *services;
 	void *core;
-	char group_name[256];
+	char group_name[256], tasks_group_name[256];
 	struct units unit_reader;
+	struct tasks task_reader;
 };
 
 extern const struct drover_source kafka_source;
