@@ -11,7 +11,9 @@
 #include <drover/error.h>
 
 #include "cli/cli.h"
+#include "cli/key_sign.h"
 #include "conf/secret.h"
+#include "conf/value.h"
 #include "task/signing_keys.h"
 #include "util/buf.h"
 
@@ -19,7 +21,56 @@
 
 struct key_args {
 	const char *verb, *file, *output;
+	struct key_sign sign;
 };
+
+#define OPT_KEY 256
+#define OPT_CLUSTER 257
+#define OPT_EXPIRES 258
+
+static const char *const verbs[] = { "generate", "show", "sign-task", NULL };
+
+static error_t parse_verb(struct argp_state *state, struct key_args *args, char *arg)
+{
+	const char *const *verb = verbs;
+
+	if (args->file || (args->verb && !strcmp(args->verb, "generate")))
+		argp_error(state, "\"%s\" is too much", arg);
+	if (args->verb)
+		return args->file = arg, 0;
+	while (*verb && strcmp(arg, *verb) != 0)
+		verb++;
+	if (!*verb)
+		argp_error(state, "\"%s\" is none of generate, show and sign-task", arg);
+	return args->verb = arg, 0;
+}
+
+static error_t check(struct argp_state *state, struct key_args *args)
+{
+	bool signs = args->verb && !strcmp(args->verb, "sign-task");
+
+	if (!args->verb)
+		argp_error(state, "generate, show or sign-task?");
+	else if (!strcmp(args->verb, "show") && (!args->file || args->output))
+		argp_error(state, "show takes a key's file, and nothing else");
+	else if (signs && (!args->file || !args->sign.key || !args->sign.cluster || args->output))
+		argp_error(state, "sign-task takes the message's file, --key and --cluster");
+	else if (!signs && (args->sign.key || args->sign.cluster || args->sign.expires))
+		argp_error(state, "--key, --cluster and --expires go with sign-task");
+	args->sign.file = args->file;
+	if (!args->sign.expires)
+		args->sign.expires = 3600000;
+	return 0;
+}
+
+static error_t parse_expires(struct argp_state *state, const char *arg, int64_t *ms)
+{
+	struct drover_error err = { 0 };
+
+	if (value_duration(arg, ms, &err) || *ms < 1000)
+		argp_error(state, "--expires takes a time of at least 1s, as 1h, not \"%s\"", arg);
+	return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -28,21 +79,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'o':
 		return args->output = arg, 0;
+	case OPT_KEY:
+		return args->sign.key = arg, 0;
+	case OPT_CLUSTER:
+		return args->sign.cluster = arg, 0;
+	case OPT_EXPIRES:
+		return parse_expires(state, arg, &args->sign.expires);
 	case ARGP_KEY_ARG:
-		if (args->file || (args->verb && strcmp(args->verb, "show") != 0))
-			argp_error(state, "\"%s\" is too much", arg);
-		if (args->verb)
-			return args->file = arg, 0;
-		args->verb = arg;
-		if (strcmp(arg, "generate") != 0 && strcmp(arg, "show") != 0)
-			argp_error(state, "\"%s\" is neither generate nor show", arg);
-		return 0;
+		return parse_verb(state, args, arg);
 	case ARGP_KEY_END:
-		if (!args->verb)
-			argp_error(state, "generate or show?");
-		else if (!strcmp(args->verb, "show") && (!args->file || args->output))
-			argp_error(state, "show takes a key's file, and nothing else");
-		return 0;
+		return check(state, args);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -138,18 +184,23 @@ static int show(const struct cli *cli, const char *file)
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0,
 	  "Where the new private key goes; the public one goes to FILE.pub (default: " DEFAULT_FILE ")", 0 },
+	{ "key", OPT_KEY, "FILE", 0, "The producer's private key (sign-task)", 0 },
+	{ "cluster", OPT_CLUSTER, "NAME", 0, "The cluster that may take the task (sign-task)", 0 },
+	{ "expires", OPT_EXPIRES, "TIME", 0, "How long from now it may be taken (sign-task; default: 1h)", 0 },
 	{ 0 },
 };
 
 const struct argp cmd_key_argp = {
 	options,
 	parse,
-	"generate\nshow FILE",
+	"generate\nshow FILE\nsign-task FILE --key FILE --cluster NAME",
 	"Makes the keys that distributors sign units with, so that engines execute no others. "
 	"generate writes a pair: the private key, which distributors need "
 	"(`cluster: {signing_key: {file: FILE}}'), and FILE.pub, which engines need "
 	"(`cluster: {public_keys: [FILE.pub]}'); it prints the public one. show prints the public "
-	"key of either file, and its id."
+	"key of either file, and its id. sign-task prints the headers, NAME=VALUE a line, that a message with the "
+	"task of FILE (-: standard input) needs to be taken from a topic of tasks; the task needs an id, and the "
+	"public key is in the file of `producers'."
 	"\vExample: drover key generate -o /etc/drover/signing.key",
 	NULL,
 	NULL,
@@ -161,6 +212,8 @@ int cmd_key(struct cli *cli, int argc, char **argv)
 	struct key_args args = { 0 };
 
 	cli_parse(cli, "key", &cmd_key_argp, 0, argc, argv, &args);
+	if (!strcmp(args.verb, "sign-task"))
+		return key_sign_task(cli, &args.sign);
 	if (!strcmp(args.verb, "show"))
 		return show(cli, args.file);
 	return generate(cli, args.output ? args.output : DEFAULT_FILE);

@@ -112,14 +112,23 @@ static void place_store(struct conf *c, struct conf_instance *i)
 	buf_dispose(&path);
 }
 
+static bool wants(const struct conf_instance *i, const char *name, enum drover_option_type type)
+{
+	const struct drover_option *option = option_find(i->info->options, name);
+
+	return option && option->type == type && !section_given(&i->options, name);
+}
+
 /* What a plugin's instances are told of the node, where they have such an option and it is not written. */
 static void tell_node(struct conf *c, struct conf_instance *i)
 {
 	const struct schema_node *node = c->tables[SCHEMA_NODE].self;
-	const struct drover_option *pools = option_find(i->info->options, "pools");
+	const struct schema_cluster *cluster = c->tables[SCHEMA_CLUSTER].self;
 	struct json_object *list;
 
-	if (!pools || pools->type != DROVER_TYPE_LIST || section_given(&i->options, "pools"))
+	if (cluster->name && wants(i, "cluster", DROVER_TYPE_STRING))
+		section_derive(c, &i->options, "cluster", cluster->name, "cluster.name");
+	if (!wants(i, "pools", DROVER_TYPE_LIST))
 		return;
 	list = json_object_new_array();
 	for (size_t p = 0; p < node->pools.count; p++)

@@ -68,10 +68,9 @@ static void on_error(rd_kafka_t *handle, int error, const char *reason, void *co
 }
 
 int consumer_open(struct consumer *c, const struct kafka_connection *connection, const char *what, const char *group,
-		  const rd_kafka_topic_partition_list_t *topics, struct drover_error *err)
+		  struct drover_error *err)
 {
 	int64_t interval = c->commit_interval;
-	rd_kafka_resp_err_t error;
 	rd_kafka_conf_t *conf;
 	int code = settings_make(connection, RD_KAFKA_CONSUMER, group, &conf, err);
 
@@ -87,12 +86,14 @@ int consumer_open(struct consumer *c, const struct kafka_connection *connection,
 		return code;
 	rd_kafka_poll_set_consumer(c->handle);
 	c->queue = rd_kafka_queue_get_consumer(c->handle);
-	error = rd_kafka_subscribe(c->handle, topics);
-	if (!error)
-		return 0;
-	drover_error_set(err, DROVER_EFAULT, "cannot subscribe: %s", rd_kafka_err2str(error));
-	consumer_close(c);
-	return DROVER_EFAULT;
+	return 0;
+}
+
+int consumer_subscribe(struct consumer *c, const rd_kafka_topic_partition_list_t *topics, struct drover_error *err)
+{
+	rd_kafka_resp_err_t error = rd_kafka_subscribe(c->handle, topics);
+
+	return error ? drover_error_set(err, DROVER_EFAULT, "cannot subscribe: %s", rd_kafka_err2str(error)) : 0;
 }
 
 /* ---------------------------------------------------------------------------------- its messages */

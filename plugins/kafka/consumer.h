@@ -24,9 +24,11 @@ struct consumer {
 	int64_t next_missing;
 };
 
-/* Subscribes to the topics. The connection and `what` are borrowed. */
+/* The connection and `what` are borrowed. `commit_interval` was set before. */
 int consumer_open(struct consumer *consumer, const struct kafka_connection *connection, const char *what,
-		  const char *group, const rd_kafka_topic_partition_list_t *topics, struct drover_error *err);
+		  const char *group, struct drover_error *err);
+int consumer_subscribe(struct consumer *consumer, const rd_kafka_topic_partition_list_t *topics,
+		       struct drover_error *err);
 /*
  * Waits up to `timeout` ms for a message, which becomes consumer->message, where there is none yet and nothing is held;
  * serves the group in any case. Rebalances may take away the message that is there already (`lost`).

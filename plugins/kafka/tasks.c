@@ -146,7 +146,9 @@ static int subscribe(struct tasks *t, const struct source *s, struct drover_erro
 	int code;
 
 	rd_kafka_topic_partition_list_add(topics, s->tasks, RD_KAFKA_PARTITION_UA);
-	code = consumer_open(&t->consumer, &from, "the source of tasks", s->tasks_group_name, topics, err);
+	code = consumer_open(&t->consumer, &from, "the source of tasks", s->tasks_group_name, err);
+	if (!code && (code = consumer_subscribe(&t->consumer, topics, err)))
+		consumer_close(&t->consumer);
 	rd_kafka_topic_partition_list_destroy(topics);
 	return code;
 }

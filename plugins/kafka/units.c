@@ -47,11 +47,49 @@ static void offer(struct units *u)
 	consumer_hold(&u->consumer, false);
 }
 
+static int count_one(void *context, const struct drover_executor_row *row)
+{
+	(void)row;
+	++*(int *)context;
+	return 0;
+}
+
+/* A node without would take units out of the topics only to refuse them. */
+static bool has_executors(const struct source *s)
+{
+	int count = 0;
+
+	s->services->executors(s->core, count_one, &count, NULL);
+	if (!count)
+		drover_log(DROVER_LOG_WARNING,
+			   "this node has no executors, so it takes no units from Kafka: `units: no` "
+			   "in its source says so");
+	return count > 0;
+}
+
+static void subscribe(struct units *u)
+{
+	const struct source *s = u->source;
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)s->pools.count);
+	struct drover_error err = { 0 };
+	char topic[512];
+
+	for (size_t i = 0; i < s->pools.count; i++) {
+		snprintf(topic, sizeof(topic), "%s%s", s->topic_prefix, s->pools.items[i]);
+		rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+	}
+	if (consumer_subscribe(&u->consumer, topics, &err))
+		drover_log(DROVER_LOG_ERROR, "no units are taken from Kafka: %s", err.message);
+	rd_kafka_topic_partition_list_destroy(topics);
+}
+
 static void *serve(void *context)
 {
 	struct units *u = context;
 	struct consumer *c = &u->consumer;
 
+	if (has_executors(u->source))
+		subscribe(u);
 	while (!atomic_load(&u->stop)) {
 		bool held = c->message;
 
@@ -68,30 +106,15 @@ static void *serve(void *context)
 	return NULL;
 }
 
-static rd_kafka_topic_partition_list_t *topics_of(const struct source *s)
-{
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)s->pools.count);
-	char topic[512];
-
-	for (size_t i = 0; i < s->pools.count; i++) {
-		snprintf(topic, sizeof(topic), "%s%s", s->topic_prefix, s->pools.items[i]);
-		rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
-	}
-	return topics;
-}
-
 int units_start(struct units *u, const struct source *s, struct drover_error *err)
 {
 	const struct kafka_connection from = source_connection(s);
-	rd_kafka_topic_partition_list_t *topics;
 	int code;
 
 	*u = (struct units){ .source = s, .consumer.commit_interval = s->commit_interval };
 	if (!can_offer(s->services))
 		return drover_error_set(err, DROVER_EINVALID, "this node takes no units from elsewhere");
-	topics = topics_of(s);
-	code = consumer_open(&u->consumer, &from, "the source of units", s->group_name, topics, err);
-	rd_kafka_topic_partition_list_destroy(topics);
+	code = consumer_open(&u->consumer, &from, "the source of units", s->group_name, err);
 	if (code)
 		return code;
 	s->services->await_room(s->core, on_room, u);
