@@ -101,11 +101,15 @@ static void read_signing(struct conf *c)
 
 /* ------------------------------------------------------------------------------------- who needs them */
 
-/* A source that is told of pools brings their units. */
+/* A source that is told of pools brings their units, unless it is told not to. */
 static bool brings_units(const struct conf_instance *i)
 {
 	const struct drover_option *pools = i->info ? option_find(i->info->options, "pools") : NULL;
+	const struct drover_option *units = i->info ? option_find(i->info->options, "units") : NULL;
 
+	if (units && i->options.self && units->type == DROVER_TYPE_BOOL &&
+	    !*(const bool *)((const char *)i->options.self + units->offset))
+		return false;
 	return pools && i->options.self && pools->type == DROVER_TYPE_LIST &&
 	       ((const struct drover_list *)((const char *)i->options.self + pools->offset))->count;
 }

@@ -3,7 +3,7 @@
 
 #include <drover/plugin.h>
 
-#define CLOSE_WAIT 5000 /* ms, each of the two steps */
+#define CLOSE_WAIT 3000 /* ms, each of the two steps */
 
 /* ------------------------------------------------------------------------------------- the group */
 

@@ -35,12 +35,16 @@ static const struct pair producing[] = { { "enable.idempotence", "true" },
  * An offset is committed when its message was taken; a new group begins with the oldest. Few messages are fetched ahead: a
  * full engine leaves them to others, by the store. cooperative-sticky loops in this version (librdkafka#4783, #4059).
  */
-static const struct pair consuming[] = {
-	{ "enable.auto.commit", "false" },   { "enable.auto.offset.store", "false" },
-	{ "auto.offset.reset", "earliest" }, { "partition.assignment.strategy", "roundrobin" },
-	{ "queued.min.messages", "100" },    { "queued.max.messages.kbytes", "16384" },
-	{ "fetch.error.backoff.ms", "200" }, { NULL, NULL }
-};
+static const struct pair consuming[] = { { "enable.auto.commit", "false" },
+					 { "enable.auto.offset.store", "false" },
+					 { "auto.offset.reset", "earliest" },
+					 { "partition.assignment.strategy", "roundrobin" },
+					 /* So long what a killed node had waits. */
+					 { "session.timeout.ms", "10000" },
+					 { "queued.min.messages", "100" },
+					 { "queued.max.messages.kbytes", "16384" },
+					 { "fetch.error.backoff.ms", "200" },
+					 { NULL, NULL } };
 
 /* Never by accident: whatever the brokers would do. */
 static const struct pair last[] = { { "allow.auto.create.topics", "false" }, { NULL, NULL } };
