@@ -16,8 +16,9 @@
 
 #include "settings.h"
 
-#define CLOCK_EVERY 1000 /* ms: how long the database's clock is taken from ours */
-#define IDLE_CHECK 1000  /* ms without use after which a reader asks whether its connection stands */
+#define CLOCK_EVERY 1000    /* ms: how long the database's clock is taken from ours */
+#define READERS_CLOCK 10000 /* ms: the same for one that only reads */
+#define IDLE_CHECK 1000     /* ms without use after which a reader asks whether its connection stands */
 
 static const char sql_number[] = "SELECT number FROM sessions WHERE id = %lld FOR UPDATE";
 
@@ -339,12 +340,15 @@ int driver_ready(struct drover_session *s, struct drover_error *err)
 {
 	struct driver *d = s->driver;
 
-	if (!d->broken && (d->open || (mysql_local_ms() - d->used_at < IDLE_CHECK && !has_news(d))))
+	if (!d->broken && d->open)
 		return 0;
-	if (!d->broken && !d->open && mysql_ping(d->db))
-		d->broken = true;
-	d->used_at = mysql_local_ms();
-	return d->broken ? reconnect(d, err) : 0;
+	if (!d->broken && (mysql_local_ms() - d->used_at >= IDLE_CHECK || has_news(d))) {
+		d->broken = mysql_ping(d->db) != 0;
+		d->used_at = mysql_local_ms();
+	}
+	if (d->broken)
+		return reconnect(d, err);
+	return mysql_local_ms() - d->asked < READERS_CLOCK ? 0 : read_clock(d, err);
 }
 
 int driver_hold(struct drover_session *s, struct drover_error *err)

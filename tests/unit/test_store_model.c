@@ -746,6 +746,9 @@ END_TEST
 
 static void setup(void)
 {
+	memset(&m, 0, sizeof(m));
+	memset(told, 0, sizeof(told));
+	memset(&seen_often, 0, sizeof(seen_often));
 	store_open(&st);
 }
 

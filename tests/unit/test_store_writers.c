@@ -15,16 +15,6 @@ enum { WRITERS = 4, TASKS = 12, HOSTS = 24, UNIT = 4, UNITS = HOSTS / UNIT, ATTE
 
 static struct store st;
 
-static void setup(void)
-{
-	store_open(&st);
-}
-
-static void teardown(void)
-{
-	store_close(&st);
-}
-
 /* What was told to somebody after a commit. */
 static struct {
 	int64_t keys[TASKS];
@@ -60,6 +50,32 @@ struct writer {
 	int claim_count, result_count;
 	bool cancelled, expelled;
 };
+
+struct follower {
+	pthread_t thread;
+	struct drover_session *s;
+	int64_t seq, task_seq;
+	int rows, tasks;
+	bool seen[TASKS][HOSTS];
+	int attempts[TASKS][UNITS];
+	char trouble[sizeof(err.message) + 40];
+};
+
+static struct writer writers[WRITERS];
+static struct follower follower;
+
+static void setup(void)
+{
+	memset(&told, 0, sizeof(told));
+	memset(writers, 0, sizeof(writers));
+	memset(&follower, 0, sizeof(follower));
+	store_open(&st);
+}
+
+static void teardown(void)
+{
+	store_close(&st);
+}
 
 static int64_t roll(struct writer *w, int64_t sides)
 {
@@ -341,16 +357,6 @@ static void *walk(void *arg)
 
 /* --------------------------------------------------------------------------------- who reads meanwhile */
 
-struct follower {
-	pthread_t thread;
-	struct drover_session *s;
-	int64_t seq, task_seq;
-	int rows, tasks;
-	bool seen[TASKS][HOSTS];
-	int attempts[TASKS][UNITS];
-	char trouble[sizeof(err.message) + 40];
-};
-
 static int follow_row(void *context, const struct drover_result_row *row)
 {
 	struct follower *f = context;
@@ -533,8 +539,6 @@ START_TEST(what_several_writers_were_told_is_what_there_is)
 {
 	const char *steps = getenv("DROVER_TEST_STEPS"), *given = getenv("DROVER_TEST_SEED");
 	unsigned seed = given ? (unsigned)atoi(given) : 7;
-	static struct writer writers[WRITERS];
-	static struct follower follower;
 
 	printf("seed %u\n", seed);
 	submit_all();
