@@ -83,6 +83,10 @@ static const struct drover_option limits[] = {
 		"units of other nodes' tasks that this engine knows of and has not claimed; above it it takes no "
 		"more messages"),
 	DROVER_OPT_SIZE(struct schema_limits, offer_bytes, "64M", "1M", "16G", "what these take in memory, about"),
+	DROVER_OPT_DURATION(
+		struct schema_limits, store_patience, "10s", "100ms", "1h",
+		"how long a request waits for its turn at the store; when that is busy with one transaction "
+		"for longer it counts as away"),
 	DROVER_OPT_END
 };
 

@@ -76,6 +76,7 @@ struct schema_lease {
 
 struct schema_limits {
 	int64_t hosts, unit_size, output, output_default, results, results_spool, results_patience, offers, offer_bytes;
+	int64_t store_patience;
 };
 
 struct schema_log {

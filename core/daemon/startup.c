@@ -134,7 +134,8 @@ int core_open_store(struct core *core, struct drover_error *err)
 		code = core->ops->session_open(core->store_self, DROVER_SESSION_WRITE, &core->session, err);
 	if (code)
 		return code;
-	core->readers = readers_new(core->ops, core->store_self, READER_SESSIONS);
+	core->readers = readers_new(core->ops, core->store_self, READER_SESSIONS,
+				    slice_int(core->slice, "limits.store_patience", 10000));
 	return 0;
 }
 
@@ -259,6 +260,7 @@ int core_recover(struct core *core, struct drover_error *err)
 	struct writer_options writer = { .interval = COMMIT_INTERVAL,
 					 .idle_wait = RESULTS_WAIT,
 					 .group_weight = GROUP_WEIGHT,
+					 .patience = slice_int(core->slice, "limits.store_patience", 10000),
 					 .change = on_change,
 					 .context = core };
 	struct hub_options hub = {

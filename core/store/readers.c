@@ -1,8 +1,11 @@
 /* readers.c - see readers.h. */
+#define _GNU_SOURCE /* pthread_cond_clockwait */
 #include "store/readers.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "util/buf.h"
 
@@ -15,15 +18,17 @@ struct readers {
 	size_t idle_count;
 	size_t open; /* idle and lent */
 	size_t room;
+	int64_t patience;
 };
 
-struct readers *readers_new(const struct drover_store_ops *ops, void *self, size_t room)
+struct readers *readers_new(const struct drover_store_ops *ops, void *self, size_t room, int64_t patience)
 {
 	struct readers *r = xcalloc(1, sizeof(*r));
 
 	r->ops = ops;
 	r->self = self;
 	r->room = room;
+	r->patience = patience;
 	r->idle = xcalloc(room, sizeof(*r->idle));
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->given, NULL);
@@ -44,12 +49,20 @@ void readers_free(struct readers *r)
 
 int readers_take(struct readers *r, struct drover_session **session, struct drover_error *err)
 {
-	int code;
+	struct timespec until;
+	int code = 0;
 
 	*session = NULL;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += r->patience / 1000 + 1; /* never early */
 	pthread_mutex_lock(&r->lock);
-	while (!r->idle_count && r->open == r->room)
-		pthread_cond_wait(&r->given, &r->lock);
+	while (!r->idle_count && r->open == r->room && code != ETIMEDOUT)
+		code = pthread_cond_clockwait(&r->given, &r->lock, CLOCK_MONOTONIC, &until);
+	if (!r->idle_count && r->open == r->room) {
+		pthread_mutex_unlock(&r->lock);
+		return drover_error_set(err, DROVER_ERETRY,
+					"the store is busy with other questions, or does not answer");
+	}
 	if (r->idle_count) {
 		*session = r->idle[--r->idle_count];
 		pthread_mutex_unlock(&r->lock);

@@ -23,6 +23,8 @@ struct job_list {
 	struct job *head, **tail;
 };
 
+enum drop_which { DROP_ONE, DROP_IMPATIENT, DROP_ALL };
+
 struct writer {
 	const struct drover_store_ops *ops;
 	struct drover_session *session;
@@ -35,6 +37,7 @@ struct writer {
 	struct job_list finished; /* under lock: for the loop */
 	bool stop;                /* under lock */
 	atomic_bool store_ok;
+	atomic_llong begun_at; /* CLOCK_BOOTTIME ms, of the transaction under way; 0: none */
 	atomic_llong backlog;
 	atomic_llong errors;
 	struct histogram latency;
@@ -134,7 +137,8 @@ static bool take_group(struct writer *w, struct job_list *group, int64_t last_co
 }
 
 /* One try at the whole group. 0: committed. Else `*culprit` is the job that failed, or NULL: the commit. */
-static int try_group(struct writer *w, const struct job_list *group, struct job **culprit, struct drover_error *err)
+static int try_transaction(struct writer *w, const struct job_list *group, struct job **culprit,
+			   struct drover_error *err)
 {
 	int64_t begun = clock_boot_us();
 	int code = w->ops->begin(w->session, err);
@@ -157,6 +161,16 @@ static int try_group(struct writer *w, const struct job_list *group, struct job 
 	} else {
 		histogram_add(&w->latency, clock_boot_us() - begun);
 	}
+	return code;
+}
+
+static int try_group(struct writer *w, const struct job_list *group, struct job **culprit, struct drover_error *err)
+{
+	int code;
+
+	atomic_store(&w->begun_at, clock_boot_ms());
+	code = try_transaction(w, group, culprit, err);
+	atomic_store(&w->begun_at, 0);
 	return code;
 }
 
@@ -183,8 +197,8 @@ static void finish(struct writer *w, struct job *job, int code, const struct dro
 		job->done(job, code, &job->err);
 }
 
-/* Ends one job of the group, or all impatient ones. */
-static void drop_jobs(struct writer *w, struct job_list *group, struct job *only, bool impatient, int code,
+/* Ends one job of the list, all impatient ones, or all. */
+static void drop_jobs(struct writer *w, struct job_list *group, const struct job *only, enum drop_which which, int code,
 		      const struct drover_error *err)
 {
 	struct job_list rest;
@@ -192,7 +206,7 @@ static void drop_jobs(struct writer *w, struct job_list *group, struct job *only
 
 	list_init(&rest);
 	while ((job = list_take(group))) {
-		if (job == only || (impatient && job->impatient))
+		if (job == only || which == DROP_ALL || (which == DROP_IMPATIENT && job->impatient))
 			finish(w, job, code, err);
 		else
 			list_put(&rest, job);
@@ -200,6 +214,29 @@ static void drop_jobs(struct writer *w, struct job_list *group, struct job *only
 	list_init(group);
 	while ((job = list_take(&rest)))
 		list_put(group, job);
+}
+
+/* Those that wait for their turn are not told later than those that had it. */
+static void drop_queued(struct writer *w, enum drop_which which, const struct drover_error *err)
+{
+	struct job_list queued;
+	struct job *job;
+
+	list_init(&queued);
+	pthread_mutex_lock(&w->lock);
+	while ((job = list_take(&w->queue)))
+		list_put(&queued, job);
+	w->urgent = 0;
+	pthread_mutex_unlock(&w->lock);
+	drop_jobs(w, &queued, NULL, which, DROVER_ERETRY, err);
+	pthread_mutex_lock(&w->lock);
+	while ((job = list_take(&w->queue))) /* what came meanwhile comes after them */
+		list_put(&queued, job);
+	while ((job = list_take(&queued))) {
+		w->urgent += !job->idle;
+		list_put(&w->queue, job);
+	}
+	pthread_mutex_unlock(&w->lock);
 }
 
 static bool stopping(struct writer *w)
@@ -215,15 +252,16 @@ static bool stopping(struct writer *w)
 /* The store is away: tell once, give up what may be given up, wait a little longer each time. */
 static int64_t store_away(struct writer *w, struct job_list *group, int64_t delay, const struct drover_error *err)
 {
+	bool stop = stopping(w);
+
 	if (atomic_exchange(&w->store_ok, false))
 		log_error("cannot write to the store: %s; trying again", err->message);
-	drop_jobs(w, group, NULL, !stopping(w), DROVER_ERETRY, err);
-	if (stopping(w)) {
+	if (stop)
 		log_error("ended while the store was away; what was not stored is found at the next start");
-		while (group->head)
-			finish(w, list_take(group), DROVER_ERETRY, err);
+	drop_jobs(w, group, NULL, stop ? DROP_ALL : DROP_IMPATIENT, DROVER_ERETRY, err);
+	drop_queued(w, stop ? DROP_ALL : DROP_IMPATIENT, err);
+	if (stop)
 		return delay;
-	}
 	pause_ms(delay);
 	return delay * 2 > RETRY_MAX ? RETRY_MAX : delay * 2;
 }
@@ -245,7 +283,7 @@ static void run_group(struct writer *w, struct job_list *group)
 		} else if (code == DROVER_ERETRY || !culprit) {
 			delay = store_away(w, group, delay, &err);
 		} else {
-			drop_jobs(w, group, culprit, false, code, &err);
+			drop_jobs(w, group, culprit, DROP_ONE, code, &err);
 		}
 	}
 }
@@ -375,6 +413,43 @@ static void wake_waiter(struct job *job, int code, const struct drover_error *er
 	pthread_mutex_unlock(&waiting->waiter.lock);
 }
 
+/* Takes it out of the queue, if it is still there. */
+static bool withdraw(struct writer *w, struct job *wanted)
+{
+	struct job **at;
+	bool found;
+
+	pthread_mutex_lock(&w->lock);
+	for (at = &w->queue.head; *at && *at != wanted; at = &(*at)->next)
+		;
+	found = *at != NULL;
+	if (found) {
+		*at = wanted->next;
+		if (w->queue.tail == &wanted->next)
+			w->queue.tail = at;
+		w->urgent -= !wanted->idle;
+		atomic_fetch_sub(&w->backlog, wanted->weight);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+/* False: the time has passed. */
+static bool await_end(struct waiter *waiter, int64_t patience)
+{
+	struct timespec until;
+	int code = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += patience / 1000 + 1; /* never early */
+	pthread_mutex_lock(&waiter->lock);
+	while (!waiter->finished && code != ETIMEDOUT)
+		code = patience ? pthread_cond_clockwait(&waiter->cond, &waiter->lock, CLOCK_MONOTONIC, &until)
+				: pthread_cond_wait(&waiter->cond, &waiter->lock);
+	pthread_mutex_unlock(&waiter->lock);
+	return code != ETIMEDOUT;
+}
+
 int writer_wait(struct writer *w, struct job *job, struct drover_error *err)
 {
 	struct waiting_job waiting = {
@@ -384,10 +459,12 @@ int writer_wait(struct writer *w, struct job *job, struct drover_error *err)
 	};
 
 	writer_put(w, &waiting.job);
-	pthread_mutex_lock(&waiting.waiter.lock);
-	while (!waiting.waiter.finished)
-		pthread_cond_wait(&waiting.waiter.cond, &waiting.waiter.lock);
-	pthread_mutex_unlock(&waiting.waiter.lock);
+	if (!await_end(&waiting.waiter, job->impatient ? w->options.patience : 0)) {
+		if (withdraw(w, &waiting.job))
+			return drover_error_set(err, DROVER_ERETRY, "the store has not answered for %lld s",
+						(long long)w->options.patience / 1000 + 1);
+		await_end(&waiting.waiter, 0);
+	}
 	if (waiting.job.code && err)
 		*err = waiting.job.err;
 	return waiting.job.code;
@@ -395,7 +472,10 @@ int writer_wait(struct writer *w, struct job *job, struct drover_error *err)
 
 bool writer_store_ok(const struct writer *w)
 {
-	return atomic_load(&w->store_ok);
+	int64_t begun = atomic_load(&w->begun_at);
+
+	return atomic_load(&w->store_ok) &&
+	       (!begun || !w->options.patience || clock_boot_ms() - begun <= w->options.patience);
 }
 
 struct histogram *writer_latency(struct writer *w)

@@ -42,6 +42,7 @@ struct writer_options {
 	int64_t interval;     /* ms between commits, at least */
 	int64_t idle_wait;    /* ms that idle jobs wait for others */
 	int64_t group_weight; /* a group ends when it weighs so much */
+	int64_t patience; /* ms: a transaction that takes longer hangs; impatient jobs wait no longer for their turn */
 	/* On the writer's thread, after each commit, for each task that it changed. */
 	drover_change_fn *change;
 	void *context;
@@ -55,13 +56,16 @@ void writer_free(struct writer *writer);
 
 /* Any thread. `job` is the writer's until `done`. */
 void writer_put(struct writer *writer, struct job *job);
-/* Puts it and waits; `done` is not called. Not on the event loop's thread. Returns the job's code. */
+/*
+ * Puts it and waits; `done` is not called. Not on the event loop's thread. Returns the job's code. An impatient job
+ * waits for `patience` at most until it is begun, and then as long as the store's own limits let it.
+ */
 int writer_wait(struct writer *writer, struct job *job, struct drover_error *err);
 
 /* Has `done` called on the event loop, after those that are there already, without a transaction. Any thread. */
 void writer_post(struct writer *writer, struct job *job);
 
-/* Whether the last transaction worked. Any thread. */
+/* Whether the last transaction worked, and the one under way does not hang. Any thread. */
 bool writer_store_ok(const struct writer *writer);
 /* How long transactions took, and how many failed. Any thread. */
 struct histogram *writer_latency(struct writer *writer);
