@@ -141,6 +141,8 @@ int core_submit(void *core, struct drover_submission *submission, struct drover_
 /* A task that has a parent; its hosts are as they are written, whatever the inventory says now. */
 int core_submit_child(struct core *core, struct drover_submission *submission, const char *parent,
 		      struct drover_error *err);
+/* core_given_up.c; `certain`: the task's row is there, as `s` has its key. */
+void core_given_up(struct core *core, const struct submission *s, bool certain);
 /* core_retry.c */
 int core_retry(void *core, const char *parent, struct drover_retry *retry, struct drover_error *err);
 /* core_outputs.c; core_watch is for the hub. */

@@ -36,6 +36,7 @@ struct insert_job {
 	const struct unit_chunk *units;
 	int64_t first, count; /* hosts of this chunk */
 	bool begin, finish;
+	bool tried; /* it was run: whatever is said of it, it may be in the store */
 };
 
 static int run_insert(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
@@ -46,6 +47,7 @@ static int run_insert(struct job *base, const struct drover_store_ops *ops, stru
 	struct submission *s = job->submission;
 	int code = 0;
 
+	job->tried = true;
 	if (job->begin)
 		code = ops->insert_task(session, job->core->incarnation, &s->task, err);
 	if (!code)
@@ -104,33 +106,6 @@ static int next_units(struct core *core, const struct submission *s, int64_t hos
 	return code;
 }
 
-struct abandon_job {
-	struct job job;
-	int64_t task_key;
-};
-
-static int run_abandon(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
-		       struct drover_error *err)
-{
-	return ops->abandon(session, ((struct abandon_job *)base)->task_key, err);
-}
-
-static void abandon_done(struct job *base, int code, const struct drover_error *err)
-{
-	if (code)
-		log_warning("cannot remove a task that was given up (the next start does): %s", err->message);
-	free(base);
-}
-
-static void abandon(struct core *core, int64_t task_key)
-{
-	struct abandon_job *job = xcalloc(1, sizeof(*job));
-
-	job->job = (struct job){ .run = run_abandon, .done = abandon_done, .weight = 1 };
-	job->task_key = task_key;
-	writer_put(core->writer, &job->job);
-}
-
 static int insert(struct core *core, struct submission *s, bool confined, struct drover_error *err)
 {
 	struct unit_chunk units = { .specs = NULL, .messages = BUF_INIT };
@@ -154,8 +129,8 @@ static int insert(struct core *core, struct submission *s, bool confined, struct
 		job.job.weight = count + units.count;
 		if (!code)
 			code = writer_wait(core->writer, &job.job, err);
-		if (code && first)
-			abandon(core, s->task.key);
+		if (code && (first || (code == DROVER_ERETRY && job.tried)))
+			core_given_up(core, s, first > 0);
 	}
 	free(units.specs);
 	buf_dispose(&units.messages);

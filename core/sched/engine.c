@@ -153,6 +153,10 @@ void task_release(struct engine *e, struct active_task *task)
 
 void engine_task_accepted(struct engine *e, struct active_task *task)
 {
+	if (task_find(e, task->key)) { /* told twice, since the first answer was lost */
+		engine_task_free(task);
+		return;
+	}
 	HASH_ADD(hh, e->tasks, key, sizeof(task->key), task);
 	ready_add(&e->ready, &task->ready, task->task.priority, 0, task->task.wave_units);
 	engine_wake(e);

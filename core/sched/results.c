@@ -358,8 +358,9 @@ void results_add(struct engine *e, struct running_unit *unit, size_t position, e
 {
 	struct result_batch *batch = e->batch ? e->batch : batch_new(e);
 	struct result_rows *rows = batch->rows;
-	struct drover_result *r = &rows->results[batch->count++];
+	struct drover_result *r = &rows->results[batch->count];
 
+	rows->ended_at[batch->count++] = clock_utc_ms();
 	e->batch = batch;
 	if (engine_cares_for(&unit->task->task)) /* other hosts wait for this one's end */
 		batch->job.idle = false;

@@ -17,6 +17,7 @@ struct result_block;
 struct result_rows {
 	struct result_block *blocks; /* what the results' strings are in */
 	struct drover_result results[BATCH_RESULTS];
+	int64_t ended_at[BATCH_RESULTS]; /* UTC ms */
 };
 
 /* One that changed no status. */

@@ -14,13 +14,14 @@
 
 #include "proc/messages.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define MAGIC "drover results\n"
 #define WAITING ".results"
 #define ASIDE ".unusable"
 /* What stands before a result in its frame. */
-#define PREFIX_MAX 64
+#define PREFIX_MAX 64 /* bytes */
 
 struct head {
 	char magic[16]; /* with its NUL */
@@ -129,7 +130,7 @@ static uint32_t checksum(const struct head *head, const char *bytes)
 	return (uint32_t)crc32_z(crc, (const Bytef *)bytes, head->size);
 }
 
-static void encode(struct buf *b, const struct drover_result *results, size_t count)
+static void encode(struct buf *b, const struct drover_result *results, const int64_t *ended_at, size_t count)
 {
 	struct head head = { .magic = MAGIC, .version = RESULTS_FILE_VERSION, .count = (uint32_t)count };
 
@@ -143,6 +144,7 @@ static void encode(struct buf *b, const struct drover_result *results, size_t co
 		wire_put_i64(b, r->incarnation);
 		wire_put_i64(b, r->attempt);
 		wire_put_i64(b, r->index);
+		wire_put_i64(b, ended_at[i]);
 		message_put_result(b, 0, r->status, &r->report);
 		wire_finish(b, place);
 	}
@@ -166,8 +168,8 @@ static int write_all(int fd, const char *data, size_t size)
 	return fsync(fd) ? errno : 0;
 }
 
-int results_file_write(int folder, int64_t number, const struct drover_result *results, size_t count, int64_t *size,
-		       struct drover_error *err)
+int results_file_write(int folder, int64_t number, const struct drover_result *results, const int64_t *ended_at,
+		       size_t count, int64_t *size, struct drover_error *err)
 {
 	char name[RESULTS_FILE_NAME_SIZE];
 	struct buf b = BUF_INIT;
@@ -177,7 +179,7 @@ int results_file_write(int folder, int64_t number, const struct drover_result *r
 	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	cause = fd < 0 ? errno : 0;
 	if (!cause) {
-		encode(&b, results, count);
+		encode(&b, results, ended_at, count);
 		cause = write_all(fd, b.data, b.size);
 		*size = (int64_t)b.size;
 		close(fd);
@@ -213,10 +215,10 @@ static int read_all(int folder, const char *name, struct buf *b, struct drover_e
 	return fd < 0 || n < 0 ? DROVER_EFAULT : 0;
 }
 
-static bool decode_one(struct wire_reader *r, struct drover_result *result)
+static bool decode_one(struct wire_reader *r, int64_t now, struct drover_result *result)
 {
 	size_t position;
-	int64_t attempt;
+	int64_t attempt, ended_at;
 
 	memset(result, 0, sizeof(*result));
 	result->task_key = wire_get_i64(r);
@@ -224,6 +226,8 @@ static bool decode_one(struct wire_reader *r, struct drover_result *result)
 	result->incarnation = wire_get_i64(r);
 	attempt = wire_get_i64(r);
 	result->index = wire_get_i64(r);
+	ended_at = wire_get_i64(r);
+	result->age = ended_at < now ? now - ended_at : 0;
 	result->attempt = (int)attempt;
 	if (attempt != result->attempt || !message_get_result(r, &position, &result->status, &result->report))
 		return false;
@@ -238,11 +242,12 @@ static bool decode_all(const char *at, size_t size, struct drover_result *result
 {
 	struct wire_header header;
 	struct wire_reader reader;
+	int64_t now = clock_utc_ms();
 	size_t used;
 
 	for (size_t i = 0; i < count; i++) {
 		if (wire_next(at, size, WIRE_PAYLOAD_MAX + PREFIX_MAX, &header, &reader, &used) <= 0 ||
-		    header.type != WIRE_RESULT || !decode_one(&reader, &results[i]))
+		    header.type != WIRE_RESULT || !decode_one(&reader, now, &results[i]))
 			return false;
 		at += used;
 		size -= used;

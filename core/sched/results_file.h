@@ -34,10 +34,10 @@ int64_t results_file_highest(int folder);
 
 /*
  * The file is on the disk, with its name, when this returns 0; `size` is how much it takes. Otherwise there is no
- * such file: DROVER_ELIMIT: the disk is full; DROVER_EFAULT.
+ * such file. `ended_at`: of each, UTC ms; read back it is the result's age. DROVER_ELIMIT: the disk is full; DROVER_EFAULT.
  */
-int results_file_write(int folder, int64_t number, const struct drover_result *results, size_t count, int64_t *size,
-		       struct drover_error *err);
+int results_file_write(int folder, int64_t number, const struct drover_result *results, const int64_t *ended_at,
+		       size_t count, int64_t *size, struct drover_error *err);
 /* DROVER_EINVALID: it is torn, damaged, or of another version; DROVER_EFAULT: it cannot be read. */
 int results_file_read(int folder, int64_t number, struct results_file *file, struct drover_error *err);
 void results_file_dispose(struct results_file *file);

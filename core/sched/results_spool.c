@@ -14,6 +14,7 @@
 #include "sched/results_batch.h"
 #include "sched/results_file.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 struct work_list {
@@ -75,8 +76,8 @@ static void write_batch(struct results_spool *spool, struct result_batch *batch)
 	struct result_rows *rows = batch->rows;
 	int64_t number = spool->last_number + 1, size = 0;
 
-	batch->spool_code =
-		results_file_write(spool->folder, number, rows->results, batch->count, &size, &batch->spool_err);
+	batch->spool_code = results_file_write(spool->folder, number, rows->results, rows->ended_at, batch->count,
+					       &size, &batch->spool_err);
 	if (batch->spool_code)
 		return;
 	spool->last_number = number;
@@ -235,7 +236,7 @@ struct drover_result *results_spool_enter(struct results_spool *spool, struct re
 					  struct results_file *file, int *code, struct drover_error *err)
 {
 	struct result_rows *rows;
-	int64_t number;
+	int64_t number, now;
 
 	*file = (struct results_file){ .results = NULL };
 	pthread_mutex_lock(&spool->lock);
@@ -244,8 +245,12 @@ struct drover_result *results_spool_enter(struct results_spool *spool, struct re
 	number = batch->number;
 	pthread_mutex_unlock(&spool->lock);
 	*code = 0;
-	if (rows)
+	if (rows) {
+		now = clock_utc_ms();
+		for (size_t i = 0; i < batch->count; i++)
+			rows->results[i].age = rows->ended_at[i] < now ? now - rows->ended_at[i] : 0;
 		return rows->results;
+	}
 	*code = results_file_read(spool->folder, number, file, err);
 	if (!*code && file->count != batch->count)
 		*code = drover_error_set(err, DROVER_EINVALID, "it has not the results that were written");

@@ -8,6 +8,9 @@
 #include <time.h>
 
 #include "util/buf.h"
+#include "util/clock.h"
+
+#define TRY_EVERY 300 /* ms between attempts to reach a store that is away */
 
 struct readers {
 	const struct drover_store_ops *ops;
@@ -19,6 +22,9 @@ struct readers {
 	size_t open; /* idle and lent */
 	size_t room;
 	int64_t patience;
+	bool away;        /* the last session could not be opened */
+	bool trying;      /* somebody finds out whether that is still so */
+	int64_t tried_at; /* CLOCK_BOOTTIME ms: when that was last known */
 };
 
 struct readers *readers_new(const struct drover_store_ops *ops, void *self, size_t room, int64_t patience)
@@ -47,36 +53,58 @@ void readers_free(struct readers *r)
 	free(r);
 }
 
-int readers_take(struct readers *r, struct drover_session **session, struct drover_error *err)
+/* Under the lock. Waits until one is idle or may be opened. */
+static int await_room(struct readers *r, struct drover_error *err)
 {
 	struct timespec until;
 	int code = 0;
 
-	*session = NULL;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += r->patience / 1000 + 1; /* never early */
-	pthread_mutex_lock(&r->lock);
 	while (!r->idle_count && r->open == r->room && code != ETIMEDOUT)
 		code = pthread_cond_clockwait(&r->given, &r->lock, CLOCK_MONOTONIC, &until);
-	if (!r->idle_count && r->open == r->room) {
-		pthread_mutex_unlock(&r->lock);
+	if (r->idle_count)
+		return 0;
+	if (r->open == r->room)
 		return drover_error_set(err, DROVER_ERETRY,
 					"the store is busy with other questions, or does not answer");
-	}
-	if (r->idle_count) {
-		*session = r->idle[--r->idle_count];
-		pthread_mutex_unlock(&r->lock);
-		return 0;
-	}
+	/* While it is away one at a time waits for it, so that the others are told soon. */
+	if (r->away && (r->trying || clock_boot_ms() - r->tried_at < TRY_EVERY))
+		return drover_error_set(err, DROVER_ERETRY, "the store is away");
+	return 0;
+}
+
+static int open_one(struct readers *r, struct drover_session **session, struct drover_error *err)
+{
+	int code;
+
 	r->open++;
+	r->trying = r->away;
 	pthread_mutex_unlock(&r->lock);
 	code = r->ops->session_open(r->self, DROVER_SESSION_READ, session, err);
+	pthread_mutex_lock(&r->lock);
+	r->trying = false;
+	r->away = code != 0;
+	r->tried_at = clock_boot_ms();
 	if (code) {
-		pthread_mutex_lock(&r->lock);
 		r->open--;
 		pthread_cond_signal(&r->given);
-		pthread_mutex_unlock(&r->lock);
 	}
+	return code;
+}
+
+int readers_take(struct readers *r, struct drover_session **session, struct drover_error *err)
+{
+	int code;
+
+	*session = NULL;
+	pthread_mutex_lock(&r->lock);
+	code = await_room(r, err);
+	if (!code && r->idle_count)
+		*session = r->idle[--r->idle_count];
+	else if (!code)
+		code = open_one(r, session, err);
+	pthread_mutex_unlock(&r->lock);
 	return code;
 }
 

@@ -1,14 +1,18 @@
 """The database is away, hangs, or dies again and again, and the node dies meanwhile: nothing is lost or done twice."""
 
+import datetime
 import glob
 import os
 import signal
 import struct
+import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
-from daemon import Daemon, wait_for
+from daemon import Daemon, PATIENCE, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -70,3 +74,184 @@ def test_results_outlive_the_core_while_the_database_is_away(server):
         assert not waiting_files(daemon)
         assert "stored what an earlier life of this node could not: 300 results" in daemon.log()
         assert {r["attempt"] for r in daemon.results(task)} == {1}
+
+
+def ask(daemon, method, path, body=None):
+    """Status, Retry-After, and how long it took."""
+    begun = time.monotonic()
+    answer, _ = daemon.request(method, path, body, raw=True)
+    return answer.status, answer.headers.get("Retry-After"), time.monotonic() - begun
+
+
+def everything_is_refused(daemon, task, limit):
+    """Each kind of request, several at once: none is accepted, none takes longer than `limit` seconds."""
+    new = {"type": "sim", "hosts": "refused[1-9000]", "payload": {}}
+    requests = [("POST", "/v1/tasks", new), ("POST", "/v1/tasks", {**new, "hosts": "refused1"}),
+                ("POST", "/v1/tasks", {**new, "id": "refused"}), ("POST", f"/v1/tasks/{task}/cancel", {}),
+                ("POST", f"/v1/tasks/{task}/retry", {}), ("GET", "/v1/tasks", None), ("GET", f"/v1/tasks/{task}", None),
+                ("GET", f"/v1/tasks/{task}/results", None), ("GET", f"/v1/tasks/{task}/units", None),
+                ("GET", "/v1/results?host=s1", None)] * 2
+    answers = [None] * len(requests)
+
+    def one(i):
+        answers[i] = ask(daemon, *requests[i])
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    for request, (status, again, took) in zip(requests, answers):
+        assert status == 503 and int(again) > 0, (request, answers)
+        assert took < limit * PATIENCE, (request, answers)
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def nothing_was_left_behind(daemon, server, tasks):
+    assert sorted(t["id"] for t in daemon.get("/v1/tasks?limit=1000")["items"]) == sorted(tasks)
+    wait_for("nothing half accepted", lambda: server.sql(
+        "SELECT count(*) FROM tasks WHERE state = 0 OR id LIKE 'refused%'", "drover") == [["0"]])
+    assert server.sql("SELECT count(*) FROM hosts WHERE name LIKE 'refused%'", "drover") == [["0"]]
+
+
+def test_the_database_is_away(server):
+    """Running units finish and their results come afterwards, with the times at which they ended."""
+    with node(server) as daemon:
+        parts = daemon.parts()
+        task = daemon.submit("sim", "s[1-200]", {"latency": "1-3s", "fail": 0.2, "output": "text"}, unit_size=20)
+        waiting = daemon.submit("sim", "w[1-50]", {}, concurrency_key="k", fanout=5)
+        wait_for("its hosts to run", lambda: count(daemon, task, "running") > 100)
+        daemon.wait(waiting)
+        server.kill()
+        everything_is_refused(daemon, task, 15)
+        wait_for("the units to end", lambda: not daemon.units())
+        wait_for("it to be told", lambda: ask(daemon, "GET", "/-/ready")[0] == 503)
+        assert ask(daemon, "GET", "/-/healthy")[0] in (200, 503)
+        back = time.time() + 3  # so that a time of storing differs from that of ending
+        wait_for("some time to pass", lambda: time.time() > back)
+        server.start()
+        wait_for("it to be ready", lambda: ask(daemon, "GET", "/-/ready")[0] == 200)
+        wait_for("answers", lambda: ask(daemon, "GET", "/v1/tasks")[0] == 200)
+        answer = daemon.wait(task)
+        assert answer["counts"]["ok"] + answer["counts"]["failed"] == 200
+        daemon.verify(task)
+        for row in daemon.results(task):
+            took = moment(row["finished_at"]) - moment(row["started_at"])
+            assert 0.9 < took < 3.9 * PATIENCE, row
+        nothing_was_left_behind(daemon, server, [task, waiting])
+        assert not waiting_files(daemon)
+        assert daemon.parts() == parts
+        assert daemon.wait(daemon.submit("sim", "after[1-10]", {}))["outcome"] == "ok"
+
+
+def test_the_database_hangs(server):
+    """SIGSTOP: nothing answers, and nothing says no. Every question to it has a limit."""
+    with node(server, {"limits": {"store_patience": "1s", "results_patience": "500ms"}}, read_timeout="2s",
+              write_timeout="2s") as daemon:
+        parts = daemon.parts()
+        task = daemon.submit("sim", "s[1-60]", {"latency": "2-3s"}, unit_size=10)
+        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 60)
+        server.pause()
+        try:
+            everything_is_refused(daemon, task, 15)
+            wait_for("it to be told", lambda: ask(daemon, "GET", "/-/ready")[0] == 503)
+            wait_for("the units to end", lambda: not daemon.units())
+            wait_for("their results on disk", lambda: results_on_disk(daemon) == 60)
+        finally:
+            server.resume()
+        wait_for("it to be ready", lambda: ask(daemon, "GET", "/-/ready")[0] == 200)
+        wait_for("answers", lambda: ask(daemon, "GET", "/v1/tasks")[0] == 200)
+        assert daemon.wait(task)["counts"]["ok"] == 60
+        daemon.verify(task)
+        nothing_was_left_behind(daemon, server, [task])
+        assert daemon.parts() == parts
+
+
+def test_a_database_that_is_killed_twenty_times(server, tmp_path):
+    """In the middle of commits: nothing is lost, nothing is done twice."""
+    oracle = tmp_path / "oracle"
+    oracle.mkdir()
+    with node(server, {"executors": [{"plugin": "sim", "lock_dir": str(oracle)}], "capacity": {"hosts": 150}}) as daemon:
+        parts = daemon.parts()
+        task = daemon.submit("sim", "s[1-4000]", {"latency": "300-900ms", "output": "text"}, unit_size=10)
+        for kill in range(20):
+            done = count(daemon, task, "ok")
+            wait_for("it to go on", lambda d=done: count(daemon, task, "ok") > d or d == 4000)
+            server.kill()
+            server.start()
+            wait_for(f"the node to see it again after kill {kill}", lambda: ask(daemon, "GET", "/v1/tasks")[0] == 200)
+        answer = daemon.wait(task, 120)
+        assert answer["counts"]["ok"] == 4000, answer
+        daemon.verify(task)
+        assert daemon.parts() == parts
+    assert executions(oracle) == {f"s{i}": 1 for i in range(1, 4001)}
+
+
+def executions(oracle):
+    """How often each host was begun, as its own file tells."""
+    return {path.name: sum(1 for line in path.read_text().splitlines() if line.startswith("start "))
+            for path in oracle.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("how", ["limit", "disk"] if os.geteuid() == 0 else ["limit"])
+def test_no_room_for_results(server, how):
+    """It says so, reads no more from the executors, and goes on when the database is back."""
+    limits = {"results": 100, "results_patience": "100ms"}
+    if how == "limit":
+        limits["results_spool"] = "1M"
+    daemon = node(server, {"limits": limits})
+    folder = os.path.join(daemon.state, "results")
+    if how == "disk":
+        os.mkdir(folder, 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "none", folder], check=True)
+    try:
+        with daemon:
+            parts = daemon.parts()
+            task = daemon.submit("sim", "s[1-2000]", {"latency": "2-3s", "output": "x" * 2000}, unit_size=100)
+            wait_for("its hosts to run", lambda: count(daemon, task, "running") == 2000)
+            server.kill()
+            wait_for("the lack of room to be told", lambda: "cannot be kept on the disk" in daemon.log())
+            assert 0 < results_on_disk(daemon) < 2000
+            server.start()
+            wait_for("answers", lambda: ask(daemon, "GET", "/v1/tasks")[0] == 200)
+            answer = daemon.wait(task)
+            assert answer["counts"]["ok"] == 2000, answer
+            daemon.verify(task)
+            wait_for("the room to be told", lambda: "can be kept on the disk again" in daemon.log())
+            assert not waiting_files(daemon)
+            assert daemon.parts() == parts
+            if how == "disk":
+                subprocess.run(["umount", "-l", folder], check=True)
+    finally:
+        if how == "disk":
+            subprocess.run(["umount", "-l", folder], check=False, stderr=subprocess.DEVNULL)
+
+
+def test_a_start_without_the_database(server):
+    """The node waits for it, and says so; then what the last life could not store comes first."""
+    with node(server) as daemon:
+        task = daemon.submit("sim", "s[1-40]", {"latency": "500ms"}, unit_size=10)
+        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 40)
+        server.kill()
+        wait_for("the units to end", lambda: not daemon.units())
+        daemon.stop()
+        assert results_on_disk(daemon) == 40
+        # What a crash tears, and what was never one.
+        with open(waiting_files(daemon)[0], "rb") as f:
+            whole = f.read()
+        for number, content in ((700, whole[:-1]), (701, whole[:20]), (702, b""), (703, whole[:60] + b"?" + whole[61:])):
+            with open(os.path.join(daemon.state, "results", f"{number:012d}.results"), "wb") as f:
+                f.write(content)
+        daemon.start(ready=False)
+        wait_for("the lack to be told", lambda: daemon.log().count("cannot start: cannot connect to the store") > 2)
+        server.start()
+        daemon.wait_ready(90)
+        assert daemon.wait(task)["counts"]["ok"] == 40
+        daemon.verify(task)
+        assert not waiting_files(daemon)
+        for number in range(700, 704):
+            assert f"the results in {number:012d}.results are not stored" in daemon.log()
+            assert os.path.exists(os.path.join(daemon.state, "results", f"{number:012d}.unusable"))

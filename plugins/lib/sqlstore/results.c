@@ -12,7 +12,8 @@ enum { DIGEST_SIZE = 32 };
 
 static const char sql_end_host[] =
 	"UPDATE hosts SET status = ?3, phase = ?4, changed = ?5, remote = ?6, stdout_size = ?7, stdout_total = ?8,"
-	" stderr_size = ?9, stderr_total = ?10, attempt = ?11, incarnation = ?12, finished_at = ?13, seq = ?14,"
+	" stderr_size = ?9, stderr_total = ?10, attempt = ?11, incarnation = ?12, finished_at = CASE"
+	" WHEN started_at > ?13 THEN started_at ELSE ?13 END, seq = ?14,"
 	" rc = ?15, `signal` = ?16, message = ?17, waiting_for = ?18, via = ?19, result = ?20, stdout = ?21,"
 	" stderr = ?22 WHERE id = ?1 AND status = ?2";
 static const char sql_progress[] = "UPDATE hosts SET changed = ?3, result = ?4 WHERE id = ?1 AND status = ?2";
@@ -97,8 +98,8 @@ static int end_host(struct drover_session *s, struct entry *entry, int64_t now, 
 	if (!code)
 		code = session_prepare(s, sql_end_host, &stmt, err, unit->task->host_base + r->index, entry->status,
 				       r->status, report->phase, report->changed, report->remote, (int64_t)out.size,
-				       out.total, (int64_t)errors.size, errors.total, r->attempt, r->incarnation, now,
-				       seq, report->rc);
+				       out.total, (int64_t)errors.size, errors.total, r->attempt, r->incarnation,
+				       now - r->age, seq, report->rc);
 	if (code)
 		return code;
 	if (!report->has_rc)

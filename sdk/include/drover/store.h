@@ -233,6 +233,7 @@ struct drover_result {
 	enum drover_status status;
 	struct drover_report report;
 	enum drover_outcome outcome; /* out */
+	int64_t age; /* in: ms since the host ended; more than a moment where the store was away meanwhile */
 };
 
 /*
