@@ -315,7 +315,7 @@ int offers_new(const struct offers_options *options, struct offers **offers, str
 	for (char *const *pool = options->pools; *pool; pool++)
 		buf_printf(&pools, "%s%s", pools.size ? " " : "", *pool);
 	o->pools = buf_take(&pools);
-	o->readers = readers_new(options->ops, options->store, 1);
+	o->readers = readers_new(options->ops, options->store, 1, 0); /* its thread is alone with it */
 	o->queue_tail = &o->queue;
 	o->look_units = LOOK_UNITS;
 	o->store_ok = true;

@@ -332,7 +332,7 @@ int outbox_new(const struct outbox_options *options, struct outbox **outbox, str
 	int code;
 
 	o->options = *options;
-	o->readers = readers_new(options->ops, options->store, 1);
+	o->readers = readers_new(options->ops, options->store, 1, 0); /* its thread is alone with it */
 	o->inbox_tail = &o->inbox;
 	o->store_ok = true;
 	o->ranks = 1;

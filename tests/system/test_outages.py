@@ -71,7 +71,7 @@ def test_results_outlive_the_core_while_the_database_is_away(server):
         answer = daemon.wait(task)
         assert answer["counts"]["ok"] == 300, daemon.log()[-3000:]
         daemon.verify(task)
-        assert not waiting_files(daemon)
+        wait_for("the files to be gone", lambda: not waiting_files(daemon))
         assert "stored what an earlier life of this node could not: 300 results" in daemon.log()
         assert {r["attempt"] for r in daemon.results(task)} == {1}
 
@@ -142,7 +142,7 @@ def test_the_database_is_away(server):
             took = moment(row["finished_at"]) - moment(row["started_at"])
             assert 0.9 < took < 3.9 * PATIENCE, row
         nothing_was_left_behind(daemon, server, [task, waiting])
-        assert not waiting_files(daemon)
+        wait_for("the files to be gone", lambda: not waiting_files(daemon))
         assert daemon.parts() == parts
         assert daemon.wait(daemon.submit("sim", "after[1-10]", {}))["outcome"] == "ok"
 
@@ -221,7 +221,7 @@ def test_no_room_for_results(server, how):
             assert answer["counts"]["ok"] == 2000, answer
             daemon.verify(task)
             wait_for("the room to be told", lambda: "can be kept on the disk again" in daemon.log())
-            assert not waiting_files(daemon)
+            wait_for("the files to be gone", lambda: not waiting_files(daemon))
             assert daemon.parts() == parts
             if how == "disk":
                 subprocess.run(["umount", "-l", folder], check=True)
@@ -251,7 +251,7 @@ def test_a_start_without_the_database(server):
         daemon.wait_ready(90)
         assert daemon.wait(task)["counts"]["ok"] == 40
         daemon.verify(task)
-        assert not waiting_files(daemon)
+        wait_for("the files to be gone", lambda: not waiting_files(daemon))
         for number in range(700, 704):
             assert f"the results in {number:012d}.results are not stored" in daemon.log()
             assert os.path.exists(os.path.join(daemon.state, "results", f"{number:012d}.unusable"))
