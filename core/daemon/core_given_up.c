@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/core.h"
+#include "sched/outbox.h"
 #include "util/buf.h"
 #include "util/log.h"
 
@@ -22,6 +23,7 @@ struct given_up {
 	bool named;   /* by the client */
 	bool certain; /* the task was begun, so the key is its own */
 	bool is_there;
+	bool dispatched; /* other nodes execute it */
 	/* as found */
 	int64_t found_key, incarnation;
 	enum drover_task_state state;
@@ -34,6 +36,9 @@ static int look(void *context, const struct drover_task *task)
 	g->found_key = task->key;
 	g->incarnation = task->incarnation;
 	g->state = task->state;
+	g->dispatched = !task->home;
+	if (g->dispatched && g->named && g->found_key == g->key && g->incarnation == g->core->incarnation)
+		outbox_accepted(g->core->outbox, task);
 	return 0;
 }
 
@@ -61,12 +66,12 @@ static void done(struct job *base, int code, const struct drover_error *err)
 
 	if (code)
 		log_warning("cannot remove task %s, which was given up (the next start does): %s", g->id, err->message);
-	if (!code && g->is_there) {
+	if (!code && g->is_there)
 		log_info("task %s is there, though its submission had no answer from the store: it is executed", g->id);
+	if (!code && g->is_there && !g->dispatched)
 		engine_task_accepted(g->core->engine, g->task);
-	} else {
+	else
 		engine_task_free(g->task);
-	}
 	free(g->id);
 	free(g);
 }
