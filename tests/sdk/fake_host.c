@@ -133,6 +133,26 @@ static int choice(const struct drover_option *option, const char *text)
 	return -1;
 }
 
+static void append_pair(struct drover_map *map, const char *text)
+{
+	const char *end = strchr(text, '=');
+
+	if (!end)
+		die("\"%s\" is no NAME=VALUE", text);
+	map->pairs = realloc(map->pairs, (map->count + 1) * sizeof(*map->pairs));
+	map->pairs[map->count].key = strndup(text, (size_t)(end - text));
+	map->pairs[map->count++].value = strdup(end + 1);
+}
+
+static void free_pairs(struct drover_map *map)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		free(map->pairs[i].key);
+		free(map->pairs[i].value);
+	}
+	free(map->pairs);
+}
+
 static void set(const struct drover_option *option, void *self, const char *text)
 {
 	void *field = (char *)self + option->offset;
@@ -157,6 +177,9 @@ static void set(const struct drover_option *option, void *self, const char *text
 		break;
 	case DROVER_TYPE_LIST:
 		append(field, text);
+		break;
+	case DROVER_TYPE_MAP:
+		append_pair(field, text);
 		break;
 	case DROVER_TYPE_CHOICE:
 		*(int *)field = choice(option, text);
@@ -206,6 +229,8 @@ void fake_host_free(const struct drover_plugin_info *info, void *self)
 			free(list->items[i]);
 		if (option->type == DROVER_TYPE_LIST)
 			free(list->items);
+		if (option->type == DROVER_TYPE_MAP)
+			free_pairs((struct drover_map *)field);
 	}
 	free(self);
 }

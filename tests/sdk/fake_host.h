@@ -19,7 +19,7 @@ const struct drover_module *fake_host_load(const char *name);
 /*
  * An instance: zeroed, its defaults set, then `options`, pairs of name and value as a user would write
  * them, ended by NULL (or NULL for none); `check` has been called. Strings, secrets, whole numbers, booleans, choices,
- * durations and sizes; each value of a list by a pair of its own. Freed by fake_host_free, after the
+ * durations and sizes; each value of a list by a pair of its own, a mapping's as `key=value`. Freed by fake_host_free, after the
  * plugin's own `close`.
  */
 void *fake_host_new(const struct drover_plugin_info *info, const char *const *options);
