@@ -44,7 +44,7 @@ static void table(const struct drover_option *o, FILE *out)
 		else
 			fputs(" | | ", out);
 		cell(o->help, out);
-		fputs(" |\n", out);
+		fputs(o->flags & DROVER_CONNECTION ? " (also under `connections`) |\n" : " |\n", out);
 	}
 	fputs("\n", out);
 }
