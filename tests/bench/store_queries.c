@@ -164,6 +164,7 @@ static void fill(void)
 	}
 	task = submit("waiting", WAITING, 1);
 	publish(&task);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%" PRId64 " rows of hosts in %.0f s\n", tasks * hosts, (milliseconds() - start) / 1e3);
 }
 

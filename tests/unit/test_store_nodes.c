@@ -249,7 +249,7 @@ static struct drover_task signed_task(const char *id, const char *pool, int64_t 
 {
 	struct drover_task task = store_task(id, hosts, 2);
 	struct drover_unit_spec units[32];
-	char envelopes[32][8];
+	char envelopes[32][24];
 
 	ck_assert_int_le(task.units, 32);
 	task.pool = pool;
