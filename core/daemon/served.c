@@ -11,6 +11,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#define EMPTY_MS 100
+
 struct served_keeper {
 	struct readers *readers;
 	const struct drover_store_ops *ops;
@@ -23,40 +25,50 @@ struct served_keeper {
 
 /* ------------------------------------------------------------------------------------- one reading */
 
-/* A node's announcement, kept until all are there: the order decides whose executors come first. */
-struct node {
-	char *name, *pools, *executors;
-	bool lives;
-	int64_t incarnation;
+struct reading {
+	struct served *served;
+	const struct served *before; /* or NULL */
+	int64_t since;               /* UTC ms: renewed after that, or it does not count */
 };
 
-struct nodes {
-	struct node *items;
-	size_t count;
-	int64_t since; /* UTC ms: renewed after that, or it does not count */
-};
+static void keep_node(struct served *s, const char *pools, const char *executors,
+		      const struct drover_incarnation_row *row)
+{
+	s->nodes = xrealloc(s->nodes, (s->node_count + 1) * sizeof(*s->nodes));
+	s->nodes[s->node_count++] = (struct served_node){ .name = xstrdup(row->node),
+							  .pools = xstrdup(pools),
+							  .executors = xstrdup(executors),
+							  .lives = !row->ended_at,
+							  .incarnation = row->incarnation };
+}
+
+/* A node that starts anew has not announced anything yet: it counts for what it was. */
+static void keep_old(struct reading *r, const struct drover_incarnation_row *row)
+{
+	for (size_t i = 0; r->before && i < r->before->node_count; i++)
+		if (!strcmp(r->before->nodes[i].name, row->node)) {
+			keep_node(r->served, r->before->nodes[i].pools, r->before->nodes[i].executors, row);
+			return;
+		}
+}
 
 static int take_node(void *context, const struct drover_incarnation_row *row)
 {
-	struct nodes *nodes = context;
+	struct reading *r = context;
 	const struct drover_announcement *is = &row->node_is;
-	struct node *node;
 
-	if (!is->pools || !*is->pools || !is->executors || (row->ended_at && row->renewed_at < nodes->since))
+	if (row->ended_at && row->renewed_at < r->since)
 		return 0;
-	nodes->items = xrealloc(nodes->items, (nodes->count + 1) * sizeof(*nodes->items));
-	node = &nodes->items[nodes->count++];
-	*node = (struct node){ .name = xstrdup(row->node),
-			       .pools = xstrdup(is->pools),
-			       .executors = xstrdup(is->executors),
-			       .lives = !row->ended_at,
-			       .incarnation = row->incarnation };
+	if (!is->state || !*is->state)
+		keep_old(r, row);
+	else if (is->pools && *is->pools && is->executors)
+		keep_node(r->served, is->pools, is->executors, row);
 	return 0;
 }
 
 static int by_life(const void *a, const void *b)
 {
-	const struct node *one = a, *other = b;
+	const struct served_node *one = a, *other = b;
 
 	if (one->lives != other->lives)
 		return one->lives ? -1 : 1;
@@ -103,7 +115,7 @@ static bool same_row(const struct served_row *row, const struct executor_entry *
 	       !strcmp(row->types, e->types_text);
 }
 
-static void add_row(struct served *s, const struct executor_entry *e, const struct node *node)
+static void add_row(struct served *s, const struct executor_entry *e, const struct served_node *node)
 {
 	struct served_row *row = s->rows, *end = s->rows + s->row_count;
 	struct buf nodes = BUF_INIT;
@@ -125,7 +137,7 @@ static void add_row(struct served *s, const struct executor_entry *e, const stru
 	row->up = row->up || node->lives;
 }
 
-static void add_node(struct served *s, const struct node *node)
+static void add_node(struct served *s, const struct served_node *node)
 {
 	struct json_object *list = NULL;
 	struct executors all = { NULL, 0 };
@@ -161,39 +173,41 @@ static void served_destroy(struct served *s)
 		free(s->rows[i].summary);
 		free(s->rows[i].nodes);
 	}
+	for (size_t i = 0; i < s->node_count; i++) {
+		free(s->nodes[i].name);
+		free(s->nodes[i].pools);
+		free(s->nodes[i].executors);
+	}
 	free(s->pools);
 	free(s->rows);
+	free(s->nodes);
 	free(s);
 }
 
-static int read_served(struct served_keeper *keeper, struct served **served, struct drover_error *err)
+static int read_served(struct served_keeper *keeper, const struct served *before, struct served **served,
+		       struct drover_error *err)
 {
-	struct nodes nodes = { .since = clock_utc_ms() - atomic_load(&keeper->remember) };
+	struct served *s = xcalloc(1, sizeof(*s));
+	struct reading reading = { .served = s,
+				   .before = before,
+				   .since = clock_utc_ms() - atomic_load(&keeper->remember) };
 	struct drover_session *session;
-	struct served *s;
 	int code = readers_take(keeper->readers, &session, err);
 
-	if (code)
-		return code;
-	code = keeper->ops->nodes(session, take_node, &nodes, err);
-	readers_give(keeper->readers, session, code == DROVER_EFAULT || code == DROVER_ERETRY);
+	atomic_store(&s->references, 1);
+	s->pools = xcalloc(1, sizeof(*s->pools));
+	s->read_at = clock_boot_ms();
 	if (!code) {
-		s = xcalloc(1, sizeof(*s));
-		atomic_store(&s->references, 1);
-		s->pools = xcalloc(1, sizeof(*s->pools));
-		s->read_at = clock_boot_ms();
-		if (nodes.count)
-			qsort(nodes.items, nodes.count, sizeof(*nodes.items), by_life);
-		for (size_t i = 0; i < nodes.count; i++)
-			add_node(s, &nodes.items[i]);
-		*served = s;
+		code = keeper->ops->nodes(session, take_node, &reading, err);
+		readers_give(keeper->readers, session, code == DROVER_EFAULT || code == DROVER_ERETRY);
 	}
-	for (size_t i = 0; i < nodes.count; i++) {
-		free(nodes.items[i].name);
-		free(nodes.items[i].pools);
-		free(nodes.items[i].executors);
-	}
-	free(nodes.items);
+	if (s->node_count)
+		qsort(s->nodes, s->node_count, sizeof(*s->nodes), by_life);
+	for (size_t i = 0; i < s->node_count; i++)
+		add_node(s, &s->nodes[i]);
+	if (code)
+		served_destroy(s);
+	*served = code ? NULL : s;
 	return code;
 }
 
@@ -234,23 +248,25 @@ void served_give(struct served *served)
 		served_destroy(served);
 }
 
+/* Where there are no engines somebody waits for the first one. */
 static bool is_fresh(const struct served_keeper *keeper)
 {
-	return keeper->now && clock_boot_ms() - keeper->now->read_at < atomic_load(&keeper->refresh);
+	int64_t age = keeper->now ? clock_boot_ms() - keeper->now->read_at : 0;
+
+	return keeper->now && age < atomic_load(&keeper->refresh) && (keeper->now->pool_count || age < EMPTY_MS);
 }
 
 /* Under the lock; others go on with the last reading meanwhile. */
 static int refresh(struct served_keeper *keeper, struct drover_error *err)
 {
-	struct served *fresh = NULL, *old;
+	struct served *fresh, *old = keeper->now; /* nobody else takes it away while this one reads */
 	int code;
 
 	keeper->reading = true;
 	pthread_mutex_unlock(&keeper->lock);
-	code = read_served(keeper, &fresh, err);
+	code = read_served(keeper, old, &fresh, err);
 	pthread_mutex_lock(&keeper->lock);
 	if (fresh) {
-		old = keeper->now;
 		keeper->now = fresh;
 		served_give(old);
 	}

@@ -24,6 +24,13 @@ struct served_row {
 	bool up;     /* on one that lives */
 };
 
+/* What a node announced. Those of living nodes come first, the newest of them at the front: its executors go first. */
+struct served_node {
+	char *name, *pools, *executors;
+	bool lives;
+	int64_t incarnation;
+};
+
 /* As of one reading; never changed. */
 struct served {
 	atomic_int references;
@@ -31,6 +38,8 @@ struct served {
 	size_t pool_count;
 	struct served_row *rows;
 	size_t row_count;
+	struct served_node *nodes;
+	size_t node_count;
 	int64_t read_at; /* CLOCK_BOOTTIME ms */
 };
 

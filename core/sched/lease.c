@@ -389,6 +389,8 @@ int lease_new(const struct lease_options *options, struct lease **lease, struct 
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, NULL);
 	*lease = l;
+	/* Others know of this node before it says that it is ready. */
+	renew(l);
 	code = pthread_create(&l->thread, NULL, lease_thread, l);
 	if (code)
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the lease's thread: %s", strerror(code));
