@@ -165,13 +165,18 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 static int on_permit_check(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct executor_host *host = context;
+	int64_t left, pause = host->permit_lost / 8;
 
 	(void)usec;
 	if (has_no_permit(host) && host->by_handle) {
 		log_error("no permit from the core for %lld ms: the units are ended", (long long)host->permit_lost);
 		unit_parent_kill_all(host, EXEC_NO_PERMIT, "the core was silent for too long");
 	}
-	sd_event_source_set_time_relative(source, (uint64_t)host->permit_lost * 1000 / 8);
+	/* Not later than it is lost: by then the others count on it that nothing runs here any more. */
+	left = host->last_permit + host->permit_lost + 1 - clock_boot_ms();
+	if (left > 0 && left < pause)
+		pause = left;
+	sd_event_source_set_time_relative(source, (uint64_t)pause * 1000);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
 }
