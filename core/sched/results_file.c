@@ -27,9 +27,9 @@ struct head {
 	char magic[16]; /* with its NUL */
 	uint32_t version;
 	uint32_t count;
-	uint64_t size; /* of what follows */
-	uint32_t crc;  /* of that, and of the three numbers before */
-	uint32_t unused;
+	uint64_t size;   /* of what follows */
+	uint32_t crc;    /* of that, and of the three numbers before */
+	uint32_t unused; /* 0 */
 };
 
 /* ------------------------------------------------------------------------------------ the folder */
@@ -267,7 +267,8 @@ static const char *find_damage(const struct buf *b, struct head *head)
 		return "it was written by another version of Drover";
 	if (b->size - sizeof(*head) < head->size)
 		return "it is torn";
-	if (b->size - sizeof(*head) > head->size || checksum(head, b->data + sizeof(*head)) != head->crc ||
+	if (head->unused || b->size - sizeof(*head) > head->size ||
+	    checksum(head, b->data + sizeof(*head)) != head->crc ||
 	    head->count > head->size / sizeof(struct wire_header))
 		return "it is damaged";
 	return NULL;

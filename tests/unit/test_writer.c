@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 
@@ -127,6 +128,25 @@ START_TEST(gives_up_only_what_may_be)
 }
 END_TEST
 
+START_TEST(those_that_wait_for_their_turn_give_up_too)
+{
+	struct counted patient = make(0, false), impatient = make(0, true);
+
+	atomic_store(&store.away, 1000);
+	writer_put(writer, &patient.job);
+	while (writer_store_ok(writer))
+		usleep(1000);
+	writer_put(writer, &impatient.job); /* the other's transaction is tried again and again before it */
+	wait_done(&impatient);
+	ck_assert_int_eq(impatient.done, 100 + DROVER_ERETRY);
+	ck_assert_int_eq(impatient.runs, 0);
+	ck_assert_int_eq(patient.done, 0);
+	atomic_store(&store.away, 0);
+	wait_done(&patient);
+	ck_assert_int_eq(patient.done, 100);
+}
+END_TEST
+
 START_TEST(one_that_fails_does_not_fail_the_others)
 {
 	struct counted good[3] = { make(0, false), make(0, false), make(0, false) },
@@ -218,6 +238,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, does_it_again_while_the_store_is_away);
 	tcase_add_test(tests, gives_up_only_what_may_be);
+	tcase_add_test(tests, those_that_wait_for_their_turn_give_up_too);
 	tcase_add_test(tests, one_that_fails_does_not_fail_the_others);
 	tcase_add_test(tests, waits_for_one);
 	tcase_add_test(tests, many_in_one_commit);
