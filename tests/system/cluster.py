@@ -225,7 +225,7 @@ class Cluster:
         if self.lease:
             config["lease"] = self.lease
         if self.wants_kafka:
-            config["connections"] = {"k1": {"kafka": {"brokers": self.broker.brokers}}}
+            config["connections"] = {"k1": {"kafka": self.broker.connection()}}
         if self.shares_units:
             config["cluster"] = {"name": "test", "public_keys": [self.public]}
         return config
