@@ -17,6 +17,11 @@ SUBMAKE = $(MAKE) --no-print-directory -s -j$(JOBS)
 CORE_PKGS = libsystemd json-c yaml-0.1 libsodium zlib
 CLI_PKGS = libcurl smartcols
 
+# With the places at which tests have a process killed; sdk/include/drover/crash_point.h. Use a B of its own.
+ifdef CRASH_POINTS
+CPPFLAGS += -DDROVER_CRASH_POINTS
+endif
+
 DROVER_OBJ = $(B)/obj/
 include sdk/drover.mk
 include plugins.mk
@@ -97,13 +102,22 @@ quickstart:
 	@cat docs/next.txt
 
 # -------------------------------------------------------------------------------------- checks
-SUITES      = unit fast plugins system
+SUITES      = unit fast plugins system model chaos
 FAST_SUITES = unit fast
 
 check:
 	@$(DEPS) test
 	@$(SUBMAKE) all tests
+	@$(SUBMAKE) B=$(B)/crash CRASH_POINTS=1 all
 	@tests/run.py --build $(B) $(SUITES)
+
+# Hours: everything of a cluster is killed and stopped, a thousand times; and the larger sizes of the protocol's model.
+chaos: export DROVER_CHAOS = long
+chaos:
+	@$(DEPS) test
+	@$(SUBMAKE) all tests
+	@$(SUBMAKE) B=$(B)/crash CRASH_POINTS=1 all
+	@tests/run.py --build $(B) chaos model
 
 # The part that needs no server; VALGRIND=1 runs its programs under valgrind.
 check-fast:
@@ -172,7 +186,7 @@ install: all
 	$(INSTALL) -m 755 $(B)/droverd $(root)/sbin/
 	$(INSTALL) -m 644 $(PLUGIN_SO) $(root)/lib/drover/plugins/
 	cd plugins/lib/ansible/python && find . -name '*.py' -exec $(INSTALL) -D -m 644 {} $(root)/lib/drover/plugins/ansible/{} \;
-	$(INSTALL) -m 644 sdk/include/drover/*.h $(root)/include/drover/
+	$(INSTALL) -m 644 $(filter-out %/crash_point.h,$(wildcard sdk/include/drover/*.h)) $(root)/include/drover/
 	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
 	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/
 	$(INSTALL) -m 644 README.md LICENSE $(wildcard docs/*.md docs/*.yaml) $(root)/share/doc/drover/
@@ -183,4 +197,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: FORCE all quickstart check check-fast asan tsan lint format fuzz run-fuzzers bench install clean
+.PHONY: FORCE all quickstart check check-fast chaos asan tsan lint format fuzz run-fuzzers bench install clean

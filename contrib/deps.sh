@@ -11,7 +11,7 @@ build='gcc libc6-dev make pkg-config
 	libcurl4-openssl-dev libsmartcols-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libmariadb-dev libssh-dev libssl-dev
 	librdkafka-dev'
 test='check python3 python3-venv python3-yaml python3-pytest python3-pytest-xdist clustershell python3-clustershell
-	mariadb-server nginx openjdk-17-jre-headless maven python3-confluent-kafka ansible-core sshpass openssh-server openssh-client openssl sudo opendoas procps util-linux systemd valgrind man-db groff-base'
+	mariadb-server nginx spin openjdk-17-jre-headless maven python3-confluent-kafka ansible-core sshpass openssh-server openssh-client openssl sudo opendoas procps util-linux systemd valgrind man-db groff-base'
 lint='clang-format clang-tidy cppcheck python3'
 bench='python3 ansible-core pdsh clustershell pssh openssh-server openssh-client'
 fuzz='clang libclang-rt-dev'

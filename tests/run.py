@@ -27,6 +27,8 @@ PYTEST = {
     "fast": ["tests/unit", "tests/lint", "tests/house"],
     "plugins": ["tests/plugins", "tests/sdk"],
     "system": ["tests/system"],
+    "model": ["tests/model"],
+    "chaos": ["tests/chaos"],
 }
 # Most tests wait for something most of the time: several files run side by side, and those that are marked
 # `alone`, which measure a time or a size, one after the other when the others are done.

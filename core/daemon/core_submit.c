@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <drover/crash_point.h>
+
 #include "daemon/core.h"
 #include "daemon/inventory_keeper.h"
 #include "sched/outbox.h"
@@ -54,8 +56,10 @@ static int run_insert(struct job *base, const struct drover_store_ops *ops, stru
 		code = ops->insert_hosts(session, &s->task, job->first, s->hosts + job->first, job->count, err);
 	if (!code && units->count)
 		code = ops->insert_units(session, &s->task, units->first, units->specs, units->count, err);
+	CRASH_POINT("accept.write");
 	if (!code && job->finish)
 		code = ops->accept(session, s->task.key, err);
+	CRASH_POINT("accept.written");
 	return code;
 }
 
@@ -291,6 +295,7 @@ static int store_submission(struct core *core, struct drover_submission *submiss
 		return await_known(core, s, submission, err);
 	if (code)
 		return code;
+	CRASH_POINT("accept.done");
 	accepted(core, s);
 	log_info("task %s (%s) of %lld hosts in %lld units is accepted", s->task.id, s->task.type,
 		 (long long)s->task.hosts, (long long)s->task.units);

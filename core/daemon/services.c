@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <drover/crash_point.h>
+
 #include "daemon/core.h"
 #include "daemon/distribution.h"
 #include "util/buf.h"
@@ -101,8 +103,12 @@ static int run_cancel(struct job *base, const struct drover_store_ops *ops, stru
 		      struct drover_error *err)
 {
 	struct cancel_job *job = (struct cancel_job *)base;
+	int code;
 
-	return ops->cancel(session, job->task_key, job->reason, err);
+	CRASH_POINT("cancel.write");
+	code = ops->cancel(session, job->task_key, job->reason, err);
+	CRASH_POINT("cancel.written");
+	return code;
 }
 
 struct cancelled_note {
@@ -139,6 +145,7 @@ static int cancel(void *context, const char *id, const char *reason, drover_task
 		code = writer_wait(core->writer, &job.job, err);
 	if (code)
 		return code;
+	CRASH_POINT("cancel.done");
 	log_info("task %s is cancelled", id);
 	note = xcalloc(1, sizeof(*note));
 	note->job.done = tell_engine;

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <drover/crash_point.h>
+
 #include "conf/option.h"
 #include "daemon/cluster.h"
 #include "daemon/core.h"
@@ -170,8 +172,13 @@ static int in_transaction(struct core *core, int (*work)(struct core *core, bool
 
 static int incarnate(struct core *core, bool *more, struct drover_error *err)
 {
+	int code;
+
 	(void)more;
-	return core->ops->incarnate(core->session, core->node, DROVER_VERSION, &core->incarnation, err);
+	CRASH_POINT("incarnate.write");
+	code = core->ops->incarnate(core->session, core->node, DROVER_VERSION, &core->incarnation, err);
+	CRASH_POINT("incarnate.written");
+	return code;
 }
 
 static int sweep(struct core *core, bool *more, struct drover_error *err)

@@ -33,6 +33,7 @@ struct exec_unit {
 	struct drover_unit_info info; /* info.deadline is the end of the unit */
 	const int64_t *indexes;       /* of each target in the task: told to the unit, given back in results */
 	size_t begun;                 /* so many of the first targets have their intents already */
+	int64_t begin_by; /* CLOCK_BOOTTIME ms: not begun later, since it may be another's by then; 0: whenever */
 };
 
 struct exec_ended {

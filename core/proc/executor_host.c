@@ -78,18 +78,18 @@ static const char *on_execute(struct executor_host *host, uint64_t handle, struc
 	if (!message_get_unit(r, &head) || unit_parent_find(host, handle))
 		return "a unit that is none";
 	head.handle = handle;
-	/* While draining, what was on its way is still done. A core that was stopped may have lost the unit meanwhile. */
-	if (host->closing || has_no_permit(host)) {
-		const struct exec_ended ended = { .handle = handle,
-						  .how = EXEC_NOT_STARTED,
-						  .message = host->closing ? "the executor host is ending"
-									   : "the core was silent for too long" };
-
-		message_put_ended(stream_begin(host->link, WIRE_ENDED, handle), &ended);
-		stream_send(host->link);
-		return NULL;
-	}
-	unit_parent_start(host, &head, r);
+	/*
+	 * While draining, what was on its way is still done. A core that was stopped may have lost the unit meanwhile,
+	 * and so may one whose words came late, since this process was.
+	 */
+	if (host->closing)
+		unit_parent_refuse(host, handle, "the executor host is ending");
+	else if (has_no_permit(host))
+		unit_parent_refuse(host, handle, "the core was silent for too long");
+	else if (head.begin_by && clock_boot_ms() >= head.begin_by)
+		unit_parent_refuse(host, handle, "its engine's lease may have ended before it came here");
+	else
+		unit_parent_start(host, &head, r);
 	return NULL;
 }
 

@@ -45,6 +45,8 @@ struct executor_host {
 
 /* `head` and `targets` are of a WIRE_EXECUTE. Answers by WIRE_STARTED, or WIRE_ENDED where it cannot. */
 void unit_parent_start(struct executor_host *host, const struct exec_unit *head, const struct wire_reader *targets);
+/* Tells the core that the unit was not started, so that nothing of it was touched. */
+void unit_parent_refuse(struct executor_host *host, uint64_t handle, const char *message);
 struct unit *unit_parent_find(struct executor_host *host, uint64_t handle);
 /* Asks it to end within the grace time, then kills it. */
 void unit_parent_stop(struct unit *unit, enum exec_end why, const char *reason);

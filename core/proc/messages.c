@@ -24,6 +24,7 @@ void message_put_unit(struct buf *b, const struct exec_unit *unit)
 	wire_put_i64(b, info->output_limit);
 	wire_put_i64(b, info->fanout);
 	wire_put_i64(b, (int64_t)unit->begun);
+	wire_put_i64(b, unit->begin_by);
 	wire_put_i64(b, (int64_t)info->count);
 	for (size_t i = 0; i < info->count; i++) {
 		const struct drover_target *t = &info->targets[i];
@@ -67,6 +68,7 @@ bool message_get_unit(struct wire_reader *r, struct exec_unit *unit)
 	info->output_limit = get_within(r, 0, WIRE_PAYLOAD_MAX / 4);
 	info->fanout = get_within(r, 0, INT64_MAX);
 	unit->begun = (size_t)get_within(r, 0, MESSAGE_HOSTS_MAX);
+	unit->begin_by = get_within(r, 0, INT64_MAX);
 	info->count = (size_t)get_within(r, 0, MESSAGE_HOSTS_MAX);
 	return !r->failed && info->task && info->type && unit->begun <= info->count;
 }

@@ -26,6 +26,8 @@
 
 #include <systemd/sd-event.h>
 
+#include <drover/crash_point.h>
+
 #include "proc/cgroup.h"
 #include "proc/messages.h"
 #include "proc/stream.h"
@@ -256,7 +258,10 @@ static const char *on_frame(void *context, const struct wire_header *header, str
 	case WIRE_RESULT:
 		if (!message_get_result(r, &position, &status, &report) || position >= unit->count)
 			return "a result that is none";
-		return forward(unit, header, &whole);
+		CRASH_POINT("result.relay");
+		text = forward(unit, header, &whole);
+		CRASH_POINT("result.relayed");
+		return text;
 	case WIRE_BEGIN:
 		first = wire_get_i64(r);
 		count = wire_get_i64(r);
@@ -311,7 +316,7 @@ static const struct stream_events stream_events = { .frame = on_frame, .closed =
 
 /* ----------------------------------------------------------------------------------- its begin */
 
-static void refuse(struct executor_host *host, uint64_t handle, const char *message)
+void unit_parent_refuse(struct executor_host *host, uint64_t handle, const char *message)
 {
 	const struct exec_ended ended = { .handle = handle, .how = EXEC_NOT_STARTED, .message = message };
 
@@ -398,6 +403,7 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 		drover_error_set(&error, DROVER_EFAULT, "cannot make a socket: %s", strerror(errno));
 		goto refused;
 	}
+	CRASH_POINT("fork.before");
 	unit->pid = fork_unit(unit, &error);
 	if (!unit->pid) {
 		const struct unit_start start = {
@@ -413,6 +419,7 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 		};
 		unit_process_run(&start);
 	}
+	CRASH_POINT("fork.after");
 	close(sockets[1]);
 	close(pipes[1]);
 	unit->output.fd = pipes[0];
@@ -429,7 +436,7 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 	return;
 refused:
 	log_error("%s: %s", unit->label, error.message);
-	refuse(host, unit->handle, error.message);
+	unit_parent_refuse(host, unit->handle, error.message);
 	destroy(unit);
 }
 

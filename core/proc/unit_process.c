@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <drover/crash_point.h>
+
 #include "proc/marker.h"
 #include "proc/messages.h"
 #include "proc/unit_log.h"
@@ -55,8 +57,10 @@ void unit_process_run(const struct unit_start *start)
 	unit.indexes = indexes;
 	memset(run.marks, UNIT_BEGUN, unit.begun);
 	rc = credentials_find(start->credentials, unit.info.credential, &run.credential, &error);
+	CRASH_POINT("unit.run");
 	if (!rc)
 		rc = start->executor->run(&run, &error);
+	CRASH_POINT("unit.ran");
 	send_end(&run, rc, &error);
 	fflush(NULL);
 	_exit(0);

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <drover/crash_point.h>
+
 #include "proc/messages.h"
 #include "proc/unit_grants.h"
 #include "proc/unit_log.h"
@@ -131,6 +133,7 @@ static void put_report(struct drover_unit *unit, size_t position, enum drover_st
 		r->phase = DROVER_PHASE_NONE;
 	if ((unsigned)r->remote >= DROVER_REMOTE_COUNT)
 		r->remote = DROVER_REMOTE_UNKNOWN;
+	CRASH_POINT("result.report");
 	place = wire_begin(&unit->out, WIRE_RESULT, 0);
 	message_put_result(&unit->out, position, status, r);
 	wire_finish(&unit->out, place);

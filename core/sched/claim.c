@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/engine_state.h"
 #include "sched/offers.h"
 #include "util/buf.h"
@@ -109,7 +111,9 @@ static int run_claim(struct job *base, const struct drover_store_ops *ops, struc
 
 		hosts_dispose(&unit->hosts);
 		unit->claim.claimed = false;
+		CRASH_POINT("claim.write");
 		code = ops->claim(session, job->engine->options.incarnation, &unit->claim, 1, err);
+		CRASH_POINT("claim.written");
 		if (!code && unit->claim.claimed)
 			code = ops->unit_hosts(session, unit->claim.task_key, unit->claim.unit, load_host, &unit->hosts,
 					       err);
@@ -174,6 +178,7 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 	struct claim_job *job = (struct claim_job *)base;
 	struct engine *e = job->engine;
 
+	CRASH_POINT("claim.done");
 	if (code)
 		log_error("cannot claim units: %s", err->message);
 	/* From the last on: what is given back last is taken first. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/engine_state.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -52,7 +54,12 @@ struct end_job {
 static int run_end(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		   struct drover_error *err)
 {
-	return ops->end_unit(session, &((struct end_job *)base)->end, err);
+	int code;
+
+	CRASH_POINT("end_unit.write");
+	code = ops->end_unit(session, &((struct end_job *)base)->end, err);
+	CRASH_POINT("end_unit.written");
+	return code;
 }
 
 static void end_done(struct job *base, int code, const struct drover_error *err)
@@ -61,6 +68,7 @@ static void end_done(struct job *base, int code, const struct drover_error *err)
 	struct engine *e = job->engine;
 	struct active_task *task = job->task;
 
+	CRASH_POINT("end_unit.done");
 	if (code)
 		log_error("cannot store the end of task %s unit %lld: %s", task->task.id, (long long)job->end.unit,
 			  err->message);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/silence.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -96,9 +98,13 @@ static int run_sweep(struct job *base, const struct drover_store_ops *ops, struc
 		     struct drover_error *err)
 {
 	struct sweep_job *job = (struct sweep_job *)base;
+	int code;
 
 	job->count = 0;
-	return ops->sweep(session, job->lease->options.max_attempts, SWEEP_UNITS, swept_unit, job, &job->more, err);
+	CRASH_POINT("sweep.write");
+	code = ops->sweep(session, job->lease->options.max_attempts, SWEEP_UNITS, swept_unit, job, &job->more, err);
+	CRASH_POINT("sweep.written");
+	return code;
 }
 
 /* On the writer's thread. */
@@ -107,6 +113,7 @@ static void sweep_done(struct job *base, int code, const struct drover_error *er
 	struct sweep_job *job = (struct sweep_job *)base;
 	struct lease *l = job->lease;
 
+	CRASH_POINT("sweep.done");
 	if (code) {
 		log_error("cannot take over units of nodes that are gone: %s", err->message);
 		atomic_store(&l->sweep_wanted, true);
@@ -172,8 +179,10 @@ static void expel(struct lease *l, const struct node_read *node)
 
 	if (!code)
 		code = ops->expel(l->session, node->incarnation, node->renewed_at, &ended, &err);
+	CRASH_POINT("expel.commit");
 	if (!code)
 		code = ops->commit(l->session, NULL, NULL, &err);
+	CRASH_POINT("expel.committed");
 	if (code) {
 		ops->rollback(l->session);
 		log_error("cannot end the lease of node %s: %s", node->node, err.message);
@@ -272,8 +281,10 @@ static int put_renewal(struct lease *l, struct drover_renewal *renewal, struct d
 
 	if (!code)
 		code = ops->renew(l->session, renewal, err);
+	CRASH_POINT("renew.commit");
 	if (!code)
 		code = ops->commit(l->session, NULL, NULL, err);
+	CRASH_POINT("renew.committed");
 	if (code)
 		ops->rollback(l->session);
 	return code;

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/outbox_state.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -40,8 +42,12 @@ static int run_marks(struct job *base, const struct drover_store_ops *ops, struc
 		     struct drover_error *err)
 {
 	struct outbox_marks *marks = (struct outbox_marks *)base;
+	int code;
 
-	return ops->published(session, marks->publications, marks->count, err);
+	CRASH_POINT("published.write");
+	code = ops->published(session, marks->publications, marks->count, err);
+	CRASH_POINT("published.written");
+	return code;
 }
 
 /* From here on the store counts them. */
@@ -64,6 +70,7 @@ static void marks_done(struct job *base, int code, const struct drover_error *er
 	struct outbox_marks *marks = (struct outbox_marks *)base;
 	struct marked_note *note = xcalloc(1, sizeof(*note));
 
+	CRASH_POINT("published.done");
 	if (code)
 		log_warning("%zu units are published and not marked so, they will be published again: %s", marks->count,
 			    err->message);
@@ -137,6 +144,7 @@ void outbox_report(struct outbox *o, int64_t task_key, int64_t unit, int code)
 
 	if (!flight)
 		return;
+	CRASH_POINT("publish.reported");
 	HASH_DEL(o->flights, flight);
 	atomic_fetch_add(code ? &o->failed : flight->publications ? &o->again : &o->published, 1);
 	if (code)
@@ -177,7 +185,9 @@ static int hand_over(struct outbox *o, struct outbox_pool *pool, int64_t task_ke
 	flight->publications = publications;
 	HASH_ADD(hh, o->flights, key, sizeof(flight->key), flight);
 	pool->in_flight++;
+	CRASH_POINT("publish.send");
 	code = o->options.dispatcher->publish(o->options.dispatcher_self, &dispatch, &err);
+	CRASH_POINT("publish.sent");
 	if (!code)
 		return 0;
 	HASH_DEL(o->flights, flight);

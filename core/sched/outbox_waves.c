@@ -7,6 +7,8 @@
  */
 #include <stdlib.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/outbox_state.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -29,7 +31,12 @@ struct wave_note {
 static int run_advance(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		       struct drover_error *err)
 {
-	return ops->advance(session, &((struct wave_job *)base)->advance, err);
+	int code;
+
+	CRASH_POINT("advance.write");
+	code = ops->advance(session, &((struct wave_job *)base)->advance, err);
+	CRASH_POINT("advance.written");
+	return code;
 }
 
 static void take_advanced(struct outbox *o, struct outbox_note *note)
@@ -56,6 +63,7 @@ static void advance_done(struct job *base, int code, const struct drover_error *
 	struct wave_job *job = (struct wave_job *)base;
 	struct wave_note *note = xcalloc(1, sizeof(*note));
 
+	CRASH_POINT("advance.done");
 	if (code)
 		log_error("cannot open the next wave of task %lld: %s", (long long)job->advance.task_key, err->message);
 	note->note.take = take_advanced;

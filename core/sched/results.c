@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/results_batch.h"
 #include "sched/results_file.h"
 #include "sched/results_spool.h"
@@ -90,8 +92,10 @@ static int run_results(struct job *base, const struct drover_store_ops *ops, str
 	int code;
 	struct drover_result *results = results_spool_enter(spool, batch, &file, &code, err);
 
+	CRASH_POINT("results.write");
 	if (!code)
 		code = ops->results(session, results, batch->count, err);
+	CRASH_POINT("results.written");
 	if (!code)
 		note_refused(batch, results);
 	results_spool_leave(spool, batch, &file);
@@ -300,6 +304,7 @@ static void results_done(struct job *base, int code, const struct drover_error *
 {
 	struct result_batch *batch = (struct result_batch *)base;
 
+	CRASH_POINT("results.done");
 	if (code && code != DROVER_ERETRY)
 		log_error("%zu results are not stored: %s", batch->count, err->message);
 	else if (!code)

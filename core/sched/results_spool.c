@@ -11,6 +11,8 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/results_batch.h"
 #include "sched/results_file.h"
 #include "util/buf.h"
@@ -97,7 +99,9 @@ static void work(struct results_spool *spool, struct result_batch *batch)
 	batch->spool_code = 0;
 	switch (batch->work) {
 	case SPOOL_WRITE:
+		CRASH_POINT("spool.write");
 		write_batch(spool, batch);
+		CRASH_POINT("spool.written");
 		break;
 	case SPOOL_REMOVE:
 		results_file_remove(spool->folder, batch->number);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/engine_state.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -65,8 +67,11 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 		return;
 	}
 	exec->handle = unit->handle;
+	exec->begin_by = atomic_load(&e->lease_until);
 	exec->info.deadline = unit->deadline = clock_boot_ms() + task->task.timeout;
+	CRASH_POINT("execute.send");
 	exec_link_execute(slot->link, exec);
+	CRASH_POINT("execute.sent");
 	if (task->watchers)
 		watching_tell(e, unit);
 }
@@ -133,6 +138,7 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 	unit->left--;
 	e->running_hosts--;
 	slot->running_hosts--;
+	CRASH_POINT("result.take");
 	results_add(e, unit, position, status, report);
 	engine_wake(e);
 }

@@ -5,6 +5,8 @@
  */
 #include <stdlib.h>
 
+#include <drover/crash_point.h>
+
 #include "sched/engine_state.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -100,8 +102,12 @@ static int run_wants(struct job *base, const struct drover_store_ops *ops, struc
 		     struct drover_error *err)
 {
 	struct want_job *job = (struct want_job *)base;
+	int code;
 
-	return ops->intend(session, job->intents, job->count, err);
+	CRASH_POINT("intend.write");
+	code = ops->intend(session, job->intents, job->count, err);
+	CRASH_POINT("intend.written");
+	return code;
 }
 
 static void wants_done(struct job *base, int code, const struct drover_error *err)
@@ -111,6 +117,7 @@ static void wants_done(struct job *base, int code, const struct drover_error *er
 	struct engine *e = job->engine;
 	bool later = false;
 
+	CRASH_POINT("intend.done");
 	if (code)
 		log_error("cannot store an intent: %s", err->message);
 	/* From the last on, so that what goes back is in order again. */

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <drover/crash_point.h>
+
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/histogram.h"
@@ -141,7 +143,10 @@ static int try_transaction(struct writer *w, const struct job_list *group, struc
 			   struct drover_error *err)
 {
 	int64_t begun = clock_boot_us();
-	int code = w->ops->begin(w->session, err);
+	int code;
+
+	CRASH_POINT("writer.begin");
+	code = w->ops->begin(w->session, err);
 
 	*culprit = NULL;
 	if (code) {
@@ -153,8 +158,10 @@ static int try_transaction(struct writer *w, const struct job_list *group, struc
 		if (code)
 			*culprit = job;
 	}
+	CRASH_POINT("writer.commit");
 	if (!code)
 		code = w->ops->commit(w->session, w->options.change, w->options.context, err);
+	CRASH_POINT("writer.committed");
 	if (code) {
 		w->ops->rollback(w->session);
 		atomic_fetch_add(&w->errors, !*culprit || code == DROVER_ERETRY);
@@ -280,6 +287,7 @@ static void run_group(struct writer *w, struct job_list *group)
 				log_info("the store is back");
 			while (group->head)
 				finish(w, list_take(group), 0, NULL);
+			CRASH_POINT("writer.done");
 		} else if (code == DROVER_ERETRY || !culprit) {
 			delay = store_away(w, group, delay, &err);
 		} else {

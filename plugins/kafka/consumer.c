@@ -1,6 +1,7 @@
 /* consumer.c - see consumer.h. */
 #include "consumer.h"
 
+#include <drover/crash_point.h>
 #include <drover/plugin.h>
 
 #define CLOSE_WAIT 3000 /* ms, each of the two steps */
@@ -25,7 +26,9 @@ static void commit(struct consumer *c)
 	if (!c->uncommitted)
 		return;
 	c->uncommitted = false;
+	CRASH_POINT("offsets.commit");
 	error = rd_kafka_commit(c->handle, NULL, 1);
+	CRASH_POINT("offsets.committed");
 	if (error && error != RD_KAFKA_RESP_ERR__NO_OFFSET)
 		drover_log(DROVER_LOG_DEBUG, "%s: cannot commit: %s", c->link.what, rd_kafka_err2str(error));
 }

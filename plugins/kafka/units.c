@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include <drover/crash_point.h>
+
 #include "source.h"
 
 #define POLL 500         /* ms */
@@ -35,7 +37,9 @@ static void offer(struct units *u)
 	int code;
 
 	atomic_store(&u->room, false);
+	CRASH_POINT("offer.take");
 	code = s->services->offer_unit(s->core, m->payload ? m->payload : "", m->len, &err);
+	CRASH_POINT("offer.taken");
 	if (code == DROVER_ERETRY) {
 		u->next_offer = link_now() + OFFER_EVERY;
 		consumer_hold(&u->consumer, true);

@@ -66,7 +66,7 @@ class Node(Daemon):
     """A droverd of the cluster: `distributor`, `engine`, or both."""
 
     def __init__(self, cluster, name, port, config, env=None):
-        super().__init__(config, isolation=cluster.isolation, env=env)
+        super().__init__(config, isolation=cluster.isolation, env=env, build=cluster.build)
         self.cluster, self.name, self.port = cluster, name, port
         self.config["node"]["name"] = name
         self.config["sources"][0]["listen"] = f"127.0.0.1:{port}"
@@ -136,21 +136,27 @@ class Node(Daemon):
 
     def signal(self, part, number):
         """Sends it to all processes of that part, SIGSTOP remembered until `resume`; the pids that got it."""
+        return self.signal_pids(self.pids(part), number)
+
+    def signal_pids(self, pids, number):
         reached = []
-        for pid in self.pids(part):
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 fd = os.pidfd_open(pid)
                 signal.pidfd_send_signal(fd, number)
                 reached.append(pid)
                 if number == signal.SIGSTOP:
-                    self.cluster.stopped.append((self, fd))
+                    self.cluster.stopped.append((self, pid, fd))
                 else:
                     os.close(fd)
         return reached
 
     def resume(self):
         """SIGCONT for what was stopped of it."""
-        self.cluster.resume(self)
+        self.cluster.resume(lambda node, pid: node is self)
+
+    def resume_pids(self, pids):
+        self.cluster.resume(lambda node, pid: node is self and pid in pids)
 
     # ------------------------------------------------------------------------------------- asking it
 
@@ -197,9 +203,9 @@ class Cluster:
     instead of a broker a dispatcher that loses every message, so that engines have nothing but their own looks."""
 
     def __init__(self, distributors=2, engines=3, *, kafka=True, database=None, lease=None, node=None, distributor=None,
-                 engine=None, keep=True, isolation="auto", partitions=12, lossy=False):
+                 engine=None, keep=True, isolation="auto", partitions=12, lossy=False, build=BUILD):
         self.folder = tempfile.mkdtemp(prefix="drover-cluster-")
-        self.isolation, self.keep, self.partitions = isolation, keep, partitions
+        self.isolation, self.keep, self.partitions, self.build = isolation, keep, partitions, build
         self.lease = lease_times({**FAST, **(lease or {})}) if lease is not False else {}
         self.locks = os.path.join(self.folder, "locks")  # the simulated hosts' own files
         os.mkdir(self.locks, 0o777)
@@ -209,6 +215,7 @@ class Cluster:
         self.database = self.broker = self.keeper = None
         self.secret = self.public = None
         self.distributors, self.engines, self.stopped = [], [], []
+        self.stopping = threading.Lock()
         self.ports = Ports()
 
     @property
@@ -282,17 +289,15 @@ class Cluster:
             self.keeper = Keeper(self.nodes)
         return self
 
-    def resume(self, node=None):
-        """SIGCONT for all that is stopped, or what is of one node."""
-        rest = []
-        for owner, fd in self.stopped:
-            if node not in (None, owner):
-                rest.append((owner, fd))
-                continue
+    def resume(self, which=lambda node, pid: True):
+        """SIGCONT for what is stopped: all, or those that `which` chooses."""
+        with self.stopping:
+            chosen = [entry for entry in self.stopped if which(*entry[:2])]
+            self.stopped[:] = [entry for entry in self.stopped if entry not in chosen]
+        for _, _, fd in chosen:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(fd, signal.SIGCONT)
             os.close(fd)
-        self.stopped = rest
 
     def stop(self):
         """Everything ends; returns the processes that did not by themselves (and are killed)."""

@@ -87,15 +87,15 @@ class Problem(Exception):
 class Daemon:
     """droverd with a configuration made from `config` (a dict, written as JSON, which is YAML)."""
 
-    def __init__(self, config=None, user=None, isolation="auto", env=None):
-        self.user = user
+    def __init__(self, config=None, user=None, isolation="auto", env=None, build=BUILD):
+        self.user, self.build = user, build
         self.folder = tempfile.mkdtemp(prefix="drover-test-")
         self.state = os.path.join(self.folder, "state")
         os.mkdir(self.state, 0o700)
         self.port_file = os.path.join(self.folder, "port")
         self.config = {
             "node": {"name": "test", "state_dir": self.state, "isolation": isolation},
-            "plugin_path": [os.path.join(BUILD, "plugins"), os.path.join(BUILD, "tests/plugins")],
+            "plugin_path": [os.path.join(build, "plugins"), os.path.join(BUILD, "tests/plugins")],
             "store": {"plugin": "sqlite"},
             "sources": [{"plugin": "http", "listen": "127.0.0.1:0", "port_file": self.port_file}],
             "executors": [{"plugin": "sim"}, {"plugin": "shell", "allow_localhost": True}],
@@ -132,7 +132,7 @@ class Daemon:
             options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "droverd"), "-c", self.config_file],
+                [os.path.join(self.build, "droverd"), "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.cwd,
                 env={**os.environ, **self.env}, **options)
         if ready:
