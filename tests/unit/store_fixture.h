@@ -125,6 +125,7 @@ static const char store_fresh[] =
 	"  FOR t IN (SELECT table_name AS name FROM information_schema.tables WHERE table_schema = '%1$s'"
 	"   AND table_name <> 'schema_version') DO EXECUTE IMMEDIATE CONCAT('DELETE FROM %1$s.', t.name); END FOR;"
 	"  INSERT INTO %1$s.counters (id) VALUES (1);"
+	"  EXECUTE IMMEDIATE 'ALTER TABLE %1$s.incarnations AUTO_INCREMENT = 1';"
 	" ELSE"
 	"  EXECUTE IMMEDIATE 'DROP DATABASE IF EXISTS %1$s';"
 	"  EXECUTE IMMEDIATE 'CREATE DATABASE %1$s';"
