@@ -133,7 +133,7 @@ asan: export UBSAN_OPTIONS = print_stacktrace=1
 asan tsan: export DROVER_SANITIZED = 1
 asan tsan: export DROVER_TEST_PATIENCE = 4
 asan: ; @$(MAKE) --no-print-directory B=build/asan DROVER_SANITIZE='$(ASAN)' check
-tsan: export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1
+tsan: export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/sdk/tsan.supp
 tsan: ; @$(MAKE) --no-print-directory B=build/tsan DROVER_SANITIZE='$(TSAN)' check
 
 C_FILES = $(wildcard sdk/include/drover/*.h core/*/*.[ch] plugins/*/*.[ch] plugins/lib/*/*.[ch] tests/*/*.[ch])

@@ -174,6 +174,8 @@ def main():
 
 def run(args, build):
     env = dict(os.environ, DROVER_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
+    if (build / "tests/tsan_threads.so").exists():
+        env["LD_PRELOAD"] = str(build / "tests/tsan_threads.so")
     # What the caller has set for drover itself must not change what is tested.
     for name in [n for n in env if n in ("DROVER_URL", "DROVER_TOKEN", "DROVER_PLUGIN_PATH") or
                  (n.startswith("DROVER_") and "__" in n)]:

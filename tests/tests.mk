@@ -74,6 +74,12 @@ $(B)/tests/parity: $(PARITY_SRC)
 		-pie -o $@ $(PARITY_SRC) $(shell $(PKG_CONFIG) --libs $(CLI_PKGS) $(CORE_PKGS)) $(CORE_LIBS)
 -include $(B)/tests/parity.d
 
-tests: $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD) $(REPLAYS)
+# The thread sanitizer knows no C11 threads, as librdkafka has them: tests/run.py preloads this.
+TSAN_THREADS = $(if $(findstring thread,$(DROVER_SANITIZE)),$(B)/tests/tsan_threads.so)
+$(B)/tests/tsan_threads.so: tests/sdk/tsan_threads.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -fPIC -shared -o $@ $<
+
+tests: $(TSAN_THREADS) $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD) $(REPLAYS)
 
 .PHONY: tests
