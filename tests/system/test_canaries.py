@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from daemon import Problem, alive, descendants, wait_for
+from daemon import BUILD, Problem, alive, descendants, wait_for
 from fleet.sshd import ORDINARY_USER, Sshd, public_key
 from secured import Certificate, Secured, routes
 
@@ -46,6 +46,13 @@ class Canaries:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", path], check=True)
         self.words[name] = middle_of(path).encode()
         return path
+
+    def signing_key(self, name):
+        path = os.path.join(self.folder, name)
+        subprocess.run([os.path.join(BUILD, "drover"), "key", "generate", "-o", path], check=True, capture_output=True)
+        with open(path, "rb") as f:
+            self.words[name] = f.read().strip().partition(b":")[2]
+        return {"file": path}
 
     def within(self, data):
         return [name for name, word in self.words.items() if word in data]
@@ -109,7 +116,9 @@ def settings(canaries, fleet, folder):
     sinks = [{"name": "events", "plugin": "file", "path": os.path.join(folder, "events.jsonl")},
              {"name": "audit", "plugin": "file", "path": os.path.join(folder, "audit.jsonl"), "events": ["audit"],
               "chain": True}]
-    return {"credentials": credentials, "executors": [shell], "sinks": sinks, "log": {"level": "debug"}}
+    cluster = {"name": "canaries", "signing_key": canaries.signing_key("signing-key")}
+    return {"credentials": credentials, "executors": [shell], "sinks": sinks, "log": {"level": "debug"},
+            "cluster": cluster}
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +266,9 @@ def test_no_core_dump_has_them(worked):
     executor, core = worked.parts()["executor: shell"], worked.parts()["core"]
     assert "password" in worked.canaries.within(memory_of(executor))
     assert not {"password", "key", "wrong-password"} & set(worked.canaries.within(memory_of(core)))
+    # What units are signed with is the core's, and no executor's.
+    assert "signing-key" in worked.canaries.within(memory_of(core))
+    assert "signing-key" not in worked.canaries.within(memory_of(executor))
     lifted = True
     for pid in (executor, core, worked.process.pid):
         # Within a container not even root may: then the limit is what there is to see.
