@@ -130,6 +130,7 @@ int cluster_open(struct core *core, struct drover_error *err)
 	if (!core->ops->shared)
 		return 0;
 	engine_set_lease(core->engine, clock_boot_ms() + core->lease_stop_after);
+	core_view_update(core); /* others are told its capacity from the first renewal on */
 	core->announced_pools = pools_served(core);
 	core->announced_executors =
 		xstrdup(json_object_to_json_string_ext(slice_get(core->slice, "executors"), JSON_C_TO_STRING_PLAIN));

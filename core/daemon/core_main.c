@@ -34,6 +34,7 @@ static void on_parts(void *context, const struct drover_part *parts, size_t coun
 {
 	struct core *core = context;
 	struct core_view *view = &core->view;
+	bool isolation_known;
 
 	pthread_mutex_lock(&core->lock);
 	for (size_t i = 0; i < view->part_count; i++) {
@@ -42,6 +43,7 @@ static void on_parts(void *context, const struct drover_part *parts, size_t coun
 	}
 	view->parts = xrealloc(view->parts, count * sizeof(*view->parts));
 	view->part_count = count;
+	isolation_known = *view->isolation;
 	snprintf(view->isolation, sizeof(view->isolation), "%s", control_isolation(core->control));
 	for (size_t i = 0; i < count; i++) {
 		view->parts[i].part = parts[i];
@@ -49,6 +51,8 @@ static void on_parts(void *context, const struct drover_part *parts, size_t coun
 		view->parts[i].part.last_death = view->parts[i].last_death = xstrdup(parts[i].last_death);
 	}
 	pthread_mutex_unlock(&core->lock);
+	if (!isolation_known)
+		core_announce(core);
 }
 
 static void on_drain(void *context, int64_t deadline)

@@ -1,0 +1,283 @@
+"""Nodes that share a MariaDB: who is gone is taken over from, once and truthfully; who was only away loses nothing."""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import pytest
+from cluster import Cluster
+from daemon import Problem, alive, drover, wait_for
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from services.mariadb import MariaDB  # pylint: disable=wrong-import-position
+
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server():
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(name="pair")
+def fixture_pair(server):
+    server.sql("DROP DATABASE drover; CREATE DATABASE drover")
+    with Cluster(2, 0, kafka=False, database=server, keep=False) as cluster:
+        yield cluster
+
+
+def engines(node):
+    return {e["name"]: e for e in node.get("/v1/engines")["items"]}
+
+
+def state(node, name):
+    return engines(node)[name]["state"]
+
+
+def counts(node, task):
+    return {status: n for status, n in node.task(task)["counts"].items() if n}
+
+
+def running(node, task, hosts):
+    wait_for(f"{hosts} hosts of {task} to run", lambda: node.task(task)["counts"]["running"] == hosts)
+
+
+def test_nodes_see_each_other(pair):
+    one, two = pair.nodes
+    told = wait_for("both to be seen", lambda: [e for e in one.get("/v1/engines")["items"] if e["executors"]][1:] and
+                    one.get("/v1/engines")["items"])
+    assert [(e["name"], e["state"], e["executors"]) for e in told] == [
+        ("dist1", "up", ["sim", "shell"]), ("dist2", "up", ["sim", "shell"])]
+    assert told[0]["parts"] and not told[1]["parts"] and told[1]["version"] == told[0]["version"]
+    assert told[1]["capacity"] == {"hosts": 2000, "units": 512} and told[1]["silent_ms"] < 5000
+    task = two.submit("sim", "s[1-60]", {"latency": "60s"})
+    wait_for("its load to be told", lambda: engines(one)["dist2"]["running"] == {"hosts": 60, "units": 2})
+    two.post(f"/v1/tasks/{task}/cancel")
+    table = drover("engines", daemon=one).stdout
+    assert "dist1" in table and "dist2" in table and "executor: sim" in table
+
+
+def test_a_node_that_is_killed_is_taken_over_from(pair):
+    """kill -9 of all its processes. What was begun is lost, or is to run again; what was not waits for its home."""
+    one, two = pair.nodes
+    begun = one.submit("sim", "b[1-30]", {"latency": "60s"})
+    again = one.submit("sim", "a[1-30]", {"latency": "200ms", "hang": ["a7"]}, on_lost="rerun")
+    some = one.submit("sim", "f[1-20]", {"latency": "60s"}, fanout=5)
+    running(one, begun, 30)
+    running(one, some, 5)
+    wait_for("29 to have ended", lambda: one.task(again)["counts"]["ok"] == 29)
+    one.signal("all", signal.SIGKILL)
+    one.process.wait()
+    killed = time.monotonic()
+    wait_for("it to be seen as down", lambda: state(two, "dist1") == "down")
+    wait_for("its hosts to be lost", lambda: counts(two, begun) == {"lost": 30})
+    assert time.monotonic() - killed > 4, "nobody may be given up so soon"
+    assert "has not renewed its lease" in two.log()
+    assert two.wait(begun)["outcome"] == "failed"
+    row = two.results(begun)[0]
+    assert "dist1" in row["message"] and row["remote_process"] == "unknown"
+    # Those not begun, and those that may run again, wait for their own node: nobody else was asked to run them.
+    assert counts(two, again) == {"ok": 29, "pending": 1}
+    assert counts(two, some) == {"lost": 5, "pending": 15}
+    for task in (begun, again, some):
+        two.verify(task)
+    assert "dist1" in drover("engines", daemon=two).stdout
+    # A task that waits so can be ended by anybody.
+    two.post(f"/v1/tasks/{some}/cancel")
+    assert two.wait(some)["counts"]["cancelled"] == 15
+    one.start()
+    wait_for("it to be up again", lambda: state(two, "dist1") == "up")
+    wait_for("its host to run again", lambda: counts(two, again) == {"ok": 29, "running": 1})
+    two.post(f"/v1/tasks/{again}/cancel")
+    assert counts(two, begun) == {"lost": 30}
+    assert two.wait(again, 10)["counts"]["cancelled"] == 1
+
+
+def test_expiry_of_what_waits_for_a_dead_node(pair):
+    one, two = pair.nodes
+    one.post("/v1/engines/dist1/drain")
+    task = one.submit("sim", "s[1-5]", {}, expires_in="3s")
+    one.signal("all", signal.SIGKILL)
+    one.process.wait()
+    assert two.wait(task, 20)["counts"]["expired"] == 5
+
+
+def test_a_node_that_stood_still_changes_nothing_afterwards(pair):
+    """SIGSTOP of every process, longer than the lease: it is taken over from; resumed, its results change no status."""
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-30]", {"latency": "100ms", "hang": [f"s{n}" for n in range(11, 31)]})
+    wait_for("ten to have ended", lambda: one.task(task)["counts"]["ok"] == 10)
+    late = one.submit("sim", "l[1-30]", {"latency": "1-2s"})
+    running(one, late, 30)
+    one.signal("all", signal.SIGSTOP)
+    wait_for("its hosts to be lost", lambda: counts(two, task) == {"ok": 10, "lost": 20})
+    wait_for("all its hosts to be lost", lambda: two.task(late)["counts"]["lost"])
+    before = {t: (counts(two, t), sorted((r["host"], r["status"]) for r in two.results(t))) for t in (task, late)}
+    assert not two.task(late)["counts"]["running"]
+    incarnation = engines(two)["dist1"]["incarnation"]
+    one.resume()
+    wait_for("it to come as a new incarnation", lambda: engines(two)["dist1"]["incarnation"] > incarnation and
+             state(two, "dist1") == "up")
+    wait_for("it to say so", lambda: "another node has ended this core's lease" in one.log())
+    one.wait_ready()
+    for t in (task, late):
+        two.verify(t)
+        assert (counts(two, t), sorted((r["host"], r["status"]) for r in two.results(t))) == before[t]
+    # Nothing of it goes on, and it takes work again.
+    wait_for("its units to be gone", lambda: not one.units())
+    assert one.wait(one.submit("sim", "n[1-10]", {}))["counts"]["ok"] == 10
+
+
+def test_only_the_core_stands_still(pair):
+    """Its executors see to it that nothing runs on: before anybody takes over."""
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-30]", {"latency": "60s"})
+    running(one, task, 30)
+    units = one.units()
+    one.signal("core", signal.SIGSTOP)
+    wait_for("its units to have ended", lambda: not any(alive(pid) for pid in units))
+    assert counts(two, task) == {"running": 30}, "taken over from before its units had ended"
+    wait_for("its hosts to be lost", lambda: counts(two, task) == {"lost": 30})
+    one.resume()
+    wait_for("it to come again", lambda: "another node has ended this core's lease" in one.log())
+    one.wait_ready()
+    assert counts(two, task) == {"lost": 30}
+
+
+def test_two_nodes_of_one_name(pair):
+    """The second one takes over; the first stops by itself, says why, and is not started again by systemd."""
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-30]", {"latency": "60s"})
+    running(one, task, 30)
+    other = pair.make_node("dist1", True, True)
+    try:
+        other.start()
+        assert one.process.wait(20) == 78
+        assert "another node named dist1 has started on the same store" in one.log()
+        assert counts(two, task) == {"lost": 30}
+        assert state(two, "dist1") == "up"
+        assert other.wait(other.submit("sim", "n[1-10]", {}))["counts"]["ok"] == 10
+        assert other.process.poll() is None
+    finally:
+        other.stop()
+
+
+def test_an_outage_of_the_store_expires_nobody(pair):
+    """Longer than any lease: whoever comes back first must not think that the others are gone."""
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-30]", {"latency": "10s"})
+    running(one, task, 30)
+    nodes = {name: e["incarnation"] for name, e in engines(two).items()}
+    pair.database.pause()
+    wait_for("the renewals to fail", lambda: "the lease is not renewed" in one.log(), 30)
+    time.sleep(6)  # longer than take_over: what must not happen has had its time
+    pair.database.resume()
+    assert two.wait(task, 40)["counts"]["ok"] == 30
+    wait_for("hosts to be begun again", lambda: "hosts are begun again" in one.log())
+    assert {name: e["incarnation"] for name, e in engines(two).items()} == nodes
+    assert one.wait(one.submit("sim", "n[1-10]", {}))["counts"]["ok"] == 10
+    assert "has not renewed its lease" not in one.log() + two.log()
+
+
+def test_who_cannot_renew_ends_what_may_run_again(server):
+    """An outage of the store: hosts of on_lost: rerun are ended and run again after it; others run on."""
+    server.sql("DROP DATABASE drover; CREATE DATABASE drover")
+    with Cluster(1, 0, kafka=False, database=server, keep=False) as cluster:
+        one = cluster.nodes[0]
+        plain = one.submit("sim", "p[1-10]", {"latency": "60s"})
+        again = one.submit("sim", "r[1-10]", {"latency": "60s"}, on_lost="rerun")
+        running(one, plain, 10)
+        running(one, again, 10)
+        units = one.units()
+        server.pause()
+        wait_for("one unit to end", lambda: len([pid for pid in units if alive(pid)]) == len(units) // 2)
+        server.resume()
+        wait_for("it to run again", lambda: one.get(f"/v1/tasks/{again}/units")["items"][0]["attempt"] == 2)
+        assert counts(one, plain) == {"running": 10}
+        assert len([pid for pid in units if alive(pid)]) == len(units) // 2
+        one.verify(again)
+        for task in (plain, again):
+            one.post(f"/v1/tasks/{task}/cancel")
+
+
+def test_drain_of_another_node(pair):
+    one, two = pair.nodes
+    told = drover("engines", "drain", "dist2", daemon=one)
+    assert told.returncode == 0, told.stderr
+    assert state(one, "dist2") == "draining"
+    wait_for("it to see that", lambda: "draining by request" in two.log(), 2)
+    assert state(two, "dist2") == "draining" and state(two, "dist1") == "up"
+    task = two.submit("sim", "s[1-3]", {})
+    assert one.wait(one.submit("sim", "s[1-3]", {}))["counts"]["ok"] == 3
+    assert counts(one, task) == {"pending": 3}
+    told = json.loads(drover("engines", "undrain", "dist2", "--json", daemon=one).stdout)
+    assert told["name"] == "dist2"
+    wait_for("it to be up", lambda: state(one, "dist2") == "up", 2)
+    assert one.wait(task, 10)["counts"]["ok"] == 3
+    # By whomever it was given, anybody takes the order back.
+    two.post("/v1/engines/dist2/drain")
+    assert state(one, "dist2") == "draining"
+    one.post("/v1/engines/dist2/undrain")
+    wait_for("it to see that", lambda: state(two, "dist2") == "up" and
+             two.log().count("units are taken again") == 2, 2)
+    with pytest.raises(Problem) as refused:
+        one.post("/v1/engines/nobody/drain")
+    assert refused.value.status == 404
+
+
+def test_sigterm_hands_back_at_once(pair):
+    """Not after take_over: who stops in order gives its units back, and ends its lease."""
+    one, two = pair.nodes
+    one.config["node"]["drain"] = "5s"
+    one.write_config()
+    one.process.send_signal(signal.SIGHUP)
+    wait_for("the new configuration", lambda: "the new configuration is in force" in one.log())
+    ends = one.submit("sim", "e[1-30]", {"latency": "500ms"})
+    lasts = one.submit("sim", "l[1-20]", {"latency": "60s"}, fanout=5)
+    running(one, ends, 30)
+    running(one, lasts, 5)
+    one.process.send_signal(signal.SIGTERM)
+    wait_for("it to be seen as draining", lambda: state(two, "dist1") == "draining", 3)
+    assert two.wait(ends, 5)["counts"]["ok"] == 30
+    assert one.process.wait(30) == 0
+    assert counts(two, lasts) == {"lost": 5, "pending": 15}
+    assert [u["state"] for u in two.get(f"/v1/tasks/{lasts}/units")["items"]] == ["ready"]
+    assert state(two, "dist1") == "down"
+    assert "has not renewed its lease" not in two.log()
+    two.verify(lasts)
+
+
+def test_cancel_by_another_node(pair):
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-60]", {"latency": "60s"})
+    running(one, task, 60)
+    units = one.units()
+    asked = time.monotonic()
+    two.post(f"/v1/tasks/{task}/cancel")
+    wait_for("its processes to have ended", lambda: not any(alive(pid) for pid in units), 4.5)
+    took = time.monotonic() - asked
+    assert two.wait(task, 5)["counts"]["cancelled"] == 60
+    # 2 s until the engine hears of it, and 2 s in which its hosts may end by themselves.
+    assert took < 4.5, took
+
+
+def test_events_of_what_another_node_does(pair):
+    """A node tells of tasks that others execute, as it happens: by ?wait=, by event streams and by its sinks."""
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-3]", {"latency": "1s"})
+    begun = time.monotonic()
+    answer = two.get(f"/v1/tasks/{task}?wait=30s", timeout=40)
+    assert answer["state"] == "done" and time.monotonic() - begun < 10
+    task = one.submit("sim", "s[1-3]", {"latency": "1s"})
+    told = drover("watch", task, daemon=two, timeout=30)
+    assert told.returncode == 0, told.stderr
+    connection = two.connection(30)
+    task = one.submit("sim", "t[1-3]", {"latency": "1s"})
+    connection.request("GET", f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"})
+    text = connection.getresponse().read().decode()  # until the task's end
+    connection.close()
+    for host in ("t1", "t2", "t3"):
+        assert f'"{host}"' in text
