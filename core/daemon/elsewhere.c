@@ -75,6 +75,7 @@ static int keep_task(void *context, const struct drover_task *task)
 	struct changed_tasks *changed = context;
 	bool open = task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING;
 
+	metrics_seen(&changed->core->metrics, task);
 	outbox_changed(changed->core->outbox, task);
 	changed->seq = task->seq;
 	changed->read++;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "daemon/core.h"
 #include "util/buf.h"
@@ -22,6 +23,55 @@ void metrics_found(struct core_metrics *m, const struct drover_task *task)
 	add(&m->hosts[DROVER_RUNNING], task->counts[DROVER_RUNNING]);
 }
 
+/* What an open task has added to the gauges. */
+struct seen_task {
+	int64_t key;
+	enum drover_task_state state;
+	int64_t pending, running; /* hosts */
+	UT_hash_handle hh;
+};
+
+static void add_seen(struct core_metrics *m, const struct seen_task *seen, int sign)
+{
+	add(&m->tasks[seen->state], sign);
+	add(&m->hosts[DROVER_PENDING], sign * seen->pending);
+	add(&m->hosts[DROVER_RUNNING], sign * seen->running);
+}
+
+void metrics_seen(struct core_metrics *m, const struct drover_task *task)
+{
+	struct seen_task *seen;
+
+	HASH_FIND(hh, m->seen, &task->key, sizeof(task->key), seen);
+	if (seen)
+		add_seen(m, seen, -1);
+	if (drover_task_state_is_final(task->state)) {
+		if (seen)
+			HASH_DEL(m->seen, seen);
+		free(seen);
+		return;
+	}
+	if (!seen) {
+		seen = xcalloc(1, sizeof(*seen));
+		seen->key = task->key;
+		HASH_ADD(hh, m->seen, key, sizeof(seen->key), seen);
+	}
+	seen->state = task->state;
+	seen->pending = task->counts[DROVER_PENDING];
+	seen->running = task->counts[DROVER_RUNNING];
+	add_seen(m, seen, 1);
+}
+
+void metrics_dispose(struct core_metrics *m)
+{
+	struct seen_task *seen, *next;
+
+	HASH_ITER (hh, m->seen, seen, next) {
+		HASH_DEL(m->seen, seen);
+		free(seen);
+	}
+}
+
 void metrics_changed(struct core_metrics *m, const struct drover_task_change *change)
 {
 	const struct drover_task *task = &change->task;
@@ -30,12 +80,11 @@ void metrics_changed(struct core_metrics *m, const struct drover_task_change *ch
 	if (task->state == DROVER_TASK_ACCEPTING)
 		return;
 	add(&m->accepted, accepted);
-	if (change->old_state != task->state) {
+	if (change->old_state != task->state && !(m->shared && !drover_task_state_is_final(task->state)))
 		add(&m->tasks[task->state], 1);
-		if (!accepted)
-			add(&m->tasks[change->old_state], -1);
-	}
-	for (int i = 0; i < DROVER_STATUS_COUNT; i++)
+	if (change->old_state != task->state && !accepted && !m->shared)
+		add(&m->tasks[change->old_state], -1);
+	for (int i = m->shared ? DROVER_OK : DROVER_PENDING; i < DROVER_STATUS_COUNT; i++)
 		add(&m->hosts[i], task->counts[i] - (accepted ? 0 : change->old_counts[i]));
 }
 
@@ -117,6 +166,23 @@ static void tell_store(struct telling *t, struct core *core)
 				       .bucket_count = HISTOGRAM_BOUNDS });
 }
 
+static void tell_lease(struct telling *t, struct core *core)
+{
+	struct lease_numbers lease;
+
+	if (!core->lease)
+		return;
+	lease_read_numbers(core->lease, &lease);
+	tell(t, DROVER_GAUGE, "lease_age_seconds", "Time since this core last renewed its lease.",
+	     (double)lease.age / 1000, NULL, NULL);
+	tell(t, DROVER_COUNTER, "lease_renewals_failed_total", "Renewals of the lease that failed, each try.",
+	     (double)lease.renewals_failed, NULL, NULL);
+	tell(t, DROVER_COUNTER, "nodes_expelled_total", "Nodes whose lease this one has ended, since they were silent.",
+	     (double)lease.expelled, NULL, NULL);
+	tell(t, DROVER_COUNTER, "units_taken_over_total", "Units of nodes that are gone that this one gave back.",
+	     (double)lease.swept, NULL, NULL);
+}
+
 /* Name by name, since all values of one name come together. */
 static void tell_sinks(struct telling *t, struct core *core)
 {
@@ -172,6 +238,7 @@ void metrics_tell(void *core_context, drover_metric_fn *fn, void *context)
 	tell(&t, DROVER_GAUGE, "draining", "1 while no further unit is taken.", core_is_draining(core), NULL, NULL);
 	tell_states(&t, &core->metrics);
 	tell_store(&t, core);
+	tell_lease(&t, core);
 	tell_sinks(&t, core);
 	core_inventory(core, tell_inventory, &t);
 	pthread_mutex_lock(&core->lock);

@@ -206,13 +206,16 @@ struct found_tasks {
 static int found_task(void *context, const struct drover_task *task)
 {
 	struct found_tasks *found = context;
-	const char *node = found->core->node;
+	struct core *core = found->core;
 
+	if (core->ops->shared)
+		metrics_seen(&core->metrics, task);
+	else
+		metrics_found(&core->metrics, task);
 	/* In a store of its own every task is the node's, by whatever name it had then. */
-	if (found->core->ops->shared && (!task->home || strcmp(task->home, node)))
+	if (core->ops->shared && (!task->home || strcmp(task->home, core->node)))
 		return 0;
-	engine_task_found(found->core->engine, task);
-	metrics_found(&found->core->metrics, task);
+	engine_task_found(core->engine, task);
 	found->keys = xrealloc(found->keys, (found->count + 1) * sizeof(*found->keys));
 	found->keys[found->count++] = task->key;
 	return 0;
@@ -293,6 +296,7 @@ int core_recover(struct core *core, struct drover_error *err)
 	if (code)
 		return code;
 	options.incarnation = core->incarnation;
+	core->metrics.shared = core->ops->shared;
 	core->engine = engine_new(core->event, core->writer, core->hub, &options);
 	code = cluster_open(core, err);
 	if (!code)
@@ -407,6 +411,7 @@ void core_close(struct core *core)
 	cluster_stop(core);
 	writer_free(core->writer);
 	hub_free(core->hub);
+	metrics_dispose(&core->metrics);
 	engine_free(core->engine);
 	distribution_free(core);
 	cluster_free(core);

@@ -1,5 +1,6 @@
 """A way to a host that fails as networks do: it falls silent, or only greets."""
 
+import contextlib
 import random
 import selectors
 import socket
@@ -17,6 +18,7 @@ class Relay:
     def __init__(self, target, carried=None):
         self.target, self.carried = target, carried
         self.silent = threading.Event()
+        self.broken = threading.Event()
         self.ended = threading.Event()
         self.held = []
         self.listener = socket.socket()
@@ -35,6 +37,16 @@ class Relay:
         for connection in self.held:
             connection.close()
 
+    def cut(self):
+        """Connections break, and new ones do at once, until `mend`."""
+        self.broken.set()
+        for connection in self.held:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def mend(self):
+        self.broken.clear()
+
     def fall_silent(self):
         """Nothing is carried any more, in no direction; connections stay."""
         self.silent.set()
@@ -45,6 +57,9 @@ class Relay:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            if self.broken.is_set():
+                connection.close()
+                continue
             self.held.append(connection)
             if self.carried == 0:
                 connection.sendall(BANNER)

@@ -12,6 +12,7 @@ from daemon import Problem, alive, drover, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from fleet.relay import Relay  # pylint: disable=wrong-import-position
 from services.mariadb import MariaDB  # pylint: disable=wrong-import-position
 
 
@@ -281,3 +282,56 @@ def test_events_of_what_another_node_does(pair):
     connection.close()
     for host in ("t1", "t2", "t3"):
         assert f'"{host}"' in text
+
+
+def metrics(node):
+    lines = node.request("GET", "/metrics", raw=True)[1].decode().splitlines()
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and line[0] != "#"}
+
+
+def test_late_results(pair, server):
+    """A node that is cut off from the store executes to the end. It is taken over from; what it then brings is kept
+    beside the rows, and changes no status."""
+    two = pair.nodes[1]
+    with Relay(("127.0.0.1", server.port)) as relay:
+        store = {key: value for key, value in server.store().items() if key != "socket"}
+        cut = pair.make_node("cut", True, True)
+        cut.config["store"] = {**store, "host": relay.address, "port": relay.port}
+        cut.write_config()
+        try:
+            cut.start()
+            task = cut.submit("sim", "s[1-30]", {"latency": "2-3s"})
+            running(two, task, 30)
+            relay.cut()
+            wait_for("its units to have ended", lambda: not cut.units())
+            wait_for("its hosts to be lost", lambda: counts(two, task) == {"lost": 30}, 30)
+            for what in ("drover_nodes_expelled_total", "drover_units_taken_over_total"):
+                assert sum(metrics(node)[what] for node in pair.nodes) == 1, what
+            relay.mend()
+            wait_for("what it brings late", lambda: all(r.get("late") for r in two.results(task)), 30)
+            assert counts(two, task) == {"lost": 30}
+            assert {r["late"]["status"] for r in two.results(task)} == {"ok"}
+            two.verify(task)
+            wait_for("it to be up again", lambda: state(two, "cut") == "up")
+        finally:
+            cut.stop()
+
+
+def test_what_is_counted(pair):
+    """Gauges tell of the whole store, on each node; counters of what a node did."""
+    one, two = pair.nodes
+    task = one.submit("sim", "s[1-30]", {"latency": "60s"})
+    for node in (one, two):
+        wait_for("its hosts to be counted", lambda n=node: metrics(n)['drover_hosts{status="running"}'] == 30)
+        assert metrics(node)['drover_tasks{state="running"}'] == 1
+        assert metrics(node)["drover_lease_age_seconds"] < 5
+    two.stop()
+    two.start()
+    assert metrics(two)['drover_hosts{status="running"}'] == 30
+    two.post(f"/v1/tasks/{task}/cancel")
+    for node in (one, two):
+        wait_for("its end to be counted", lambda n=node: metrics(n)['drover_hosts{status="running"}'] == 0)
+        assert metrics(node)['drover_tasks{state="running"}'] == 0
+        assert metrics(node)['drover_tasks{state="cancelling"}'] == 0
+    assert metrics(one)['drover_hosts_ended_total{status="cancelled"}'] == 30
+    assert metrics(two)['drover_hosts_ended_total{status="cancelled"}'] == 0

@@ -3,8 +3,8 @@
  * and is the truth for them. A sink that gives this table can be configured as the store.
  *
  * Sessions. All work is done in sessions: one connection each, used by one thread at a time. The
- * core has one writing session and several reading ones, each on threads of their own, so any call
- * may block.
+ * core has one writing session (where nodes share the store, a second one, for its lease alone) and
+ * several reading ones, each on threads of their own, so any call may block.
  *
  * Transactions. Operations under "writing" run between `begin` and `commit` of a writing session;
  * the core puts many of them into one transaction (group commit). An operation either does its
