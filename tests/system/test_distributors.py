@@ -87,16 +87,19 @@ def test_events_come_through(cluster, proxy):
 def test_one_of_them_dies(cluster, proxy):
     """What is submitted meanwhile is taken by the other; what the dead one has acknowledged is executed."""
     dead, other = cluster.distributors
-    acknowledged = [cluster.submit("sim", "h[1-300]", {"latency": "20ms"}, node=dead, id=f"orphan-{n}") for n in range(3)]
+    acknowledged = [cluster.submit("sim", f"o{n}-[1-300]", {"latency": "20ms"}, node=dead, id=f"orphan-{n}")
+                    for n in range(3)]
     dead.supervised = False
     dead.signal("all", signal.SIGKILL)
     wait_for("its end", lambda: not dead.processes())
     for n in range(10):
-        status, answer, _ = submit(proxy, f"after-{n}")
+        status, answer, _ = submit(proxy, f"after-{n}", f"a{n}-[1-30]")
         assert status == 202, answer
         acknowledged.append(answer["id"])
     for task in acknowledged:
-        assert cluster.wait(task)["outcome"] == "ok"
+        answer = cluster.wait(task)
+        bad = [row["message"] for row in cluster.results(task) if row["status"] != "ok"]
+        assert answer["outcome"] == "ok", (answer["counts"], bad[:2])
         cluster.verify(task)
     dead.start()
     assert dead.ask("GET", "/v1/tasks/after-9")[0] == 200
