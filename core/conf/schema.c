@@ -138,7 +138,7 @@ static const struct drover_option cluster[] = {
 		struct schema_cluster, remember, "1d", "0s", "365d",
 		"how long after its end an engine still counts when a distributor checks what tasks ask for",
 		.flags = DROVER_RELOADABLE),
-	DROVER_OPT_DURATION(struct schema_cluster, refresh, "2s", "10ms", "1h",
+	DROVER_OPT_DURATION(struct schema_cluster, refresh, "250ms", "10ms", "1h",
 			    "how often a distributor reads, at most, what engines there are",
 			    .flags = DROVER_RELOADABLE),
 	DROVER_OPT_END

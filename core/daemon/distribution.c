@@ -73,7 +73,7 @@ int distribution_open(struct core *core, struct drover_error *err)
 	if (core->dispatcher.plugin) {
 		core->served = served_new(core->readers, core->ops);
 		served_configure(core->served, slice_int(core->slice, "cluster.remember", 86400000),
-				 slice_int(core->slice, "cluster.refresh", 2000));
+				 slice_int(core->slice, "cluster.refresh", 250));
 		code = open_outbox(core, err);
 	}
 	if (!code && core->ops->shared && core->executors.count && signing_keys_can_verify(core->keys))

@@ -56,7 +56,7 @@ void core_reload(struct core *core, const char *text)
 				    fixed[i]);
 	keeper_configure(core->inventory, slice_get(slice, "inventory"));
 	served_configure(core->served, slice_int(slice, "cluster.remember", 86400000),
-			 slice_int(slice, "cluster.refresh", 2000));
+			 slice_int(slice, "cluster.refresh", 250));
 	access_configure(&core->access, slice_get(slice, "credentials"));
 	reload_keys(core, slice);
 	json_object_put(core->slice);
