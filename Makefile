@@ -40,11 +40,12 @@ DAEMON_OBJ = $(DAEMON_SRC:%.c=$(B)/obj/%.o)
 PLUGIN_SO  = $(PLUGINS:%=$(B)/plugins/%.so)
 # What plugins run beside themselves: a folder beside the .so.
 ANSIBLE_PY = $(patsubst plugins/lib/ansible/python/%,$(B)/plugins/ansible/%,$(wildcard plugins/lib/ansible/python/*.py plugins/lib/ansible/python/*/*.py))
+ANSIBLE_SSH = $(B)/plugins/ansible/ssh
 
 MAN = $(B)/man/drover.1 $(B)/man/droverd.8 $(B)/man/drover.yaml.5
 COMPLETION = $(B)/completion/drover.bash
 
-all: $(B)/droverd $(B)/drover $(PLUGIN_SO) $(ANSIBLE_PY) $(MAN) $(COMPLETION)
+all: $(B)/droverd $(B)/drover $(PLUGIN_SO) $(ANSIBLE_PY) $(ANSIBLE_SSH) $(MAN) $(COMPLETION)
 
 $(B)/obj/core/%.o: core/%.c
 	@mkdir -p $(@D)
@@ -85,6 +86,12 @@ $(foreach p,$(PLUGINS),$(eval $(call drover_plugin,$(p),$(wildcard plugins/$(p)/
 $(B)/plugins/ansible/%.py: plugins/lib/ansible/python/%.py
 	@mkdir -p $(@D)
 	cp $< $@
+
+# Started several times for each step of each host: without libraries to load, but for those of sanitizers.
+$(ANSIBLE_SSH): $(wildcard plugins/lib/ansible_ssh/*.c) plugins/lib/ansible_ssh/session.h
+	@mkdir -p $(@D)
+	$(CC) $(DROVER_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -fPIE $(if $(DROVER_SANITIZE),-pie,-static-pie) \
+		$(DROVER_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 -include $(CORE_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d)
 
@@ -186,6 +193,7 @@ install: all
 	$(INSTALL) -m 755 $(B)/droverd $(root)/sbin/
 	$(INSTALL) -m 644 $(PLUGIN_SO) $(root)/lib/drover/plugins/
 	cd plugins/lib/ansible/python && find . -name '*.py' -exec $(INSTALL) -D -m 644 {} $(root)/lib/drover/plugins/ansible/{} \;
+	$(INSTALL) -m 755 $(ANSIBLE_SSH) $(root)/lib/drover/plugins/ansible/
 	$(INSTALL) -m 644 $(filter-out %/crash_point.h,$(wildcard sdk/include/drover/*.h)) $(root)/include/drover/
 	$(INSTALL) -m 644 sdk/drover.mk sdk/ABI.md $(root)/share/drover/
 	$(INSTALL) -m 644 conf.d/*.yaml $(root)/share/drover/conf.d/

@@ -3,6 +3,8 @@
 import importlib
 import pkgutil
 
+import transport
+
 MODULES = (
     "ansible.cli.adhoc",
     "ansible.cli.playbook",
@@ -38,13 +40,31 @@ PLUGINS = (
 )
 
 
-def warm_templates():
-    """The first template makes Jinja's lexer, which each worker would have to make."""
-    from ansible.parsing.dataloader import DataLoader
-    from ansible.template import Templar
+# What each worker would import, in the releases that have it.
+LATE_MODULES = (
+    "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
+    "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
+)
 
-    templar = Templar(loader=DataLoader(), variables={"word": 1})
-    templar.template("{{ word }} {% if word == 1 %}{{ word | int }}{% endif %}")
+
+def warm_templates():
+    """The first template and the first condition make Jinja's lexers, which each worker would have to make."""
+    from ansible import template
+    from ansible.parsing.dataloader import DataLoader
+
+    trusted = getattr(template, "trust_as_template", str)  # since 2.19 what is not trusted is no template
+    templar = template.Templar(loader=DataLoader(), variables={"word": 1})
+    templar.template(trusted("{{ word }} {% if word == 1 %}{{ word | int }}{% endif %}"))
+    if hasattr(templar, "evaluate_conditional"):
+        templar.evaluate_conditional(trusted("word == 1"))
+
+
+def import_late():
+    for name in LATE_MODULES:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
 
 
 def load():
@@ -61,6 +81,8 @@ def load():
     for loader_name in ("filter_loader", "test_loader"):
         list(getattr(loaders, loader_name).all())
     warm_templates()
+    import_late()
+    transport.settle()
     for package in ("ansible.module_utils", "ansible.module_utils.common"):
         module = importlib.import_module(package)
         for info in pkgutil.iter_modules(module.__path__):
