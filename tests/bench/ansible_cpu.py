@@ -128,6 +128,8 @@ class Profile(threading.Thread):
         if line[0].startswith(b"ssh: "):  # its title
             return "ssh's masters: each host's handshake"
         name = os.path.basename(line[0]).decode(errors="replace")
+        if line[0].endswith(b"/ansible/ssh"):
+            return "Drover's own ssh: sessions of the masters"
         if name in ("ssh", "sftp", "ssh-agent", "ssh-add"):
             return name
         return "Python" if b"server.py" in b"\0".join(line) else "Drover's process of the unit"

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from daemon import BUILD
-from fleet.ansible import CRYPTO, Herd
+from fleet.ansible import CRYPTO, RELEASES, Herd
 
 OURS = os.path.join(BUILD, "plugins/ansible/ssh")
 REAL = shutil.which("ssh")
@@ -157,3 +157,23 @@ def test_what_listens_there_and_is_no_master_is_left_to_ssh(hosts):
             peer.sendall(b"\x7f\xff\xff\xffgarbage")
             assert process.communicate(timeout=60)[0].decode().strip() == LEFT_TO_SSH
             peer.close()
+
+
+SETTLED = """
+import sys; sys.path.insert(0, {folder!r})
+import preload; preload.load()
+from ansible import constants
+for option in ("ssh_executable", "sftp_extra_args"):
+    print(constants.config.get_config_value(option, plugin_type="connection", plugin_name="ssh"))
+"""
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_it_is_ansibles_default_and_no_more(release):
+    def settled(**environment):
+        done = subprocess.run([RELEASES[release][0], "-B", "-c", SETTLED.format(folder=os.path.dirname(OURS))], check=True,
+                              capture_output=True, text=True, env={**os.environ, **environment})
+        return done.stdout.splitlines()
+
+    assert settled() == [OURS, f"-S {OURS}"]
+    assert settled(ANSIBLE_SSH_EXECUTABLE="ssh", ANSIBLE_SFTP_EXTRA_ARGS="-S ssh") == ["ssh", "-S ssh"]
