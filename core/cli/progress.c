@@ -71,6 +71,8 @@ static void make_line(const struct progress *progress, struct buf *line, struct 
 			   field_int(field(task, "waves"), "total", 0));
 	if (*field_word(task, "waiting_for_task"))
 		buf_printf(line, "  behind task %s", field_word(task, "waiting_for_task"));
+	if (*field_word(task, "waiting"))
+		buf_printf(line, "  %s", field_word(task, "waiting"));
 	for (int i = DROVER_OK; i < DROVER_STATUS_COUNT; i++) {
 		int64_t count = field_int(counts, drover_status_name(i), 0);
 

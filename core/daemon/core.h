@@ -95,8 +95,9 @@ struct core {
 	struct keeper *inventory;
 	struct engine *engine;
 	struct core_dispatcher dispatcher;
-	struct outbox *outbox; /* where there is a dispatcher */
-	struct offers *offers; /* where units of others are executed */
+	struct waiting *waiting; /* where the store is shared */
+	struct outbox *outbox;   /* where there is a dispatcher */
+	struct offers *offers;   /* where units of others are executed */
 	struct core_source *sources;
 	size_t source_count;
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "daemon/waiting.h"
 #include "proc/slice.h"
 #include "sched/offers.h"
 #include "sched/outbox.h"
@@ -70,6 +71,8 @@ int distribution_open(struct core *core, struct drover_error *err)
 			"a dispatcher hands units to other nodes, and these share no store of the plugin %s: "
 			"configure another, such as mysql",
 			core->store_plugin->name);
+	if (core->ops->shared)
+		core->waiting = waiting_new(core);
 	if (core->dispatcher.plugin) {
 		core->served = served_new(core->readers, core->ops);
 		served_configure(core->served, slice_int(core->slice, "cluster.remember", 86400000),
@@ -90,6 +93,7 @@ void distribution_stop(struct core *core)
 void distribution_free(struct core *core)
 {
 	served_free(core->served);
+	waiting_free(core->waiting);
 	outbox_free(core->outbox);
 	offers_free(core->offers);
 }

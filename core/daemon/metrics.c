@@ -6,6 +6,8 @@
 #include <uthash.h>
 
 #include "daemon/core.h"
+#include "sched/offers.h"
+#include "sched/outbox.h"
 #include "util/buf.h"
 #include "util/histogram.h"
 
@@ -209,6 +211,51 @@ static void tell_parts(struct telling *t, const struct core_view *view)
 		     (double)view->parts[i].part.started_at / 1000, "part", view->parts[i].name);
 }
 
+static void tell_outbox(struct telling *t, struct core *core)
+{
+	struct outbox_counts c;
+
+	if (!core->outbox)
+		return;
+	outbox_count(core->outbox, &c);
+	tell(t, DROVER_COUNTER, "units_published_total", "Units that the dispatcher took for the first time.",
+	     (double)c.published, NULL, NULL);
+	tell(t, DROVER_COUNTER, "units_republished_total",
+	     "Units that were published again, since nobody had claimed them.", (double)c.again, NULL, NULL);
+	tell(t, DROVER_COUNTER, "units_undelivered_total", "Units that the dispatcher could not deliver.",
+	     (double)c.failed, NULL, NULL);
+	tell(t, DROVER_COUNTER, "tasks_taken_up_total", "Tasks taken up from distributors that ended.",
+	     (double)c.adopted, NULL, NULL);
+	tell(t, DROVER_GAUGE, "outbox_units", "Units that wait here for being published.", (double)c.waiting, NULL,
+	     NULL);
+	tell(t, DROVER_GAUGE, "outbox_units_in_flight", "Units that are published and not yet marked so.",
+	     (double)c.out, NULL, NULL);
+	tell(t, DROVER_GAUGE, "outbox_tasks", "Tasks of which units wait here.", (double)c.tasks, NULL, NULL);
+}
+
+static void tell_offers(struct telling *t, struct core *core)
+{
+	struct offers_counts c;
+
+	if (!core->offers)
+		return;
+	offers_count(core->offers, &c);
+	tell(t, DROVER_COUNTER, "units_offered_total", "Units that this engine heard of, by how.", (double)c.by_message,
+	     "by", "message");
+	tell(t, DROVER_COUNTER, "units_offered_total", "Units that this engine heard of, by how.", (double)c.by_look,
+	     "by", "look");
+	for (int i = 0; i < OFFERS_REFUSALS; i++)
+		tell(t, DROVER_COUNTER, "units_refused_total",
+		     "Units that were refused: no valid signature, a pool of others, or not what the store says.",
+		     (double)c.refused[i], "reason", offers_refusal_name((enum offers_refusal)i));
+	tell(t, DROVER_COUNTER, "units_elsewhere_total", "Units that no executor of this engine serves.",
+	     (double)c.elsewhere, NULL, NULL);
+	tell(t, DROVER_COUNTER, "units_stale_total", "Units that others had claimed, or that had ended.",
+	     (double)c.stale, NULL, NULL);
+	tell(t, DROVER_GAUGE, "engine_hand_units", "Units that this engine knows of and has not claimed.",
+	     (double)(c.hand + c.waiting), NULL, NULL);
+}
+
 static void tell_inventory(void *context, const struct drover_inventory *inventory)
 {
 	struct telling *t = context;
@@ -240,6 +287,8 @@ void metrics_tell(void *core_context, drover_metric_fn *fn, void *context)
 	tell_store(&t, core);
 	tell_lease(&t, core);
 	tell_sinks(&t, core);
+	tell_outbox(&t, core);
+	tell_offers(&t, core);
 	core_inventory(core, tell_inventory, &t);
 	pthread_mutex_lock(&core->lock);
 	tell_load(&t, &core->view.load);

@@ -6,6 +6,7 @@
 
 #include "daemon/core.h"
 #include "daemon/distribution.h"
+#include "daemon/waiting.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -22,15 +23,37 @@ static void give_back(struct core *core, struct drover_session *session, int cod
 	readers_give(core->readers, session, code == DROVER_EFAULT || code == DROVER_ERETRY);
 }
 
+struct task_seen {
+	struct core *core;
+	drover_task_fn *fn;
+	void *context;
+};
+
+/* Adds what the core knows of it. */
+static int see_task(void *context, const struct drover_task *row)
+{
+	struct task_seen *seen = context;
+	struct drover_task task = *row;
+	char waiting[512];
+
+	waiting_say(seen->core->waiting, row, waiting, sizeof(waiting));
+	task.waiting = *waiting ? waiting : NULL;
+	return seen->fn(seen->context, &task);
+}
+
 static int query_task(void *context, const char *id, drover_task_fn *fn, void *fn_context, struct drover_error *err)
 {
 	struct core *core = context;
+	struct task_seen seen = { core, fn, fn_context };
 	struct drover_session *session;
-	int code = lend(core, &session, err);
+	int code;
 
+	if (core->waiting)
+		waiting_refresh(core->waiting);
+	code = lend(core, &session, err);
 	if (code)
 		return code;
-	code = core->ops->task(session, id, 0, fn, fn_context, err);
+	code = core->ops->task(session, id, 0, core->waiting ? see_task : fn, core->waiting ? &seen : fn_context, err);
 	give_back(core, session, code);
 	return code;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sched/engine_state.h"
+#include "sched/offers.h"
 #include "util/clock.h"
 
 #define ASK_AGAIN 1000 /* ms: changes that other engines make are not heard of */
@@ -85,5 +86,7 @@ void engine_tick(struct engine *e)
 		waves_advance(e, task);
 	}
 	results_tick(e);
+	if (e->offers)
+		offers_tell_room(e->offers);
 	engine_wake(e);
 }

@@ -104,14 +104,20 @@ static bool has_room(struct offers *o)
 	       atomic_load(&o->bytes) < o->options.limit_bytes;
 }
 
+/* A draining engine leaves messages to others. */
+static bool takes_more(struct offers *o)
+{
+	return has_room(o) && !engine_is_held(o->options.engine);
+}
+
 int offers_take(struct offers *o, const void *envelope, size_t size, struct drover_error *err)
 {
 	struct offered *offered;
 	int code;
 
-	if (!has_room(o)) {
+	if (!takes_more(o)) {
 		atomic_store(&o->refused_for_room, true);
-		if (!has_room(o))
+		if (!takes_more(o))
 			return drover_error_set(err, DROVER_ERETRY, "the engine's hand is full");
 	}
 	code = offers_open(o, envelope, size, &offered, err);
@@ -142,7 +148,13 @@ void offers_hand_changed(struct offers *o, int64_t units, int64_t bytes)
 {
 	atomic_fetch_add(&o->hand, units);
 	atomic_fetch_add(&o->bytes, bytes);
-	if (units > 0 || !atomic_load(&o->refused_for_room) ||
+	if (units <= 0)
+		offers_tell_room(o);
+}
+
+void offers_tell_room(struct offers *o)
+{
+	if (!atomic_load(&o->refused_for_room) || !takes_more(o) ||
 	    atomic_load(&o->hand) + atomic_load(&o->waiting) > o->options.limit_units * 3 / 4)
 		return;
 	atomic_store(&o->refused_for_room, false);

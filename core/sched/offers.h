@@ -47,7 +47,7 @@ struct offers_counts {
 	int64_t hand, waiting;
 };
 
-/* All but `options` is borrowed until offers_free. */
+/* What `options` points to is borrowed until offers_free. */
 int offers_new(const struct offers_options *options, struct offers **offers, struct drover_error *err);
 /* Ends its thread. What it has told the writer's event loop may still be there, so free it after the writer. */
 void offers_stop(struct offers *offers);
@@ -73,6 +73,8 @@ struct offer {
 void offer_free(struct offer *offer);
 /* The hand's size has changed by so much. */
 void offers_hand_changed(struct offers *offers, int64_t units, int64_t bytes);
+/* Four times a second: whoever waits for room may have some, such as after a drain that was ended. */
+void offers_tell_room(struct offers *offers);
 /* Looks in the store for up to `wanted` units; nothing happens while a look is under way. */
 void offers_look(struct offers *offers, int64_t wanted);
 /* Whether the last look found something for this node. */

@@ -44,7 +44,7 @@ struct outbox_counts {
 	int64_t adopted;
 };
 
-/* All but `options` is borrowed until outbox_free. */
+/* What `options` points to is borrowed until outbox_free. */
 int outbox_new(const struct outbox_options *options, struct outbox **outbox, struct drover_error *err);
 /* Publishes nothing any more; what it has put to the writer may still be there, so free it after the writer. */
 void outbox_stop(struct outbox *outbox);

@@ -66,6 +66,7 @@ static void show_thresholds(struct writer *w, const struct drover_task *task)
 	show_max_failed(w, task);
 	writer_string(w, "concurrency_key", task->concurrency_key);
 	writer_string(w, "waiting_for_task", task->waiting_for);
+	writer_string(w, "waiting", task->waiting);
 }
 
 void show_task(struct writer *w, const struct drover_task *task)

@@ -116,6 +116,9 @@ struct drover_task {
 	/* The store's. Units [0, published) were handed to the dispatcher at least once. */
 	int64_t published;
 	int64_t incarnation; /* that accepted it */
+
+	const char *
+		waiting; /* the core's service `task`: why nothing of it is executed; NULL: it is, or nothing is known */
 };
 
 /* A host as submitted. */

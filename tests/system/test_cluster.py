@@ -1,0 +1,223 @@
+"""One distributor and several engines, a real broker and a real database: who executes what, in which order, and what
+is told of units that nobody executes."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from cluster import Cluster
+from daemon import PATIENCE, Problem, wait_for
+
+PENDING = "pending"
+
+
+@pytest.fixture(scope="module", name="cluster")
+def shared_cluster():
+    """So far ahead that the topic holds thousands of hosts: it is not the topic's order that counts."""
+    with Cluster(1, 3, distributor={"dispatcher": {"ahead": 8}}, engine={"capacity": {"hosts": 200, "units": 8}}) as c:
+        yield c
+
+
+def engines_of(cluster, task):
+    return {row["engine"] for row in cluster.results(task)}
+
+
+def metrics(node):
+    """{name{labels}: value} of a node."""
+    found = {}
+    for line in node.get_text("/metrics").splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            found[name] = float(value)
+    return found
+
+
+def metric(node, name):
+    return sum(value for key, value in metrics(node).items() if key.split("{")[0] == name)
+
+
+# --------------------------------------------------------------------------------- who executes what
+
+
+def test_all_engines_take_part(cluster):
+    task = cluster.submit("sim", "a[1-900]", {"latency": "20-60ms"}, unit_size=10)
+    answer = cluster.wait(task)
+    assert answer["counts"]["ok"] == 900
+    cluster.verify(task)
+    assert engines_of(cluster, task) == {"eng1", "eng2", "eng3"}
+
+
+def test_one_host_tasks_start_early_beside_a_large_one(cluster):
+    """Each starts before 1,000 further hosts of the large one do, though more than 4,000 were published before it."""
+    large = cluster.submit("sim", "b[1-9000]", {"latency": "2-4s"}, unit_size=30)
+    wait_for("the large task to run", lambda: cluster.task(large)["counts"]["running"] > 300, 30)
+    small, begun = [], []
+    for n in range(20):
+        counts = cluster.task(large)["counts"]
+        begun.append(9000 - counts[PENDING])
+        small.append(cluster.submit("sim", f"s{n}", {"latency": "10ms"}))
+    for task in small:
+        assert cluster.wait(task)["counts"]["ok"] == 1
+    started = sorted(row["started_at"] for row in cluster.results(large) if row["started_at"])
+    for task, before in zip(small, begun):
+        start = cluster.results(task)[0]["started_at"]
+        assert sum(at < start for at in started) - before < 1000, task
+    cluster.ask("POST", f"/v1/tasks/{large}/cancel")
+    cluster.wait(large)
+
+
+def test_an_urgent_task_overtakes(cluster):
+    large = cluster.submit("sim", "c[1-3000]", {"latency": "2-4s"}, unit_size=30, priority=20)
+    wait_for("the large task to run", lambda: cluster.task(large)["counts"]["running"] > 300, 30)
+    urgent = cluster.submit("sim", "u[1-90]", {"latency": "10ms"}, unit_size=30, priority=90)
+    assert cluster.wait(urgent)["counts"]["ok"] == 90
+    assert cluster.task(large)["counts"][PENDING] > 500
+    cluster.ask("POST", f"/v1/tasks/{large}/cancel")
+    cluster.wait(large)
+
+
+# ------------------------------------------------------------------------------ what a task bounds
+
+
+def test_fanout_over_several_engines(cluster):
+    task = cluster.submit("sim", "f[1-120]", {"latency": "50ms"}, unit_size=10, fanout=7)
+    most = 0
+    while True:
+        answer = cluster.task(task)
+        most = max(most, answer["counts"]["running"])
+        if answer["state"] == "done":
+            break
+        time.sleep(0.01)
+    assert answer["counts"]["ok"] == 120
+    assert 1 < most <= 7
+    cluster.verify(task)
+
+
+def test_waves_open_one_after_the_other(cluster):
+    task = cluster.submit("sim", "w[1-95]", {"latency": "20-60ms"}, waves=["1", "10%", "100%"], unit_size=7)
+    assert cluster.wait(task)["counts"]["ok"] == 95
+    rows = sorted(cluster.results(task), key=lambda row: int(row["host"][1:]))
+    waves = rows[:1], rows[1:10], rows[10:]
+    for earlier, later in zip(waves, waves[1:]):
+        assert max(row["finished_at"] for row in earlier) <= min(row["started_at"] for row in later)
+
+
+def test_too_many_failures_abort_everywhere(cluster):
+    task = cluster.submit("sim", "m[1-600]", {"latency": "100-200ms", "fail": 1.0}, unit_size=10, max_failed=20)
+    answer = cluster.wait(task)
+    assert answer["state"] == "aborted"
+    assert answer["counts"]["failed"] + answer["counts"]["cancelled"] == 600
+    assert answer["counts"]["cancelled"] > 100
+
+
+def test_tasks_of_one_concurrency_key_run_one_after_the_other(cluster):
+    tasks = [cluster.submit("sim", f"k{n}-[1-40]", {"latency": "50-100ms"}, unit_size=10, concurrency_key="k")
+             for n in range(3)]
+    for task in tasks:
+        assert cluster.wait(task)["counts"]["ok"] == 40
+    rows = [cluster.results(task) for task in tasks]
+    for earlier, later in zip(rows, rows[1:]):
+        assert max(row["finished_at"] for row in earlier) <= min(row["started_at"] for row in later)
+
+
+def test_cancel_reaches_every_engine_in_two_seconds(cluster):
+    task = cluster.submit("sim", "x[1-240]", {"hang": 1.0}, unit_size=10)
+    wait_for("it to run on all", lambda: len({r["engine"] for r in cluster.results(task) if r["engine"]}) == 3, 30)
+    begun = time.monotonic()
+    cluster.ask("POST", f"/v1/tasks/{task}/cancel")
+    answer = cluster.wait(task)
+    assert time.monotonic() - begun < (2 + 2.5) * PATIENCE  # and the two seconds that units have to end
+    assert answer["state"] == "cancelled"
+    assert answer["counts"]["cancelled"] == 240
+
+
+def test_what_waits_too_long_expires(cluster):
+    hold = cluster.submit("sim", "e[1-720]", {"latency": "5s"}, unit_size=30)
+    wait_for("all engines to be full", lambda: cluster.task(hold)["counts"]["running"] > 300, 30)
+    task = cluster.submit("sim", "late[1-60]", {"latency": "10ms"}, unit_size=30, expires_in="1s", priority=1)
+    answer = cluster.wait(task)
+    assert answer["counts"]["expired"] == 60
+    cluster.ask("POST", f"/v1/tasks/{hold}/cancel")
+    cluster.wait(hold)
+
+
+def test_retry_runs_what_failed_again(cluster):
+    task = cluster.submit("sim", "r[1-60]", {"fail": ["r7", "r33"]}, unit_size=10)
+    assert cluster.wait(task)["counts"]["failed"] == 2
+    status, child = cluster.ask("POST", f"/v1/tasks/{task}/retry", {})
+    assert status in (200, 202), child
+    answer = cluster.wait(child["id"])
+    assert answer["hosts_total"] == 2
+    assert sorted(row["host"] for row in cluster.results(child["id"])) == ["r33", "r7"]
+
+
+# ------------------------------------------------------------------------------- nobody executes it
+
+
+def test_a_task_that_no_engine_takes_says_why(cluster):
+    with pytest.raises(Problem) as refused:
+        cluster.submit("sim", "p[1-3]", {}, pool="elsewhere")
+    assert refused.value.status == 422
+
+
+# ----------------------------------------------------------------------------------- what is forged
+
+
+def test_edited_rows_are_not_executed(cluster):
+    """Whoever can write to the database can stop a task, and not change what it does."""
+    hold = cluster.submit("sim", "q[1-720]", {"latency": "3s"}, unit_size=30)
+    wait_for("all engines to be full", lambda: cluster.task(hold)["counts"]["running"] > 300, 30)
+    marks = os.path.join(cluster.folder, "forged")
+    task = cluster.submit("shell", "localhost", {"command": "true"}, priority=1)
+    other = cluster.submit("sim", "z[1-30]", {}, priority=1)
+    cluster.database.sql("UPDATE submissions SET payload = REPLACE(payload, 'true', 'touch " + marks + "') "
+                         f"WHERE task = (SELECT `key` FROM tasks WHERE id = '{task}')", "drover")
+    cluster.database.sql("UPDATE hosts SET name = 'victim' WHERE name = 'z7'", "drover")
+    answer = cluster.wait(task)
+    assert answer["counts"]["failed"] == 1
+    message = cluster.results(task)[0]["message"]
+    assert "signed" in message and "payload" in message, message
+    assert cluster.wait(other)["counts"]["failed"] == 30
+    assert not os.path.exists(marks)
+    assert not os.path.exists(os.path.join(cluster.locks, "victim"))
+    cluster.ask("POST", f"/v1/tasks/{hold}/cancel")
+    cluster.wait(hold)
+
+
+# ------------------------------------------------------------------------------------- lost messages
+
+
+def test_lost_messages_cost_a_second():
+    with Cluster(1, 2, lossy=True, engine={"capacity": {"hosts": 200, "units": 8}}) as cluster:
+        begun = time.monotonic()
+        task = cluster.submit("sim", "h[1-30]", {})
+        assert cluster.wait(task)["counts"]["ok"] == 30
+        assert time.monotonic() - begun < 2.5 * PATIENCE
+        task = cluster.submit("sim", "h[1-900]", {"latency": "20-60ms"}, unit_size=10)
+        assert cluster.wait(task)["counts"]["ok"] == 900
+        cluster.verify(task)
+        assert engines_of(cluster, task) == {"eng1", "eng2"}
+
+
+# --------------------------------------------------------------------------- acknowledged is acknowledged
+
+
+@pytest.mark.parametrize("distributors", [1, 2])
+def test_acknowledged_tasks_survive_their_distributor(distributors):
+    """It dies right after its 202, before it can have published much. With another one, it stays dead."""
+    with Cluster(distributors, 1, keep=False, engine={"capacity": {"hosts": 100, "units": 2}}) as cluster:
+        dead = cluster.distributors[0]
+        tasks = []
+        for n in range(8):
+            tasks.append(cluster.submit("sim", f"d{n}-[1-40]", {"latency": "10ms"}, node=dead, unit_size=10))
+        dead.signal("all", signal.SIGKILL)
+        dead.process.wait()
+        if distributors == 1:
+            dead.start()
+        else:
+            dead.supervised = False
+        for task in tasks:
+            assert cluster.wait(task, 60)["counts"]["ok"] == 40
+            cluster.verify(task)
