@@ -285,9 +285,20 @@ class Cluster:
             n.start(ready=False)
         for n in self.nodes:
             n.wait_ready(60)
+        if self.shares_units:
+            wait_for("the distributors to know the engines", self.engines_are_known, 30)
         if self.keep:
             self.keeper = Keeper(self.nodes)
         return self
+
+    def engines_are_known(self):
+        """Tasks are checked by what engines have announced."""
+        for distributor in self.distributors:
+            rows = distributor.request("GET", "/v1/executors")["items"]
+            known = set().union(*(row["nodes"] for row in rows))
+            if not {n.name for n in self.engines} <= known:
+                return False
+        return True
 
     def resume(self, which=lambda node, pid: True):
         """SIGCONT for what is stopped: all, or those that `which` chooses."""

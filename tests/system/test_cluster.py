@@ -24,18 +24,15 @@ def engines_of(cluster, task):
     return {row["engine"] for row in cluster.results(task)}
 
 
-def metrics(node):
-    """{name{labels}: value} of a node."""
-    found = {}
-    for line in node.get_text("/metrics").splitlines():
-        if line and not line.startswith("#"):
-            name, value = line.rsplit(" ", 1)
-            found[name] = float(value)
-    return found
-
-
 def metric(node, name):
-    return sum(value for key, value in metrics(node).items() if key.split("{")[0] == name)
+    """The sum over its labels."""
+    total, seen = 0, False
+    for line in node.request("GET", "/metrics", raw=True)[1].decode().splitlines():
+        words = line.rsplit(" ", 1)
+        if words[0].split("{")[0] == "drover_" + name:
+            total, seen = total + float(words[1]), True
+    assert seen, f"there is no metric {name}"
+    return total
 
 
 # --------------------------------------------------------------------------------- who executes what
@@ -157,6 +154,25 @@ def test_retry_runs_what_failed_again(cluster):
 
 
 def test_a_task_that_no_engine_takes_says_why(cluster):
+    """Engines that drain or are down come back: their tasks wait, and say for whom."""
+    for n in cluster.engines:
+        cluster.ask("POST", f"/v1/engines/{n.name}/drain")
+    wait_for("them to drain", lambda: all(e["state"] == "draining" for e in cluster.get("/v1/engines")["items"]
+                                          if e["name"].startswith("eng")), 20)
+    published = metric(cluster.distributors[0], "units_published_total")
+    task = cluster.submit("sim", "v[1-90]", {}, unit_size=30)
+    wait_for("the reason", lambda: cluster.task(task)["waiting"], 10)
+    assert cluster.task(task)["waiting"] == "all engines of pool default that serve type sim drain or are down"
+    assert metric(cluster.distributors[0], "outbox_units") == 3
+    assert metric(cluster.distributors[0], "units_published_total") == published
+    for n in cluster.engines:
+        cluster.ask("POST", f"/v1/engines/{n.name}/undrain")
+    answer = cluster.wait(task)
+    assert answer["counts"]["ok"] == 90 and answer["waiting"] is None
+    assert metric(cluster.distributors[0], "units_published_total") == published + 3
+
+
+def test_a_pool_that_nobody_ever_served_is_refused(cluster):
     with pytest.raises(Problem) as refused:
         cluster.submit("sim", "p[1-3]", {}, pool="elsewhere")
     assert refused.value.status == 422
@@ -175,11 +191,13 @@ def test_edited_rows_are_not_executed(cluster):
     cluster.database.sql("UPDATE submissions SET payload = REPLACE(payload, 'true', 'touch " + marks + "') "
                          f"WHERE task = (SELECT `key` FROM tasks WHERE id = '{task}')", "drover")
     cluster.database.sql("UPDATE hosts SET name = 'victim' WHERE name = 'z7'", "drover")
+    refused = sum(metric(n, "units_refused_total") for n in cluster.engines)
     answer = cluster.wait(task)
     assert answer["counts"]["failed"] == 1
     message = cluster.results(task)[0]["message"]
     assert "signed" in message and "payload" in message, message
     assert cluster.wait(other)["counts"]["failed"] == 30
+    assert sum(metric(n, "units_refused_total") for n in cluster.engines) >= refused + 2
     assert not os.path.exists(marks)
     assert not os.path.exists(os.path.join(cluster.locks, "victim"))
     cluster.ask("POST", f"/v1/tasks/{hold}/cancel")
