@@ -314,6 +314,7 @@ def test_late_results(pair, server):
             two.verify(task)
             wait_for("it to be up again", lambda: state(two, "cut") == "up")
         finally:
+            print(cut.log()[-6000:])
             cut.stop()
 
 
