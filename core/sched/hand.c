@@ -98,7 +98,8 @@ void engine_unit_offered(struct engine *e, struct active_task *offered, int64_t 
 		HASH_ADD(hh, e->tasks, key, sizeof(task->key), task);
 		ready_add(&e->ready, &task->ready, task->task.priority, 0, 0);
 	}
-	log_debug("task %s unit %lld is in the hand, with %u others", task->task.id, (long long)unit, HASH_COUNT(e->hand));
+	log_debug("task %s unit %lld is in the hand, with %u others", task->task.id, (long long)unit,
+		  HASH_COUNT(e->hand));
 	hand_return(e, task, unit, offer);
 	engine_wake(e);
 }
