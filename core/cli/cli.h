@@ -90,8 +90,8 @@ int cmd_watch(struct cli *cli, int argc, char **argv);
 
 extern const struct argp cmd_adhoc_argp, cmd_playbook_argp;
 extern const struct argp cmd_audit_argp, cmd_cancel_argp, cmd_completion_argp, cmd_config_argp, cmd_plugin_argp,
-	cmd_demo_argp, cmd_doctor_argp, cmd_engines_argp, cmd_host_argp, cmd_hosts_argp, cmd_key_argp, cmd_list_argp, cmd_logs_argp,
-	cmd_outputs_argp, cmd_results_argp, cmd_retry_argp, cmd_run_argp, cmd_secret_argp, cmd_show_argp,
+	cmd_demo_argp, cmd_doctor_argp, cmd_engines_argp, cmd_host_argp, cmd_hosts_argp, cmd_key_argp, cmd_list_argp,
+	cmd_logs_argp, cmd_outputs_argp, cmd_results_argp, cmd_retry_argp, cmd_run_argp, cmd_secret_argp, cmd_show_argp,
 	cmd_submit_argp, cmd_token_argp, cmd_verify_argp, cmd_watch_argp;
 
 #endif
