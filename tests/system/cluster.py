@@ -322,7 +322,7 @@ class Cluster:
             n.supervised = False
             if n.process and n.process.poll() is None:
                 n.process.send_signal(signal.SIGTERM)
-                n.process.send_signal(signal.SIGTERM)
+                n.process.send_signal(signal.SIGINT)  # a second one, at once: two of one kind may become one
         end = time.monotonic() + 20 * PATIENCE
         for n in self.nodes:
             if n.process:
