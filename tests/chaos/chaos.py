@@ -9,6 +9,7 @@ import datetime
 import os
 import random
 import re
+import shutil
 import signal
 import threading
 import time
@@ -222,6 +223,7 @@ class Chaos:
             for row in missing:
                 self.excuse(task, row)
             lost += len(missing)
+            shutil.rmtree(os.path.join(self.cluster.locks, task))  # many files; those of a failure stay
         acked = sum(t["acked"] for t in self.tasks.values())
         return {"kills": self.kills, "stops": self.stops, "tasks": len(self.tasks), "acknowledged": acked, "lost hosts": lost,
                 "reads": self.reads, "seconds": round(time.monotonic() - self.began)}

@@ -228,7 +228,7 @@ class Cluster:
         return [{"plugin": "sim", "lock_dir": self.locks}, {"plugin": "shell", "allow_localhost": True}]
 
     def base(self):
-        config = {"store": self.database.store(), "executors": []}
+        config = {"store": self.database.store(), "executors": [], "node": {"drain": "3s"}}
         if self.lease:
             config["lease"] = self.lease
         if self.wants_kafka:
