@@ -80,6 +80,27 @@ $(B)/tests/tsan_threads.so: tests/sdk/tsan_threads.c
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) -fPIC -shared -o $@ $<
 
-tests: $(TSAN_THREADS) $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD) $(REPLAYS)
+# The next version, for the tests of an upgrade: the same but for its name, the version of its messages and a column
+# more in the tables. What differs comes before the library, which has the rest.
+NEXT = $(B)/tests/next
+NEXT_OBJ = $(patsubst %.c,$(NEXT)/obj/%.o,tests/next/envelope.c core/daemon/startup.c core/daemon/core_engines.c \
+	core/daemon/services.c core/proc/supervisor.c core/daemon/droverd.c)
+MYSQL_OBJ = $(patsubst %.c,$(B)/obj/%.pic.o,$(wildcard plugins/mysql/*.c) $(call plugin_lib_src,mysql))
+$(NEXT)/obj/%.o: private VERSION := $(VERSION)+next
+$(NEXT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags $(CORE_PKGS)) -MMD -MP -c -o $@ $<
+$(NEXT)/droverd: $(NEXT_OBJ) $(B)/libdrover.a
+	$(CC) -pie $(DROVER_LDFLAGS) $(LDFLAGS) $(DROVER_SANITIZE) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(CORE_PKGS)) $(CORE_LIBS)
+$(NEXT)/obj/mysql_schema.pic.o: tests/next/mysql_schema.c
+	@mkdir -p $(@D)
+	$(CC) $(DROVER_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) -fPIC -fvisibility=hidden -pthread -Isdk/include -Iplugins/lib \
+		$(shell $(PKG_CONFIG) --cflags $(mysql_PKGS)) -MMD -MP -c -o $@ $<
+$(NEXT)/plugins/mysql.so: $(NEXT)/obj/mysql_schema.pic.o $(filter-out %/mysql/schema.pic.o,$(MYSQL_OBJ))
+	@mkdir -p $(@D)
+	$(CC) -shared $(DROVER_LDFLAGS) -Wl,--no-undefined $(DROVER_SANITIZE) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(mysql_PKGS))
+-include $(NEXT_OBJ:.o=.d) $(NEXT)/obj/mysql_schema.pic.d
+
+tests: $(NEXT)/droverd $(NEXT)/plugins/mysql.so $(TSAN_THREADS) $(B)/tests/parity $(UNIT_TESTS) $(TEST_PLUGINS) $(B)/tests/unit_runner $(B)/tests/fake_core $(LIGHT_SSHD) $(REPLAYS)
 
 .PHONY: tests

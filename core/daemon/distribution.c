@@ -115,3 +115,10 @@ void distribution_await_room(void *context, void (*room)(void *room_context), vo
 	if (core->offers)
 		offers_await_room(core->offers, room, room_context);
 }
+
+bool distribution_takes_units(void *context)
+{
+	const struct core *core = context;
+
+	return core->offers && engine_takes_units(core->engine);
+}

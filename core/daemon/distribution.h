@@ -17,5 +17,6 @@ void distribution_free(struct core *core);
 /* Services of drover/source.h. */
 int distribution_offer_unit(void *core, const void *envelope, size_t size, struct drover_error *err);
 void distribution_await_room(void *context, void (*room)(void *room_context), void *room_context);
+bool distribution_takes_units(void *context);
 
 #endif

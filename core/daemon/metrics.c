@@ -250,6 +250,8 @@ static void tell_offers(struct telling *t, struct core *core)
 		     (double)c.refused[i], "reason", offers_refusal_name((enum offers_refusal)i));
 	tell(t, DROVER_COUNTER, "units_elsewhere_total", "Units that no executor of this engine serves.",
 	     (double)c.elsewhere, NULL, NULL);
+	tell(t, DROVER_COUNTER, "units_newer_total",
+	     "Units signed by a node of a newer version, left to engines that know it.", (double)c.newer, NULL, NULL);
 	tell(t, DROVER_COUNTER, "units_stale_total", "Units that others had claimed, or that had ended.",
 	     (double)c.stale, NULL, NULL);
 	tell(t, DROVER_GAUGE, "engine_hand_units", "Units that this engine knows of and has not claimed.",

@@ -303,4 +303,5 @@ const struct drover_source_services core_services = {
 	.drain_engine = core_drain_engine,
 	.offer_unit = distribution_offer_unit,
 	.await_room = distribution_await_room,
+	.takes_units = distribution_takes_units,
 };

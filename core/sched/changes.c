@@ -86,6 +86,8 @@ void engine_tick(struct engine *e)
 		waves_advance(e, task);
 	}
 	results_tick(e);
+	if (!engine_takes_units(e))
+		hand_empty(e);
 	if (e->offers)
 		offers_tell_room(e->offers);
 	engine_wake(e);

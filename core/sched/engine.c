@@ -319,7 +319,8 @@ void engine_check_lease(struct engine *e)
 
 void engine_drain(struct engine *e)
 {
-	e->draining = true;
+	atomic_store(&e->draining, true);
+	hand_empty(e);
 }
 
 void engine_hold(struct engine *e, bool hold)
@@ -330,6 +331,11 @@ void engine_hold(struct engine *e, bool hold)
 bool engine_is_held(const struct engine *e)
 {
 	return atomic_load(&e->held);
+}
+
+bool engine_takes_units(const struct engine *e)
+{
+	return !atomic_load(&e->draining) && !atomic_load(&e->held);
 }
 
 void engine_stop_units(struct engine *e, const char *reason)

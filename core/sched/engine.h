@@ -90,11 +90,13 @@ void engine_permit(struct engine *engine);
  * units of tasks with on_lost: rerun are ended, since others may begin their hosts again. Without a call: for ever.
  */
 void engine_set_lease(struct engine *engine, int64_t until);
-/* Claims nothing more. */
+/* Claims nothing more; what was offered to it is left to others. */
 void engine_drain(struct engine *engine);
 /* The same for as long as `hold` says; any thread. What is under way is still claimed. */
 void engine_hold(struct engine *engine, bool hold);
 bool engine_is_held(const struct engine *engine);
+/* Neither drained nor held; any thread. */
+bool engine_takes_units(const struct engine *engine);
 /* Ends all running units now: hosts that were begun become lost, the rest is given back. */
 void engine_stop_units(struct engine *engine, const char *reason);
 void engine_load(const struct engine *engine, struct engine_load *load);

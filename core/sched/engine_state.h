@@ -119,7 +119,7 @@ struct engine {
 	void *forged_context;
 	struct hand_unit *hand;
 	int64_t looked_at; /* CLOCK_BOOTTIME ms: when it last asked for a look */
-	bool draining;
+	atomic_bool draining;     /* for good */
 	atomic_bool held;         /* an administrator said so */
 	atomic_llong lease_until; /* CLOCK_BOOTTIME ms: nothing is begun after it */
 	bool cut_off;             /* it has passed, as of the last tick */
@@ -137,6 +137,8 @@ void claim_units(struct engine *engine);
 struct offer *hand_take(struct engine *engine, const struct active_task *task, int64_t unit);
 void hand_return(struct engine *engine, struct active_task *task, int64_t unit, struct offer *offer);
 void hand_drop(struct engine *engine, const struct active_task *task);
+/* Leaves all of it to others. */
+void hand_empty(struct engine *engine);
 /* `idle`: it has room and nothing to claim. */
 void hand_look(struct engine *engine, bool idle);
 /* Whether a claimed unit may be executed; else `why` is the reason. */

@@ -71,10 +71,25 @@ void hand_drop(struct engine *e, const struct active_task *task)
 			offer_free(take(e, held));
 }
 
+void hand_empty(struct engine *e)
+{
+	struct active_task *task, *next;
+
+	if (!e->hand)
+		return;
+	log_debug("%u units of the hand are left to others", HASH_COUNT(e->hand));
+	HASH_ITER (hh, e->tasks, task, next) {
+		if (!task->shared)
+			continue;
+		task_drop_units(e, task);
+		task_release(e, task);
+	}
+}
+
 /* `task`: as it is here already, or NULL. A refused one's copy is not what was signed: others wait until it is gone. */
 static bool may_take(const struct engine *e, const struct active_task *task, const struct offer *offer)
 {
-	if (e->draining || atomic_load(&e->held))
+	if (!engine_takes_units(e))
 		return false;
 	return !task || (task->shared && !task->ending && (!task->refused || offer->refusal));
 }

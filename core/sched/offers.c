@@ -12,6 +12,7 @@
 #include "util/log.h"
 
 #define TELL_EVERY 1000 /* ms: refusals in between are only counted */
+#define NEWER_EVERY (5 * 60 * 1000)
 #define STORE_PAUSE 500 /* ms, after a query that failed */
 #define LOOK_UNITS 256  /* that a look reads at first */
 
@@ -59,6 +60,16 @@ void offers_stale(struct offers *o)
 	atomic_fetch_add(&o->stale, 1);
 }
 
+/* As long as nodes of two versions run side by side this goes on, and nobody has to do anything about it. */
+static void leave_to_newer(struct offers *o, const char *why)
+{
+	int64_t now = clock_boot_ms(), told = atomic_load(&o->newer_told_at);
+
+	atomic_fetch_add(&o->newer, 1);
+	if ((!told || now - told >= NEWER_EVERY) && atomic_compare_exchange_strong(&o->newer_told_at, &told, now))
+		log_warning("units are left to engines of a newer version: %s", why);
+}
+
 int offers_open(struct offers *o, const void *message, size_t size, struct offered **offered, struct drover_error *err)
 {
 	struct offered *one = xcalloc(1, sizeof(*one));
@@ -69,8 +80,14 @@ int offers_open(struct offers *o, const void *message, size_t size, struct offer
 
 	*offered = NULL;
 	if (envelope_open(o->options.keys, message, size, clock_utc_ms(), &one->envelope, &why)) {
-		offers_refused(o, OFFERS_SIGNATURE, "a unit's envelope", why.message);
+		bool newer = one->envelope.newer;
+
 		offered_free(one);
+		if (newer) {
+			leave_to_newer(o, why.message);
+			return 0;
+		}
+		offers_refused(o, OFFERS_SIGNATURE, "a unit's envelope", why.message);
 		return drover_error_set(err, DROVER_EDENIED, "%s", why.message);
 	}
 	while (*pool && strcmp(*pool, one->envelope.task.pool) != 0)
@@ -107,7 +124,7 @@ static bool has_room(struct offers *o)
 /* A draining engine leaves messages to others. */
 static bool takes_more(struct offers *o)
 {
-	return has_room(o) && !engine_is_held(o->options.engine);
+	return has_room(o) && engine_takes_units(o->options.engine);
 }
 
 int offers_take(struct offers *o, const void *envelope, size_t size, struct drover_error *err)
@@ -184,6 +201,7 @@ void offers_count(struct offers *o, struct offers_counts *counts)
 	*counts = (struct offers_counts){ .by_message = atomic_load(&o->by_message),
 					  .by_look = atomic_load(&o->by_look),
 					  .elsewhere = atomic_load(&o->elsewhere),
+					  .newer = atomic_load(&o->newer),
 					  .stale = atomic_load(&o->stale),
 					  .hand = atomic_load(&o->hand),
 					  .waiting = atomic_load(&o->waiting) };

@@ -43,6 +43,7 @@ struct offers_counts {
 	int64_t by_message, by_look;
 	int64_t refused[OFFERS_REFUSALS];
 	int64_t elsewhere; /* taken and forgotten, since no executor here serves them */
+	int64_t newer;     /* … since they were signed by a node of a newer version: left to engines that know it */
 	int64_t stale;     /* claimed by others before */
 	int64_t hand, waiting;
 };

@@ -54,7 +54,8 @@ struct offers {
 	atomic_bool looking;
 	atomic_bool found; /* the last look found something */
 
-	atomic_llong by_message, by_look, elsewhere, stale, refused[OFFERS_REFUSALS];
+	atomic_llong by_message, by_look, elsewhere, stale, newer, refused[OFFERS_REFUSALS];
+	atomic_llong newer_told_at; /* CLOCK_BOOTTIME ms; 0: never */
 	atomic_llong told_at,
 		untold; /* CLOCK_BOOTTIME ms of the last refusal that was logged, and how many were not since */
 };

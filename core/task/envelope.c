@@ -15,9 +15,13 @@
 #define MAGIC "DRV1"
 #define MAGIC_SIZE 4
 #define HEAD_SIZE (MAGIC_SIZE + SIGNING_ID_SIZE + SIGNING_SIGNATURE_SIZE)
-#define VERSION 1
 #define DIGEST_TEXT (2 * crypto_hash_sha256_BYTES)
 #define NUMBER_MAX (INT64_C(1) << 53)
+
+/* Written; read are this one and all before it. The tests build a program of the next version. */
+#ifndef ENVELOPE_VERSION
+#define ENVELOPE_VERSION 1
+#endif
 
 static int __attribute__((format(printf, 2, 3))) denied(struct drover_error *err, const char *format, ...)
 {
@@ -76,7 +80,7 @@ static struct json_object *unit_json(const struct signing_keys *keys, const stru
 	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
 	int64_t now = clock_utc_ms();
 
-	put_number(root, "version", VERSION);
+	put_number(root, "version", ENVELOPE_VERSION);
 	put_text(root, "cluster", signing_keys_cluster(keys));
 	put_text(root, "task", task->id);
 	put_text(root, "pool", task->pool);
@@ -302,18 +306,18 @@ static void read_members(struct envelope *e, struct reader *r)
 }
 
 /* Before anything else is looked at: another version may mean something else by a member of the same name. */
-static int check_version(struct reader *r, const char *cluster, struct drover_error *err)
+static int check_version(struct envelope *e, struct reader *r, const char *cluster, struct drover_error *err)
 {
 	int64_t version = take_number(r, "version", 1, NUMBER_MAX);
-	const char *name = take_text(r, "cluster");
+	const char *name;
 
+	e->newer = !r->fault && version > ENVELOPE_VERSION;
+	if (e->newer)
+		return denied(err, "it is of version %lld, and this node knows versions up to %d", (long long)version,
+			      ENVELOPE_VERSION);
+	name = take_text(r, "cluster");
 	if (r->fault)
 		return denied(err, "it is signed, but its `%s` is missing or not as it must be", r->fault);
-	if (version != VERSION)
-		return denied(
-			err,
-			"it is of version %lld, and this node knows version %d: upgrade engines before distributors",
-			(long long)version, VERSION);
 	if (strcmp(name, cluster) != 0)
 		return denied(err, "it is for the cluster `%.100s`, and this is `%.100s`", name, cluster);
 	return 0;
@@ -326,7 +330,7 @@ static int read_envelope(struct envelope *e, const char *cluster, struct drover_
 
 	if (!json_object_is_type(e->root, json_type_object))
 		return denied(err, "it is signed, but no object");
-	code = check_version(&r, cluster, err);
+	code = check_version(e, &r, cluster, err);
 	if (code)
 		return code;
 	read_members(e, &r);

@@ -8,8 +8,8 @@
  * the dispatcher's messages or to the database can hide, delay or, until it expires, replay a unit, and never
  * change what runs or where. So a node that can verify executes nothing without an envelope.
  *
- * The text's version is 1, and nobody reads a version that it does not know, nor a member: engines are upgraded
- * before distributors.
+ * The text's version is 1. A node reads its own version and all before it, so engines are upgraded before
+ * distributors; nobody reads a newer one, nor a member that its version does not have.
  *
  * Pure functions over bytes; any thread.
  */
@@ -36,6 +36,7 @@ struct envelope {
 	int64_t made_at, expires_at;    /* UTC ms; never executed after the latter */
 	/* Who submitted it may touch certain hosts only: not for an executor whose tasks are not bound to their hosts. */
 	bool confined;
+	bool newer; /* its signature is good, and its version is one that this node does not know yet: nothing else is set */
 };
 
 /*

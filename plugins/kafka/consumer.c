@@ -99,6 +99,18 @@ int consumer_subscribe(struct consumer *c, const rd_kafka_topic_partition_list_t
 	return error ? drover_error_set(err, DROVER_EFAULT, "cannot subscribe: %s", rd_kafka_err2str(error)) : 0;
 }
 
+void consumer_unsubscribe(struct consumer *c)
+{
+	rd_kafka_resp_err_t error;
+
+	if (c->message)
+		consumer_forget(c);
+	consumer_hold(c, false);
+	error = rd_kafka_unsubscribe(c->handle);
+	if (error)
+		drover_log(DROVER_LOG_WARNING, "%s: cannot leave its group: %s", c->link.what, rd_kafka_err2str(error));
+}
+
 /* ---------------------------------------------------------------------------------- its messages */
 
 static void tell_failure(struct consumer *c, const rd_kafka_message_t *message)

@@ -29,6 +29,8 @@ int consumer_open(struct consumer *consumer, const struct kafka_connection *conn
 		  const char *group, struct drover_error *err);
 int consumer_subscribe(struct consumer *consumer, const rd_kafka_topic_partition_list_t *topics,
 		       struct drover_error *err);
+/* Leaves the group until the next consumer_subscribe; a message that is there is given back. Go on polling. */
+void consumer_unsubscribe(struct consumer *consumer);
 /*
  * Waits up to `timeout` ms for a message, which becomes consumer->message, where there is none yet and nothing is held;
  * serves the group in any case. Rebalances may take away the message that is there already (`lost`).

@@ -16,6 +16,7 @@ struct units {
 	struct consumer consumer;
 	pthread_t thread;
 	bool runs;
+	bool member; /* of the group, or about to be */
 	atomic_bool stop, room;
 	int64_t next_offer; /* CLOCK_MONOTONIC ms: without having been told of room */
 };

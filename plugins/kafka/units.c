@@ -87,18 +87,42 @@ static void subscribe(struct units *u)
 	rd_kafka_topic_partition_list_destroy(topics);
 }
 
+static bool takes_units(const struct source *s)
+{
+	const struct drover_source_services *services = s->services;
+
+	return services->size < offsetof(struct drover_source_services, takes_units) + sizeof(services->takes_units) ||
+	       !services->takes_units || services->takes_units(s->core);
+}
+
+/* While the node drains, the partitions that it had are read by others. */
+static void follow_drain(struct units *u)
+{
+	bool wanted = takes_units(u->source);
+
+	if (wanted == u->member)
+		return;
+	u->member = wanted;
+	if (wanted)
+		subscribe(u);
+	else
+		consumer_unsubscribe(&u->consumer);
+	drover_log(DROVER_LOG_DEBUG, "the source of units %s its group", wanted ? "joins" : "leaves");
+}
+
 static void *serve(void *context)
 {
 	struct units *u = context;
 	struct consumer *c = &u->consumer;
+	bool serves = has_executors(u->source);
 
-	if (has_executors(u->source))
-		subscribe(u);
 	while (!atomic_load(&u->stop)) {
 		bool held = c->message;
 
+		if (serves)
+			follow_drain(u);
 		consumer_poll(c, held && atomic_load(&u->room) ? 0 : POLL);
-		if (c->message && c->lost) {
+		if (c->message && (c->lost || !u->member)) {
 			consumer_forget(c);
 			consumer_hold(c, false);
 		}

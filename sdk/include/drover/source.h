@@ -270,6 +270,11 @@ struct drover_source_services {
 	int (*offer_unit)(void *core, const void *envelope, size_t size, struct drover_error *err);
 	/* `room` is called on one of the core's threads whenever there is room again; quick. NULL ends that. */
 	void (*await_room)(void *core, void (*room)(void *context), void *context);
+	/*
+	 * Whether units are wanted at all: not while the engine drains. A source that holds some back from other nodes (a
+	 * place in a consumer group) lets go of them meanwhile, and asks again, say twice a second. Any thread; does not block.
+	 */
+	bool (*takes_units)(void *core);
 };
 
 struct drover_source {
