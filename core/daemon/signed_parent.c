@@ -78,11 +78,12 @@ static int open_unit(struct signed_parent *p, int64_t unit, struct drover_bytes 
 	struct drover_error why = { 0 };
 
 	if (envelope_open(p->keys, message.data, message.size, 0, envelope, &why))
-		return envelope->newer ? drover_error_set(p->err, DROVER_ERETRY,
-							  "the task was signed by a node of a newer version: ask one of "
-							  "these, or again when this one is upgraded: %s",
-							  why.message)
-				       : forged(p, unit, why.message);
+		return envelope->newer
+			       ? drover_error_set(p->err, DROVER_ERETRY,
+						  "the task was signed by a node of a newer version: ask one of "
+						  "these, or again when this one is upgraded: %s",
+						  why.message)
+			       : forged(p, unit, why.message);
 	if (envelope->unit != unit || strcmp(envelope->task.id, p->id) != 0)
 		return forged(p, unit, "its envelope is another unit's");
 	return 0;

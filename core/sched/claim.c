@@ -270,8 +270,7 @@ void claim_units(struct engine *e)
 	size_t room = 0;
 	int64_t number;
 
-	if (!engine_takes_units(e) || !engine_has_lease(e) || e->spool_full ||
-	    e->unstored > e->options.result_backlog)
+	if (!engine_takes_units(e) || !engine_has_lease(e) || e->spool_full || e->unstored > e->options.result_backlog)
 		return;
 	while (may_claim_more(e) && ready_take(&e->ready, &rules, &ready, &number)) {
 		struct active_task *task = (struct active_task *)ready;

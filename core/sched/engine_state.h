@@ -118,7 +118,7 @@ struct engine {
 	engine_forged_fn *forged;
 	void *forged_context;
 	struct hand_unit *hand;
-	int64_t looked_at; /* CLOCK_BOOTTIME ms: when it last asked for a look */
+	int64_t looked_at;        /* CLOCK_BOOTTIME ms: when it last asked for a look */
 	atomic_bool draining;     /* for good */
 	atomic_bool held;         /* an administrator said so */
 	atomic_llong lease_until; /* CLOCK_BOOTTIME ms: nothing is begun after it */

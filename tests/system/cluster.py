@@ -104,6 +104,13 @@ class Node(Daemon):
         self.supervised = False
         return super().stop(timeout)
 
+    def use(self, build):
+        """From its next start on: that build's programs, and its plugins before this one's."""
+        self.build = build
+        self.config["plugin_path"] = list(dict.fromkeys(
+            os.path.join(folder, "plugins") for folder in (build, BUILD, os.path.join(BUILD, "tests"))))
+        self.write_config()
+
     # ---------------------------------------------------------------------------------- its processes
 
     def processes(self):
@@ -168,6 +175,13 @@ class Node(Daemon):
             return problem.status, problem.body
         except (*AWAY, ValueError):
             return None
+
+    def metric(self, name):
+        """The sum over its labels."""
+        found = [line for line in self.request("GET", "/metrics", raw=True)[1].decode().splitlines()
+                 if line.split("{")[0].split(" ")[0] == f"drover_{name}"]
+        assert found, f"there is no metric {name}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
 
 
 class Keeper:
