@@ -32,6 +32,11 @@ def of_engine(cluster, task, name):
     return [row for row in cluster.results(task) if row["engine"] == name]
 
 
+def by_message(node):
+    text = node.request("GET", "/metrics", raw=True)[1].decode()
+    return int(text.split('drover_units_offered_total{by="message"} ')[1].split()[0])
+
+
 def fill(cluster, task, latency, hosts=600, **more):
     """More units than there is room for: the rest of what was published is in the engines' hands, or in Kafka."""
     cluster.submit("sim", f"{task}-[1-{hosts}]", {"latency": latency}, unit_size=10, id=task, **more)
@@ -48,8 +53,8 @@ def test_by_name(cluster):
     wait_for("its hand to be empty", lambda: one.metric("draining") and not one.metric("engine_hand_units"), 3)
     wait_for("its partitions to be others'", lambda: members(cluster) == 2, 10)
     wait_for("it to be idle", lambda: engine(cluster, "eng1")["running"] == {"hosts": 0, "units": 0}, 10)
+    wait_for("its results to be stored", lambda: all(row["status"] == "ok" for row in of_engine(cluster, "named", "eng1")))
     mine = len(of_engine(cluster, "named", "eng1"))
-    assert all(row["status"] == "ok" for row in of_engine(cluster, "named", "eng1"))
     assert all(node.metric("engine_units_running") for node in others), "the others go on"
     assert engine(cluster, "eng1")["state"] == "draining"
     cluster.wait("named")
@@ -57,12 +62,14 @@ def test_by_name(cluster):
     assert answer["ok"] and len(of_engine(cluster, "named", "eng1")) == mine
     assert one.metric("engine_hand_units") == 0
 
+    heard = by_message(one)
     told = drover("engines", "undrain", "eng1", daemon=cluster.distributors[0])
     assert told.returncode == 0, told.stderr
     wait_for("it to read again", lambda: members(cluster) == 3, 10)
     fill(cluster, "after", "1s")
     assert cluster.wait("after")["counts"]["ok"] == 600
     assert of_engine(cluster, "after", "eng1")
+    wait_for("it to hear of units by message", lambda: by_message(one) > heard, 5)
 
 
 def test_by_sigterm(cluster):

@@ -29,7 +29,6 @@ static struct {
 	pthread_mutex_t lock;
 	int reports[UNITS], codes[UNITS]; /* by unit */
 	int offers, answer, executors;
-	bool drains;
 	char envelope[64]; /* the last that was offered */
 	void (*room)(void *context);
 	void *room_context;
@@ -57,7 +56,6 @@ static void setup(void)
 	memset(core.reports, 0, sizeof(core.reports));
 	memset(core.codes, 0, sizeof(core.codes));
 	core.offers = core.answer = 0;
-	core.drains = false;
 	core.executors = 1;
 	complaints_before = fake_host_complaints();
 }
@@ -299,22 +297,9 @@ static int executors(void *context, int (*fn)(void *fn_context, const struct dro
 	return core.executors ? fn(fn_context, &row) : 0;
 }
 
-static bool takes_units(void *context)
-{
-	bool takes;
-
-	(void)context;
-	pthread_mutex_lock(&core.lock);
-	takes = !core.drains;
-	pthread_mutex_unlock(&core.lock);
-	return takes;
-}
-
-static const struct drover_source_services source_services = { .size = sizeof(source_services),
-							       .executors = executors,
-							       .offer_unit = offer_unit,
-							       .await_room = await_room,
-							       .takes_units = takes_units };
+static const struct drover_source_services source_services = {
+	.size = sizeof(source_services), .executors = executors, .offer_unit = offer_unit, .await_room = await_room
+};
 
 static void open_source(const char *option, const char *more)
 {
@@ -423,60 +408,6 @@ START_TEST(waits_for_room_and_stays_in_its_group)
 }
 END_TEST
 
-static void drain(bool drains)
-{
-	pthread_mutex_lock(&core.lock);
-	core.drains = drains;
-	pthread_mutex_unlock(&core.lock);
-}
-
-/* What it held is the next member's, and its own when it comes back. */
-START_TEST(is_no_member_while_its_node_drains)
-{
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_message_t *message = NULL;
-	int64_t end = now() + 60000;
-	rd_kafka_t *other;
-
-	connect_producer();
-	core.answer = DROVER_ERETRY;
-	produce("one");
-	open_source(NULL, NULL);
-	AWAIT(core.offers >= 1);
-	drain(true);
-	rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(brokers), NULL, 0);
-	rd_kafka_conf_set(conf, "group.id", "drover", NULL, 0);
-	rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", NULL, 0);
-	rd_kafka_conf_set(conf, "enable.auto.commit", "false", NULL, 0);
-	rd_kafka_conf_set(conf, "partition.assignment.strategy", "range", NULL, 0);
-	other = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0);
-	rd_kafka_topic_partition_list_add(topics, TOPIC, RD_KAFKA_PARTITION_UA);
-	ck_assert_int_eq(rd_kafka_subscribe(other, topics), 0);
-	while (now() < end && !(message && !message->err)) {
-		if (message)
-			rd_kafka_message_destroy(message);
-		message = rd_kafka_consumer_poll(other, 100);
-	}
-	ck_assert(message && message->len == 3 && !memcmp(message->payload, "one", 3));
-	rd_kafka_message_destroy(message);
-	rd_kafka_consumer_close(other);
-	rd_kafka_destroy(other);
-	rd_kafka_topic_partition_list_destroy(topics);
-	pthread_mutex_lock(&core.lock);
-	core.answer = 0;
-	*core.envelope = '\0';
-	pthread_mutex_unlock(&core.lock);
-	drain(false);
-	AWAIT(!strcmp(core.envelope, "one"));
-	produce("two");
-	AWAIT(!strcmp(core.envelope, "two"));
-	close_source();
-	ck_assert_int_eq(committed(), 2);
-	ck_assert_int_eq(complaints(), 0);
-}
-END_TEST
-
 START_TEST(asks_again_as_soon_as_there_is_room)
 {
 	int64_t told;
@@ -533,7 +464,6 @@ int main(void)
 	tcase_add_checked_fixture(units, setup, teardown);
 	tcase_add_test(units, offers_what_comes_and_forgets_what_is_denied);
 	tcase_add_test(units, waits_for_room_and_stays_in_its_group);
-	tcase_add_test(units, is_no_member_while_its_node_drains);
 	tcase_add_test(units, asks_again_as_soon_as_there_is_room);
 	tcase_add_test(units, takes_nothing_where_nothing_executes);
 	suite_add_tcase(suite, dispatcher);
