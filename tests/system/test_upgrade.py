@@ -97,7 +97,7 @@ def all_ok(cluster, tasks):
 @pytest.fixture(scope="module", name="cluster")
 def shared_cluster():
     # Nobody is taken over from: what goes on, goes on since it was handed over.
-    with Cluster(2, 3, keep=False, lease={"take_over": "60s"}) as cluster:
+    with Cluster(2, 3, keep=False, lease={"take_over": "60s"}, node={"node": {"drain": "60s"}}) as cluster:
         yield cluster
 
 
