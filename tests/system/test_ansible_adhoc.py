@@ -48,6 +48,7 @@ CASES = {
     "lineinfile": ("lineinfile", f"path=@/{HOST}-lines create=true line='key = value' mode=0600", {}),
     "lineinfile-diff": ("lineinfile", f"path=@/{HOST}-diff create=true line='key = value'", {"diff": True}),
     "lineinfile-check": ("lineinfile", f"path=@/{HOST}-check create=true line='key = value'", {"check": True}),
+    "lineinfile-differs": ("lineinfile", "path=/etc/hostname line='key = ž'", {"check": True, "diff": True}),
     "stat": ("stat", "path=/etc/hostname checksum_algorithm=sha256", {}),
     "stat-missing": ("stat", "path=@/missing", {}),
     "ping": ("ping", "", {}),
@@ -136,7 +137,7 @@ class Comparison:
     """What both said to each case, of one release of Ansible."""
 
     def __init__(self, release, hosts, settings):
-        self.theirs, self.ours, self.folders = {}, {}, {}
+        self.theirs, self.ours, self.folders, self.diff = {}, {}, {}, None
         with Herd(hosts, settings) as herd, herd.masters_ended():
             self.release, self.herd = release, herd
             self.files = os.path.join(herd.home, "files")
@@ -167,6 +168,7 @@ class Comparison:
             ours = pool.submit(self._run_ours, daemon)
             for name, (module, args, more) in RUN[self.release].items():
                 self.theirs[name] = self._run_theirs(module, args, more)
+            self.diff = self._run_diff()
             ours.result()
             self.log = daemon.log()
 
@@ -177,6 +179,14 @@ class Comparison:
             daemon.wait(task)
             daemon.verify(task)
             self.ours[name] = {row["host"]: row for row in daemon.results(task)}
+
+    def _run_diff(self):
+        """As the command shows it: not with its results, which are compared."""
+        module, args, _ = CASES["lineinfile-differs"]
+        done = self.herd.command("ansible", self.release, self.herd.addresses[0], "--check", "--diff",
+                                 f"--module-name={module}", f"--args={self.arguments('theirs', args)}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def _run_theirs(self, module, args, more):
         options = [f"--{name}" for name in ("check", "diff") if more.get(name)]
@@ -219,6 +229,16 @@ def test_a_module_says_what_it_says_to_the_ansible_command(release, name):
                 assert row[stream] == theirs[stream]
         if row["status"] != "ok":
             assert row["message"]
+
+
+@pytest.mark.parametrize("release", list(RELEASES))
+def test_differences_are_those_that_the_ansible_command_shows(release):
+    comparison = compare(release)
+    shown, sep, _ = comparison.diff.partition(f"{comparison.herd.addresses[0]} | CHANGED =>")
+    assert sep and "+key = ž" in shown, comparison.diff
+    row = comparison.ours["lineinfile-differs"][comparison.herd.addresses[0]]
+    assert row["result"]["diff"].strip() == shown.strip()
+    assert all("diff" not in row["result"] for row in comparison.ours["lineinfile"].values())
 
 
 @pytest.mark.parametrize("release", list(RELEASES))

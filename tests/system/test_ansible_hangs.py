@@ -163,8 +163,8 @@ def hosts_of(herd, variables):
     return [{"name": name, "vars": entry} for name, entry in zip(herd.addresses, variables)]
 
 
-def run(daemon, hosts, payload, timeout):
-    task = daemon.submit("playbook", hosts, payload, timeout=timeout)
+def run(daemon, hosts, payload, timeout, **members):
+    task = daemon.submit("playbook", hosts, payload, timeout=timeout, **members)
     daemon.wait(task, 3 * timeout)
     daemon.verify(task)
     return [next(row for row in daemon.results(task) if row["host"] == host["name"]) for host in hosts]
@@ -201,6 +201,17 @@ def test_a_step_has_the_time_that_the_task_gives_it(daemon, herd):
     assert f"not done in step_timeout, {10 * PATIENCE:g} s" in rows[1]["message"]
     assert [step["status"] for step in rows[2]["steps"]] == ["changed", "rescued", "changed"]
     assert rows[2]["recap"]["rescued"] == 1
+
+
+def test_all_steps_of_a_host_together_have_the_time_that_the_task_gives_it(daemon, herd):
+    """Neither of its steps takes as long; a host that takes as long only by waiting for others is none of these."""
+    limit, part = 12 * PATIENCE, 8 * PATIENCE
+    hosts = hosts_of(herd, [{"a": f"sleep {part}", "b": f"sleep {part}"}, {}, {"c": f"sleep {part}"}])
+    rows = run(daemon, hosts, steps("a", "b", "c"), 90 * PATIENCE, host_timeout=limit)
+    assert [row["status"] for row in rows] == ["timeout", "ok", "ok"], rows
+    assert rows[0]["message"].startswith(f"step 2, step 2: the host has taken longer than host_timeout, {limit:g} s")
+    assert [step["status"] for step in rows[0]["steps"]] == ["changed", "timeout"]
+    assert rows[0]["steps"][1]["duration"] < part
 
 
 def worker_of(daemon, address):

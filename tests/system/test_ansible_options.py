@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 
 import pytest
 from daemon import Daemon, cmdline, drover, wait_for
@@ -126,6 +127,46 @@ def test_what_was_left_by_a_daemon_that_was_killed_is_removed_by_the_next():
             assert os.path.isdir(root)
             daemon.start()
             wait_for("the old folder to be gone", lambda: not os.path.exists(root))
+
+
+# What a role has in place of Ansible's own: every module that leaves says so.
+PATCH = '''
+_exit_json = AnsibleModule.exit_json
+AnsibleModule.exit_json = lambda self, **more: _exit_json(self, by_the_role=True, **more)
+'''
+ROLE = """
+- {ping: , register: pong}
+- assert: {that: pong.by_the_role is defined}
+"""
+
+
+@pytest.mark.parametrize("release", list(RELEASES))
+def test_modules_packed_for_all_units_are_not_taken_where_a_role_has_module_utils(release, tmp_path):
+    files = {"plain.yml": "- {hosts: all, gather_facts: false, tasks: [{ping: }]}",
+             "book.yml": "- {hosts: all, gather_facts: false, roles: [patched]}",
+             "roles/patched/tasks/main.yml": ROLE, "roles/patched/module_utils/basic.py": basic_of(release) + PATCH}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with Herd(1) as herd, Daemon({"executors": [herd.executor("playbook", release, playbooks=str(tmp_path))],
+                                  "credentials": herd.credentials()}) as daemon:
+        def play(name):
+            task = daemon.submit("playbook", herd.addresses, {"path": name}, timeout=60)
+            daemon.wait(task)
+            return daemon.results(task)[0]
+
+        assert [play("plain.yml")["status"] for _ in range(2)] == ["ok", "ok"]
+        root = next(word for pid in daemon.everything() for word in cmdline(pid) if "/drover-ansible-" in word)
+        # The last one that is packed.
+        wait_for("packed modules", lambda: [name for _, _, names in os.walk(os.path.join(root, "modules"))
+                                            for name in names if ".ping-" in name and not name.endswith("lock")], 60)
+        row = play("book.yml")
+        assert row["status"] == "ok" and [step["module"] for step in row["steps"]] == ["ping", "assert"], row
+
+
+def basic_of(release):
+    code = "import ansible.module_utils.basic as found; print(open(found.__file__, encoding='utf-8').read())"
+    return subprocess.run([RELEASES[release][0], "-c", code], check=True, capture_output=True, text=True).stdout
 
 
 def test_wrong_options_are_said_at_once(tmp_path):

@@ -10,6 +10,7 @@ import commands
 import events
 import phases
 import results
+import steps
 import workers
 
 PERIOD = 0.2
@@ -24,6 +25,7 @@ class Handler(events.Handler):
         self.lock = threading.RLock()
         self.left = dict.fromkeys(host["name"] for host in request["hosts"])  # name: since when it is worked on
         self.untold = set(self.left)  # Ansible has said nothing of them yet
+        self.diffs = {}  # of hosts: as `ansible -D` shows it
         self.tqm = self.deaths = None
 
     def on_start(self, host, _task):
@@ -32,13 +34,19 @@ class Handler(events.Handler):
             if host in self.left:
                 self.left[host] = time.monotonic()
 
+    def on_diff(self, callback, result):
+        found = results.data_of(result).get("diff")
+        if found:
+            self.diffs[results.host_of(result)] = steps.shortened(callback._get_diff(found))
+
     def on_result(self, callback, result, status):
         with self.lock:
             name = results.host_of(result)
             self.untold.discard(name)
             if name in self.left:
                 del self.left[name]
-                self.channel.send(results.row(callback, result, "failed" if status == "ignored" else status))
+                status = "failed" if status == "ignored" else status
+                self.channel.send(results.row(callback, result, status, self.diffs.get(name)))
 
     def begin(self, tqm):
         self.tqm = tqm

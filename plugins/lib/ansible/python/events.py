@@ -20,6 +20,9 @@ class Handler:
     def on_result(self, callback, result, status):
         pass
 
+    def on_diff(self, callback, result):
+        """What changed in files, where that was asked for; before the result itself."""
+
     def on_stats(self, stats):
         pass
 

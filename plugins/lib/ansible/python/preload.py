@@ -1,8 +1,11 @@
 """Loads what each unit would have to load. Imported before anything else of Ansible."""
 
 import importlib
+import os
 import pkgutil
+import sys
 
+import parsing
 import transport
 
 MODULES = (
@@ -67,6 +70,26 @@ def import_late():
             continue
 
 
+def parse_routing():
+    """Where Ansible's own plugins are: a large file that each run would parse, where it is not loaded yet."""
+    import ansible
+    from ansible.utils.collection_loader import _collection_finder as finder
+
+    path = os.path.join(os.path.dirname(ansible.__file__), "config/ansible_builtin_runtime.yml")
+    if "ansible_collections.ansible.builtin" in sys.modules or not os.path.isfile(path):
+        return
+    with open(path, "rb") as file:
+        text = file.read()
+    parse = finder._meta_yml_to_dict
+    parsed = {text: parse(text, ("ansible.builtin", "runtime.yml"))}
+
+    def parse_once(text, content_id):
+        found = parsed.pop(text, None)  # it may be changed by whom it is given to
+        return parse(text, content_id) if found is None else found
+
+    finder._meta_yml_to_dict = parse_once
+
+
 def load():
     for name in MODULES:
         importlib.import_module(name)
@@ -82,6 +105,8 @@ def load():
         list(getattr(loaders, loader_name).all())
     warm_templates()
     import_late()
+    parse_routing()
+    parsing.remember_options()
     transport.settle()
     for package in ("ansible.module_utils", "ansible.module_utils.common"):
         module = importlib.import_module(package)

@@ -69,20 +69,22 @@ def classify(status, data):
     return status, "none" if status in ("ok", "skipped") else "execution"
 
 
-def dump(callback, data):
+def dump(callback, data, diff=None):
     """The whole result as Ansible shows it; what makes it too large is left out, and that is said."""
+    most = RESULT_MOST - len(json.dumps(diff)) if diff else RESULT_MOST
     found = callback._dump_results(data, indent=0).replace("\n", "")
     left_out = []
     for name in sorted(data, key=lambda key: len(str(data[key])), reverse=True):
-        if len(found.encode("utf-8", "surrogatepass")) < RESULT_MOST:
+        if len(found.encode("utf-8", "surrogatepass")) < most:
             break
         left_out.append(name)
         kept = {key: value for key, value in data.items() if key not in left_out}
         found = callback._dump_results({**kept, LEFT_OUT: left_out}, indent=0).replace("\n", "")
-    return found
+    # Ansible shows it apart from the result, which it takes it out of.
+    return json.dumps({**json.loads(found), "diff": diff}, ensure_ascii=False) if diff else found
 
 
-def row(callback, result, status):
+def row(callback, result, status, diff=None):
     """The event that ends a host: every member that a host's row has and Ansible tells."""
     data = data_of(result)
     status, phase = classify(status, data)
@@ -97,7 +99,7 @@ def row(callback, result, status):
         "stdout": text(data.get("stdout", data.get("module_stdout"))),
         "stderr": text(data.get("stderr", data.get("module_stderr"))),
         "message": message_of(data),
-        "result": dump(callback, data),
+        "result": dump(callback, data, diff),
     }
     if not event["message"] and status not in ("ok", "skipped"):
         event["message"] = f"non-zero return code {rc}" if rc else "the module failed and gave no message"

@@ -40,5 +40,8 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_skipped(self, result):
         events.handler.on_result(self, result, "skipped")
 
+    def v2_on_file_diff(self, result):
+        events.handler.on_diff(self, result)
+
     def v2_playbook_on_stats(self, stats):
         events.handler.on_stats(stats)
