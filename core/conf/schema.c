@@ -159,7 +159,7 @@ static const struct drover_option dispatcher[] = {
 	DROVER_OPT_DURATION(struct schema_dispatcher, look, "200ms", "10ms", "10s",
 			    "how often it looks at how many that are, while some wait"),
 	DROVER_OPT_DURATION(
-		struct schema_dispatcher, again, "2s", "100ms", "1h",
+		struct schema_dispatcher, again, "10s", "100ms", "1h",
 		"a unit that nobody has claimed is published again after so long; each further pause is twice "
 		"as long, …"),
 	DROVER_OPT_DURATION(struct schema_dispatcher, again_most, "1m", "100ms", "1d", "… up to this"), DROVER_OPT_END

@@ -22,7 +22,7 @@ static void forged(void *context, const char *task, int64_t unit, const char *wh
 
 static int open_outbox(struct core *core, struct drover_error *err)
 {
-	int64_t again = slice_int(core->slice, "dispatcher.again", 2000);
+	int64_t again = slice_int(core->slice, "dispatcher.again", 10000);
 	const struct outbox_options options = {
 		.ops = core->ops,
 		.store = core->store_self,

@@ -191,6 +191,7 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 		e->slots[task->executor].running_hosts -= unit->expected;
 		e->slots[task->executor].running_units--;
 		if (!code && unit->claim.claimed) {
+			e->look_soon = true;
 			start_unit(e, unit);
 			offer_free(unit->offer);
 		} else {
@@ -299,5 +300,5 @@ void claim_units(struct engine *e)
 	}
 	if (job)
 		writer_put(e->writer, &job->job);
-	hand_look(e, !job && has_node_room(e, 1));
+	hand_look(e, !job && may_claim_more(e) && has_node_room(e, 1));
 }

@@ -66,6 +66,7 @@ void engine_free(struct engine *e)
 		task_release(e, task);
 	}
 	sd_event_source_unref(e->work);
+	sd_event_source_unref(e->look);
 	sd_event_unref(e->event);
 	free(e->slots);
 	free(e);

@@ -118,7 +118,9 @@ struct engine {
 	engine_forged_fn *forged;
 	void *forged_context;
 	struct hand_unit *hand;
+	sd_event_source *look;    /* wakes it for the next look, or NULL */
 	int64_t looked_at;        /* CLOCK_BOOTTIME ms: when it last asked for a look */
+	bool look_soon;           /* it has claimed something since: there is work about */
 	atomic_bool draining;     /* for good */
 	atomic_bool held;         /* an administrator said so */
 	atomic_llong lease_until; /* CLOCK_BOOTTIME ms: nothing is begun after it */

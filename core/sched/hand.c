@@ -15,7 +15,7 @@
 #include "util/log.h"
 
 #define LOOK_SOON 200   /* ms between two looks of an engine that has room */
-#define LOOK_LATER 1000 /* … when the last one found nothing, or all is busy */
+#define LOOK_LATER 1000 /* … when the last one found nothing and none was claimed since, or all is busy */
 #define LOOK_MOST 64    /* units that it asks for at once */
 
 static struct hand_unit *find(struct engine *e, int64_t task_key, int64_t unit)
@@ -121,6 +121,25 @@ void engine_unit_offered(struct engine *e, struct active_task *offered, int64_t 
 
 /* ------------------------------------------------------------------------------- own looks */
 
+static int on_look(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	engine_wake(context);
+	return 0;
+}
+
+/* An engine with room and no unit hears of nothing by itself. */
+static void come_back(struct engine *e, int64_t at)
+{
+	uint64_t usec = (uint64_t)at * 1000;
+
+	if (!e->look && sd_event_add_time(e->event, &e->look, CLOCK_BOOTTIME, usec, 0, on_look, e) < 0)
+		abort();
+	if (sd_event_source_set_time(e->look, usec) < 0 || sd_event_source_set_enabled(e->look, SD_EVENT_ONESHOT) < 0)
+		abort();
+}
+
 /* When it has room, or will have soon, and its hand is empty. */
 void hand_look(struct engine *e, bool idle)
 {
@@ -129,10 +148,14 @@ void hand_look(struct engine *e, bool idle)
 
 	if (!e->offers || (!idle && e->hand))
 		return;
-	pause = idle && offers_found(e->offers) ? LOOK_SOON : LOOK_LATER;
-	if (now - e->looked_at < pause)
+	pause = idle && (e->look_soon || offers_found(e->offers)) ? LOOK_SOON : LOOK_LATER;
+	if (now - e->looked_at < pause) {
+		if (idle)
+			come_back(e, e->looked_at + pause);
 		return;
+	}
 	e->looked_at = now;
+	e->look_soon = false;
 	/* One or two more than there is room for: some of them will be others' by then. */
 	units = units > 0 ? units + 1 : 1 + e->options.capacity_units / 8;
 	offers_look(e->offers, units < LOOK_MOST ? units : LOOK_MOST);
