@@ -45,7 +45,8 @@ def efficiency(engines):
         shares = [sum(row["engine"] == name for row in rows) for name in sorted({row["engine"] for row in rows})]
     took = max(times) - min(times)
     ideal = UNITS / AT_ONCE
-    print(f"{engines} engines: {took:6.1f} s for {ideal:.0f} s of units: efficiency {ideal / took:.3f}; units by engine {shares}")
+    print(f"{engines} engines: {took:6.1f} s for {ideal:.0f} s of units: efficiency {ideal / took:.3f}; "
+          f"units by engine {shares}")
     return ideal / took
 
 

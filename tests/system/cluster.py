@@ -214,12 +214,15 @@ def make_key(folder, name="cluster"):
 class Cluster:
     """`lease`, `capacity`, `unit_size`… : `node` is merged into every node's configuration, `distributor` and `engine`
     into those of that kind; a value of a section replaces the default's. `keep`: supervisors are started again. `lossy`:
-    instead of a broker a dispatcher that loses every message, so that engines have nothing but their own looks."""
+    instead of a broker a dispatcher that loses every message, so that engines have nothing but their own looks.
+    `each`: {name of a node: merged into its configuration}. `mixed`: distributors execute, too."""
 
     def __init__(self, distributors=2, engines=3, *, kafka=True, database=None, lease=None, node=None, distributor=None,
-                 engine=None, keep=True, isolation="auto", partitions=12, lossy=False, build=BUILD):
+                 engine=None, keep=True, isolation="auto", partitions=None, lossy=False, build=BUILD,
+                 each=None, mixed=False):
         self.folder = tempfile.mkdtemp(prefix="drover-cluster-")
         self.isolation, self.keep, self.partitions, self.build = isolation, keep, partitions, build
+        self.each, self.mixed = each or {}, mixed
         self.lease = lease_times({**FAST, **(lease or {})}) if lease is not False else {}
         self.locks = os.path.join(self.folder, "locks")  # the simulated hosts' own files
         os.mkdir(self.locks, 0o777)
@@ -264,7 +267,7 @@ class Cluster:
         if executes:
             config["executors"] = self.executors()
         config["sources"] = sources
-        for extra in more:
+        for extra in (*more, self.each.get(name, {})):
             for section, value in extra.items():
                 both = isinstance(value, dict) and isinstance(config.get(section), dict)
                 config[section] = {**config[section], **value} if both else value
@@ -275,7 +278,8 @@ class Cluster:
 
     def topics(self):
         """By what operators do: `drover doctor` with a node's own configuration."""
-        done = drover("doctor", "-c", self.distributors[0].config_file, "--create-topic")
+        wanted = ("--partitions", str(self.partitions)) if self.partitions else ()
+        done = drover("doctor", "-c", self.distributors[0].config_file, "--create-topic", *wanted)
         assert done.returncode == 0, done.stdout + done.stderr
 
     # ------------------------------------------------------------------------------------- its life
@@ -289,7 +293,8 @@ class Cluster:
             from services.kafka import Kafka  # pylint: disable=import-outside-toplevel
             self.broker = Kafka()
         both = not self.shares_units
-        self.distributors = [self.make_node(f"dist{n + 1}", True, both, node, distributor, engine if both else {})
+        self.distributors = [self.make_node(f"dist{n + 1}", True, both or self.mixed, node, distributor,
+                                            engine if both or self.mixed else {})
                              for n in range(distributors)]
         self.engines = [self.make_node(f"eng{n + 1}", both, True, node, engine, distributor if both else {})
                         for n in range(engines)]
