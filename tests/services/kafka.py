@@ -31,6 +31,9 @@ JARS = ROOT / "build/broker"
 PATIENCE = float(os.environ.get("DROVER_TEST_PATIENCE", "1"))
 # The serial collector and the first compiler only: it starts in half the time and holds a third of the memory.
 JAVA = ["-Xms96m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dlog4j2.level=WARN"]
+# What a group's request gets while the broker counts as gone, since it was late to say that it lives.
+NO_COORDINATOR = (confluent_kafka.KafkaError.NOT_COORDINATOR, confluent_kafka.KafkaError.COORDINATOR_NOT_AVAILABLE,
+                  confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 CLUSTER_ID = "ZHJvdmVyLXRlc3RzLWthZg"
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -43,7 +46,7 @@ SETTINGS = {
     "group.min.session.timeout.ms": 1000,
     # A broker that was killed is let in again when its old session has ended.
     "broker.heartbeat.interval.ms": 200,
-    "broker.session.timeout.ms": 3000,
+    "broker.session.timeout.ms": int(3000 * PATIENCE),
     "offsets.topic.num.partitions": 1,
     "offsets.topic.replication.factor": 1,
     "transaction.state.log.replication.factor": 1,
@@ -277,10 +280,18 @@ class Kafka:
     def committed(self, group, topic):
         """A group's committed offsets: {partition: offset}, those that it has committed."""
         consumer = confluent_kafka.Consumer(self.client(group_id=group, enable_auto_commit="false"))
+        end = time.monotonic() + 10 * PATIENCE
         try:
             listed = consumer.list_topics(topic, timeout=10 * PATIENCE).topics[topic]
             places = [confluent_kafka.TopicPartition(topic, p) for p in listed.partitions]
-            return {p.partition: p.offset for p in consumer.committed(places, timeout=10 * PATIENCE) if p.offset >= 0}
+            while True:
+                try:
+                    found = consumer.committed(places, timeout=10 * PATIENCE)
+                    return {p.partition: p.offset for p in found if p.offset >= 0}
+                except confluent_kafka.KafkaException as error:
+                    if error.args[0].code() not in NO_COORDINATOR or time.monotonic() > end:
+                        raise
+                    time.sleep(0.1)
         finally:
             consumer.close()
 
