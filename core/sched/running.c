@@ -46,7 +46,9 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	unit->tries = claim->attempt - claim->excused;
 	unit->executor = task->executor;
 	unit->count = unit->left = count;
-	unit->indexes = memcpy(xcalloc(count, sizeof(int64_t)), exec->indexes, count * sizeof(int64_t));
+	unit->indexes = xcalloc(count, sizeof(int64_t));
+	if (count) /* the store may have lost the hosts */
+		memcpy(unit->indexes, exec->indexes, count * sizeof(int64_t));
 	unit->reported = xcalloc(count, sizeof(bool));
 	unit->hosts = watching_names(exec->info.targets, count);
 	HASH_ADD(hh, e->units, handle, sizeof(unit->handle), unit);
