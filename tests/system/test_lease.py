@@ -302,6 +302,7 @@ def test_late_results(pair, server):
             cut.start()
             task = cut.submit("sim", "s[1-30]", {"latency": "2-3s"})
             running(two, task, 30)
+            wait_for("the unit's process", cut.units)
             relay.cut()
             wait_for("its units to have ended", lambda: not cut.units())
             wait_for("its hosts to be lost", lambda: counts(two, task) == {"lost": 30}, 30)
