@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#define ENVELOPES_PAGE 16
+
 static const char sql_publish[] = "UPDATE units SET publish_at = ?3, publications = publications + 1"
 				  " WHERE task = ?1 AND unit = ?2 AND state = 0";
 /* Delivery reports come in any order: the first that has none yet. */
@@ -137,25 +139,46 @@ int publishing_queued(struct drover_session *s, int (*fn)(void *context, const c
 	return code;
 }
 
-int publishing_envelopes(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
-			 int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
-			 struct drover_error *err)
+/* One page of them, from `*first` on, which is moved behind the last. Rows in `*count`. */
+static int envelopes_page(struct drover_session *s, int64_t task_key, int64_t *first, int64_t limit, int64_t *count,
+			  int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
+			  struct drover_error *err)
 {
 	struct sql_stmt *stmt = NULL;
-	int code = transaction_flush(s, err);
+	int code = sql_prepare(s, sql_envelopes, SQL_ONCE, &stmt, err);
 
-	if (!code)
-		code = sql_prepare(s, sql_envelopes, SQL_STREAM, &stmt, err);
+	*count = 0;
 	if (code)
 		return code;
 	sql_bind_int64(stmt, 1, task_key);
-	sql_bind_int64(stmt, 2, first);
-	sql_bind_int64(stmt, 3, limit > 0 ? limit : INT64_MAX);
+	sql_bind_int64(stmt, 2, *first);
+	sql_bind_int64(stmt, 3, limit);
 	while ((code = sql_step(s, stmt, err)) > 0) {
-		code = fn(context, sql_int64(stmt, 0), sql_blob(stmt, 1));
+		int64_t unit = sql_int64(stmt, 0);
+
+		*first = unit + 1;
+		++*count;
+		code = fn(context, unit, sql_blob(stmt, 1));
 		if (code)
 			break;
 	}
 	sql_finalize(stmt);
+	return code;
+}
+
+/* Page by page: together they may be too much for memory, and a cursor costs a server a table for each question. */
+int publishing_envelopes(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
+			 int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
+			 struct drover_error *err)
+{
+	int64_t left = limit > 0 ? limit : INT64_MAX, count = ENVELOPES_PAGE;
+	int code = transaction_flush(s, err);
+
+	while (!code && left > 0 && count == ENVELOPES_PAGE) {
+		int64_t page = left < ENVELOPES_PAGE ? left : ENVELOPES_PAGE;
+
+		code = envelopes_page(s, task_key, &first, page, &count, fn, context, err);
+		left -= count;
+	}
 	return code;
 }
