@@ -54,7 +54,10 @@ def template():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)
+            temporary = pathlib.Path(f"{folder}.tmp")
+            temporary.mkdir(exist_ok=True)
             subprocess.run([find("mariadb-install-db"), "--no-defaults", f"--datadir={folder}", "--skip-test-db",
+                            f"--tmpdir={temporary}",
                             "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M", *as_user()],
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
             (folder / "made").touch()
@@ -69,6 +72,9 @@ class MariaDB:
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="drover-mariadb-"))
         self.data = self.folder / "data"
         self.socket = self.folder / "s"
+        # A server that starts removes what servers leave in its folder for temporary tables: those of others, too.
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
         self.port = free_port()
         self.password = self.folder / "password"
         self.password.write_text(PASSWORD + "\n")
@@ -83,7 +89,8 @@ class MariaDB:
 
     def start(self, deadline=60):
         command = [find("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
-                   f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid",
+                   f"--tmpdir={self.temporary}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                   f"--pid-file={self.folder}/pid",
                    "--skip-name-resolve", "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M",
                    "--innodb-flush-log-at-trx-commit=1", "--performance-schema=OFF", *as_user(),
                    *("--" + option for option in self.options)]
