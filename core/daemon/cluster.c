@@ -107,6 +107,29 @@ static char *pools_served(const struct core *core)
 	return core->executors.count && signing_keys_can_verify(core->keys) ? core_pools_text(core) : xstrdup("");
 }
 
+int cluster_introduce(struct core *core, struct drover_error *err)
+{
+	struct drover_announcement node_is = {
+		.size = sizeof(node_is),
+		.state = "up",
+		.capacity_hosts = slice_int(core->slice, "capacity.hosts", 2000),
+		.capacity_units = slice_int(core->slice, "capacity.units", 512),
+		.dispatches = core->dispatches,
+	};
+	struct drover_renewal renewal = { .size = sizeof(renewal),
+					  .incarnation = core->incarnation,
+					  .node_is = &node_is };
+
+	if (!core->ops->shared)
+		return 0;
+	core->announced_pools = pools_served(core);
+	core->announced_executors =
+		xstrdup(json_object_to_json_string_ext(slice_get(core->slice, "executors"), JSON_C_TO_STRING_PLAIN));
+	node_is.pools = core->announced_pools;
+	node_is.executors = core->announced_executors;
+	return core->ops->renew(core->session, &renewal, err);
+}
+
 int cluster_open(struct core *core, struct drover_error *err)
 {
 	struct lease_options options = {
@@ -131,9 +154,6 @@ int cluster_open(struct core *core, struct drover_error *err)
 		return 0;
 	engine_set_lease(core->engine, clock_boot_ms() + core->lease_stop_after);
 	core_view_update(core); /* others are told its capacity from the first renewal on */
-	core->announced_pools = pools_served(core);
-	core->announced_executors =
-		xstrdup(json_object_to_json_string_ext(slice_get(core->slice, "executors"), JSON_C_TO_STRING_PLAIN));
 	options.pools = core->announced_pools;
 	options.executors = core->announced_executors;
 	return lease_new(&options, &core->lease, err);

@@ -6,6 +6,11 @@
 
 #include "daemon/core.h"
 
+/*
+ * In the transaction that begins the incarnation, so that others never see one of an engine that seems to serve
+ * nothing: they would refuse what it is for.
+ */
+int cluster_introduce(struct core *core, struct drover_error *err);
 /* Where the store is shared: from now on the lease is renewed. After the writer and the engine. */
 int cluster_open(struct core *core, struct drover_error *err);
 /* Looks from now on for what others change. After the hub has started. */

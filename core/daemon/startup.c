@@ -177,6 +177,8 @@ static int incarnate(struct core *core, bool *more, struct drover_error *err)
 	(void)more;
 	CRASH_POINT("incarnate.write");
 	code = core->ops->incarnate(core->session, core->node, DROVER_VERSION, &core->incarnation, err);
+	if (!code)
+		code = cluster_introduce(core, err);
 	CRASH_POINT("incarnate.written");
 	return code;
 }

@@ -327,7 +327,7 @@ START_TEST(what_is_given_back_is_due_at_once)
 	store_claim(&st, st.incarnation, task.key, 0, 1);
 	store_end(&st, end);
 	ck_assert_str_eq(due(true, NULL, 0).text, "1/0 default 0 e0");
-	publish(task.key, 0, MINUTE);
+	publish(task.key, 0, 2 * MINUTE);
 	ck_assert_str_eq(due(false, NULL, 0).text, "1/1 default 1 e1; 1/0 default 1 e0");
 	store_claim(&st, st.incarnation, task.key, 1, 1);
 	/* Those of a task with a home of its own never are. */
