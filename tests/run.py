@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Runs Drover's tests and ends with one line: `N passed, N failed[, N skipped]`.
 
+Before it each failure once more, with the end of what it said: the last screen of a log says what went wrong.
+
     tests/run.py [--build FOLDER] [--valgrind] PART...
 
 Parts: unit (each program of BUILD/tests/unit), fast (pytest without servers), plugins, system.
@@ -43,14 +45,21 @@ VALGRIND = [
 ]
 
 
+FAILURE_LINES = 25  # of each failure's text that are said again at the end
+
+
 class Counts:
-    def __init__(self, passed=0, failed=0, skipped=0):
+    """How many tests passed and failed, and for those that failed a name and what they said."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, failures=()):
         self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.failures = list(failures)
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.failures += other.failures
 
     def __str__(self):
         text = f"{self.passed} passed, {self.failed} failed"
@@ -84,6 +93,7 @@ def run_program(program, env, valgrind):
     counts = count_program(code, output)
     if counts.failed:
         say(f"--- {program.name} failed (exit code {code}); all that it printed:\n{output.rstrip()}\n---")
+        counts.failures.append((f"{program.name} (exit code {code})", output))
     say(f"  {program.name:<32} {counts}  ({time.monotonic() - start:.1f} s)")
     return counts
 
@@ -111,7 +121,9 @@ def count_report(path):
     for suite in xml.etree.ElementTree.parse(path).getroot().iter("testsuite"):
         total, bad, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "skipped"))
         bad += int(suite.get("errors", 0))
-        counts.add(Counts(max(total - bad - skipped, 0), bad, skipped))
+        failures = [(f"{case.get('classname')}::{case.get('name')}", part.text or part.get("message") or "")
+                    for case in suite.iter("testcase") for part in case if part.tag in ("failure", "error")]
+        counts.add(Counts(max(total - bad - skipped, 0), bad, skipped, failures))
     return counts
 
 
@@ -188,6 +200,8 @@ def run(args, build):
         counts = run_unit(build, env, args.valgrind) if part == "unit" else run_pytest(PYTEST[part], env)
         rows.append((part, counts, time.monotonic() - start))
         total.add(counts)
+    for name, text in total.failures:
+        say(f"\n--- {name}\n" + "\n".join(text.rstrip().splitlines()[-FAILURE_LINES:]))
     say("")
     for part, counts, seconds in rows:
         say(f"{part:<10} {seconds:>7.1f} s  {counts}")
