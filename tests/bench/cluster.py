@@ -87,7 +87,7 @@ def large():
         begin = time.monotonic()
         status, answer = cluster.ask("POST", "/v1/tasks", {"type": "sim", "hosts": f"big[000001-{hosts}]", "timeout": 600,
                                                            "payload": {"latency": "1s"}}, timeout=60)
-        assert status == 202, answer
+        assert status < 300, answer
         accepted = time.monotonic() - begin
         while len(small) < 20:
             task = cluster.submit("sim", f"one{len(small)}", {})
@@ -107,20 +107,32 @@ def large():
     return max(overtaken)
 
 
-def main():
-    failed = []
+def judge_efficiency():
     efficiencies = {engines: efficiency(engines) for engines in ENGINES}
-    if efficiencies[max(ENGINES)] < 0.95:
-        failed.append(f"efficiency at {max(ENGINES)} engines was to be 0.95, it was {efficiencies[max(ENGINES)]:.3f}")
+    found = efficiencies[max(ENGINES)]
+    return found >= 0.95, f"efficiency at {max(ENGINES)} engines was to be 0.95, it was {found:.3f}"
+
+
+def judge_rate():
     ratio = rate()
-    if ratio < 0.5:
-        failed.append(f"half of the bare statements' rate was promised, it was {ratio:.2f}")
+    return ratio >= 0.5, f"half of the bare statements' rate was promised, it was {ratio:.2f}"
+
+
+def judge_large():
     overtaken = large()
-    if overtaken >= 1000:
-        failed.append(f"a task of one host was to begin before 1,000 of a large one, it was {overtaken}")
-    for text in failed:
-        print(f"FAILED: {text}")
-    return 1 if failed else 0
+    return overtaken < 1000, f"a task of one host was to begin before 1,000 of a large one, it was {overtaken}"
+
+
+PARTS = {"efficiency": judge_efficiency, "rate": judge_rate, "large": judge_large}
+
+
+def main():
+    """All parts, or those that are named."""
+    judged = [PARTS[part]() for part in sys.argv[1:] or PARTS]
+    for kept, text in judged:
+        if not kept:
+            print(f"FAILED: {text}")
+    return 0 if all(kept for kept, _ in judged) else 1
 
 
 if __name__ == "__main__":
