@@ -34,11 +34,14 @@ $(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libdrover.a
 -include $(REPLAYS:=.d)
 
 # A core for the tests of sources.
-$(B)/tests/fake_core: tests/sdk/fake_core.c $(TEST_HOST)
+FAKE_CORE_OBJ = $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sdk/fake_core*.c))
+$(FAKE_CORE_OBJ): $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags json-c) \
-		-MMD -MP -MF $@.d -pie -o $@ $< $(TEST_HOST) $(shell $(PKG_CONFIG) --libs json-c) $(CORE_LIBS)
--include $(B)/tests/fake_core.d
+	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags json-c) -MMD -MP -c -o $@ $<
+$(B)/tests/fake_core: $(FAKE_CORE_OBJ) $(TEST_HOST)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(DROVER_SANITIZE) -pie -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c) $(CORE_LIBS)
+-include $(FAKE_CORE_OBJ:.o=.d)
 
 # A light SSH server that stands for thousands of hosts.
 LIGHT_SRC = $(wildcard tests/fleet/light*.c)
