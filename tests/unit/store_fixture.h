@@ -252,6 +252,17 @@ static inline int store_claim(struct store *st, int64_t incarnation, int64_t tas
 	return claim.claimed ? claim.attempt : 0;
 }
 
+/* Of a host's first attempt: it went well. */
+static inline struct drover_result store_result_of(const struct drover_task *task, int64_t incarnation, int64_t index)
+{
+	return (struct drover_result){ .task_key = task->key,
+				       .unit = index / task->unit_size,
+				       .incarnation = incarnation,
+				       .attempt = 1,
+				       .index = index,
+				       .status = DROVER_OK };
+}
+
 static inline enum drover_outcome store_result(struct store *st, struct drover_result result)
 {
 	store_begin(st);

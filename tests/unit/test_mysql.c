@@ -1,13 +1,9 @@
 /*
- * test_mysql.c - what only the shared store has: several writers at once, connections that are lost, commits
- * whose answer is lost, and indexes that hold what they promise.
+ * test_mysql.c - what only the shared store has: several writers at once, and what is said of a server, its settings
+ * and the schema on it.
  */
-#define _GNU_SOURCE /* memmem */
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "unit/store_fixture.h"
 
@@ -23,243 +19,6 @@ static void teardown(void)
 {
 	store_close(&st);
 }
-
-static struct drover_result result_of(const struct drover_task *task, int64_t incarnation, int64_t index)
-{
-	return (struct drover_result){ .task_key = task->key,
-				       .unit = index / task->unit_size,
-				       .incarnation = incarnation,
-				       .attempt = 1,
-				       .index = index,
-				       .status = DROVER_OK };
-}
-
-/* ------------------------------------------------------------------------------ lost connections */
-
-static void kill_connections(void)
-{
-	char answer[64];
-
-	store_server("KILL HARD CONNECTION USER drover", answer, sizeof(answer));
-}
-
-START_TEST(a_lost_connection_ends_the_transaction_and_the_next_has_a_new_one)
-{
-	struct drover_task task = store_task("a", 10, 5);
-	struct drover_claim claim = { .unit = 0 };
-	struct drover_session *reader;
-
-	store_submit(&st, &task);
-	WORKS(st.ops->session_open(st.self, DROVER_SESSION_READ, &reader, &err));
-	claim.task_key = task.key;
-	store_begin(&st);
-	WORKS(st.ops->claim(st.w, st.incarnation, &claim, 1, &err));
-	ck_assert(claim.claimed);
-	kill_connections();
-	ck_assert_int_eq(st.ops->commit(st.w, NULL, NULL, &err), DROVER_ERETRY);
-	st.ops->rollback(st.w);
-	ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
-	/* A reader that notices it is told to try again, and then it works. */
-	if (st.ops->task(reader, NULL, task.key, store_take_task, &task, &err))
-		ck_assert_int_eq(err.code, DROVER_ERETRY);
-	WORKS(st.ops->task(reader, NULL, task.key, store_take_task, &task, &err));
-	ck_assert_int_eq(task.counts[DROVER_RUNNING], 5);
-	st.ops->session_close(reader);
-	store_verify(&st, task.key);
-}
-END_TEST
-
-/* Between the store and its server: passes bytes on, but for one COMMIT it ends the connection. */
-struct proxy {
-	char path[80];
-	int listener;
-	pthread_t thread;
-	atomic_int cut; /* 0: pass; 1: before the server gets it; 2: when it has answered */
-	atomic_bool stop;
-	atomic_bool away; /* nobody gets through after that */
-};
-
-static int proxy_connect(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("DROVER_MARIADB_SOCKET"));
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-static bool proxy_pass(int from, int to, char *bytes, size_t room, ssize_t *size)
-{
-	*size = read(from, bytes, room);
-	return *size > 0 && write(to, bytes, (size_t)*size) == *size;
-}
-
-/* One connection. */
-static void proxy_serve(struct proxy *p, int client)
-{
-	struct pollfd fds[2] = { { .fd = client, .events = POLLIN }, { .fd = proxy_connect(), .events = POLLIN } };
-	char bytes[16384];
-	ssize_t size = 1;
-
-	if (atomic_load(&p->away)) {
-		close(fds[1].fd);
-		close(client);
-		return;
-	}
-
-	while (!atomic_load(&p->stop)) {
-		if (poll(fds, 2, 50) <= 0)
-			continue;
-		if (fds[1].revents && !proxy_pass(fds[1].fd, client, bytes, sizeof(bytes), &size))
-			break;
-		if (!fds[0].revents)
-			continue;
-		size = recv(client, bytes, sizeof(bytes), MSG_PEEK);
-		if (size <= 0)
-			break;
-		if (atomic_load(&p->cut) && memmem(bytes, (size_t)size, "COMMIT", 6)) {
-			if (atomic_exchange(&p->cut, 0) >= 2) {
-				proxy_pass(client, fds[1].fd, bytes, sizeof(bytes), &size);
-				ck_assert_int_gt(read(fds[1].fd, bytes, sizeof(bytes)), 0);
-			}
-			break;
-		}
-		if (!proxy_pass(client, fds[1].fd, bytes, sizeof(bytes), &size))
-			break;
-	}
-	close(fds[1].fd);
-	close(client);
-}
-
-static void *proxy_thread(void *arg)
-{
-	struct proxy *p = arg;
-	struct pollfd fd = { .fd = p->listener, .events = POLLIN };
-
-	while (!atomic_load(&p->stop))
-		if (poll(&fd, 1, 50) > 0)
-			proxy_serve(p, accept(p->listener, NULL, NULL));
-	return NULL;
-}
-
-static void proxy_start(struct proxy *p)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	snprintf(p->path, sizeof(p->path), "/tmp/test_mysql.%d", (int)getpid());
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", p->path);
-	p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	unlink(p->path);
-	ck_assert_int_eq(bind(p->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(p->listener, 4), 0);
-	ck_assert_int_eq(pthread_create(&p->thread, NULL, proxy_thread, p), 0);
-}
-
-static void proxy_end(struct proxy *p)
-{
-	atomic_store(&p->stop, true);
-	pthread_join(p->thread, NULL);
-	close(p->listener);
-	unlink(p->path);
-}
-
-/* A commit whose answer does not come tells the truth: what is said to be done is done, and only that. */
-static void cut_a_commit(int cut)
-{
-	struct proxy proxy = { .listener = -1 };
-	const char *const options[] = { "socket",      proxy.path, "user",  "drover", "password",
-					"open sesame", "database", st.path, NULL };
-	struct drover_task task = store_task("a", 10, 5);
-	struct drover_claim claim = { .unit = 0 };
-	struct drover_session *own = st.w, *through;
-	void *self;
-	int code;
-
-	proxy_start(&proxy);
-	store_submit(&st, &task);
-	self = fake_host_new(&st.sink->info, options);
-	WORKS(st.sink->open(self, &err));
-	WORKS(st.ops->session_open(self, DROVER_SESSION_WRITE, &through, &err));
-	claim.task_key = task.key;
-	WORKS(st.ops->begin(through, &err));
-	WORKS(st.ops->claim(through, st.incarnation, &claim, 1, &err));
-	atomic_store(&proxy.cut, cut);
-	st.w = through;
-	st.changes = 0;
-	code = st.ops->commit(through, store_note, &st, &err);
-	st.w = own;
-	ck_assert_int_eq(atomic_load(&proxy.cut), 0);
-	ck_assert_int_eq(code, cut == 1 ? DROVER_ERETRY : 0);
-	ck_assert_int_eq(st.changes, cut == 1 ? 0 : 1);
-	if (code)
-		st.ops->rollback(through);
-	ck_assert_int_eq(store_unit(&st, task.key, 0).state, cut == 1 ? DROVER_UNIT_READY : DROVER_UNIT_CLAIMED);
-	/* And it goes on. */
-	claim.unit = 1;
-	WORKS(st.ops->begin(through, &err));
-	WORKS(st.ops->claim(through, st.incarnation, &claim, 1, &err));
-	WORKS(st.ops->commit(through, NULL, NULL, &err));
-	ck_assert(claim.claimed);
-	st.ops->session_close(through);
-	fake_host_free(&st.sink->info, self);
-	proxy_end(&proxy);
-	store_verify(&st, task.key);
-}
-
-START_TEST(a_commit_that_never_reached_the_server_is_told_as_not_done)
-{
-	cut_a_commit(1);
-}
-END_TEST
-
-START_TEST(a_commit_whose_answer_was_lost_is_told_as_done)
-{
-	cut_a_commit(2);
-}
-END_TEST
-
-/* And where it cannot be found out for so long: who does all of it again finds its claim. */
-START_TEST(a_claim_without_an_answer_is_found_when_it_is_made_again)
-{
-	struct proxy proxy = { .listener = -1 };
-	const char *const options[] = { "socket",   proxy.path, "user",        "drover", "password", "open sesame",
-					"database", st.path,    "commit_wait", "0s",     NULL };
-	struct drover_task task = store_task("a", 10, 5);
-	struct drover_claim claim = { .unit = 0 };
-	struct drover_session *s;
-	void *self;
-
-	proxy_start(&proxy);
-	store_submit(&st, &task);
-	self = fake_host_new(&st.sink->info, options);
-	WORKS(st.sink->open(self, &err));
-	WORKS(st.ops->session_open(self, DROVER_SESSION_WRITE, &s, &err));
-	claim.task_key = task.key;
-	WORKS(st.ops->begin(s, &err));
-	WORKS(st.ops->claim(s, st.incarnation, &claim, 1, &err));
-	atomic_store(&proxy.away, true);
-	atomic_store(&proxy.cut, 2);
-	ck_assert_int_eq(st.ops->commit(s, NULL, NULL, &err), DROVER_ERETRY);
-	st.ops->rollback(s);
-	ck_assert_int_eq(st.ops->begin(s, &err), DROVER_ERETRY);
-	atomic_store(&proxy.away, false);
-	claim = (struct drover_claim){ .task_key = task.key };
-	WORKS(st.ops->begin(s, &err));
-	WORKS(st.ops->claim(s, st.incarnation, &claim, 1, &err));
-	WORKS(st.ops->commit(s, NULL, NULL, &err));
-	ck_assert(claim.claimed && claim.attempt == 1 && claim.count == 5);
-	/* Once: it is no way to get a unit twice. */
-	WORKS(st.ops->begin(s, &err));
-	WORKS(st.ops->claim(s, st.incarnation, &claim, 1, &err));
-	WORKS(st.ops->commit(s, NULL, NULL, &err));
-	ck_assert(!claim.claimed);
-	st.ops->session_close(s);
-	fake_host_free(&st.sink->info, self);
-	proxy_end(&proxy);
-	store_verify(&st, task.key);
-}
-END_TEST
 
 /* ------------------------------------------------------------------------------ several writers */
 
@@ -284,7 +43,7 @@ static void *write_task(void *arg)
 
 	for (int64_t i = 0; i < HOSTS_EACH && !code; i++) {
 		struct drover_claim claim = { .task_key = work->task.key, .unit = i / UNIT };
-		struct drover_result result = result_of(&work->task, st.incarnation, i);
+		struct drover_result result = store_result_of(&work->task, st.incarnation, i);
 
 		code = st.ops->begin(s, &why);
 		if (!code && i % UNIT == 0)
@@ -471,196 +230,6 @@ START_TEST(a_writer_that_stops_in_the_middle_holds_nobody_up)
 }
 END_TEST
 
-/* --------------------------------------------------------------------------------- no scans */
-
-/* Rows that the server has read of tables and indexes so far. */
-static int64_t rows_read(void)
-{
-	char answer[64];
-
-	store_server("SELECT sum(variable_value) FROM information_schema.global_status WHERE variable_name IN"
-		     " ('Handler_read_first', 'Handler_read_key', 'Handler_read_next', 'Handler_read_prev',"
-		     " 'Handler_read_rnd', 'Handler_read_rnd_next')",
-		     answer, sizeof(answer));
-	return atoll(answer);
-}
-
-static int64_t asking_costs;
-
-#define READS_FEW(call)                                                                                                \
-	do {                                                                                                           \
-		int64_t before = rows_read(), rows;                                                                    \
-                                                                                                                       \
-		WORKS(call);                                                                                           \
-		rows = rows_read() - before - asking_costs;                                                            \
-		ck_assert_msg(rows <= 700, "%s reads %" PRId64 " rows", #call, rows);                                  \
-	} while (0)
-
-static int count_row(void *context, const struct drover_result_row *row)
-{
-	(void)row;
-	(*(int *)context)++;
-	return 0;
-}
-
-static int count_unit(void *context, const struct drover_unit_row *row)
-{
-	(void)row;
-	(*(int *)context)++;
-	return 0;
-}
-
-static int count_task(void *context, const struct drover_task *task)
-{
-	(void)task;
-	(*(int *)context)++;
-	return 0;
-}
-
-/* Ended tasks of `hosts` hosts, to be passed over, and one that runs. */
-static struct drover_task fill(int tasks, int hosts)
-{
-	struct drover_task task;
-	char id[24];
-
-	for (int i = 0; i < tasks; i++) {
-		struct drover_result *results = calloc((size_t)hosts, sizeof(*results));
-
-		snprintf(id, sizeof(id), "old%d", i);
-		task = store_task(id, hosts, hosts);
-		task.concurrency_key = "one at a time";
-		store_submit(&st, &task);
-		ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
-		for (int h = 0; h < hosts; h++)
-			results[h] = result_of(&task, st.incarnation, h);
-		store_begin(&st);
-		WORKS(st.ops->results(st.w, results, (size_t)hosts, &err));
-		store_commit(&st);
-		free(results);
-		store_incarnate(&st, id);
-		store_incarnate(&st, id);
-	}
-	task = store_task("new", hosts, 50);
-	task.concurrency_key = "one at a time";
-	store_submit(&st, &task);
-	ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
-	return task;
-}
-
-static int take_pool(void *context, const char *pool, int64_t units)
-{
-	(void)pool;
-	*(int64_t *)context += units;
-	return 0;
-}
-
-static int count_node(void *context, const struct drover_incarnation_row *row)
-{
-	(void)row;
-	(*(int *)context)++;
-	return 0;
-}
-
-/* All but the first, which is claimed. */
-static void publish_all(const struct drover_task *task)
-{
-	struct drover_publication *some = calloc((size_t)task->units, sizeof(*some));
-
-	for (int64_t i = 0; i < task->units; i++)
-		some[i] = (struct drover_publication){ .task_key = task->key, .unit = i, .again_in = 60000 };
-	store_begin(&st);
-	WORKS(st.ops->published(st.w, some, (size_t)task->units, &err));
-	store_commit(&st);
-	free(some);
-	ck_assert_int_eq(store_get(&st, task->key).published, task->units);
-}
-
-/* Of 42,000 hosts none but those that are asked for are read. */
-START_TEST(nothing_scans)
-{
-	struct drover_task task = fill(20, 2000), row;
-	struct drover_result results[50];
-	struct drover_unit_end end = { .task_key = task.key, .incarnation = st.incarnation, .attempt = 1 };
-	struct drover_claim claim = { .task_key = task.key, .unit = 1 };
-	struct drover_publication publication = { .unit = 20 };
-	struct drover_result_filter history = { .size = sizeof(history), .host = "h7", .limit = 100 };
-	struct drover_result_filter page = { .size = sizeof(page), .task_key = task.key, .limit = 50 };
-	struct drover_result_filter changes = { .size = sizeof(changes), .task_key = task.key };
-	struct drover_result_filter feed = { .size = sizeof(feed), .feed = true, .limit = 100 };
-	struct drover_task_filter open = { .size = sizeof(open), .states = 1u << DROVER_TASK_RUNNING };
-	struct drover_due_filter due = { .size = sizeof(due), .due = true, .limit = 20 };
-	struct drover_due_filter any = { .size = sizeof(any), .pools = "default", .limit = 20 };
-	int64_t first, seq, queued = 0;
-	int count = 0;
-	bool more;
-
-	first = rows_read();
-	asking_costs = rows_read() - first;
-	READS_FEW(st.ops->task(st.w, "new", 0, store_take_task, &row, &err));
-	READS_FEW(st.ops->tasks(st.w, &open, count_task, &count, &err));
-	ck_assert_int_eq(count, 1);
-	READS_FEW(st.ops->results_query(st.w, &history, count_row, &count, &err));
-	ck_assert_int_eq(count, 22);
-	READS_FEW(st.ops->results_query(st.w, &page, count_row, &count, &err));
-	ck_assert_int_eq(count, 72);
-	WORKS(st.ops->last_seq(st.w, &seq, &err));
-	feed.since_seq = seq - 100;
-	READS_FEW(st.ops->results_query(st.w, &feed, count_row, &count, &err));
-	READS_FEW(st.ops->ready_units(st.w, task.key, 10, 3, count_unit, &count, &err));
-	publish_all(&task);
-	count = 0;
-	READS_FEW(st.ops->due_units(st.w, &due, store_count_due, &count, &err));
-	ck_assert_int_eq(count, 0);
-	READS_FEW(st.ops->due_units(st.w, &any, store_count_due, &count, &err));
-	ck_assert_int_eq(count, 20);
-	READS_FEW(st.ops->queued_units(st.w, take_pool, &queued, &err));
-	ck_assert_int_eq(queued, 39);
-	count = 0;
-	READS_FEW(st.ops->nodes(st.w, count_node, &count, &err));
-	ck_assert_int_eq(count, 21);
-	store_begin(&st);
-	READS_FEW(st.ops->claim(st.w, st.incarnation, &claim, 1, &err));
-	ck_assert(claim.claimed);
-	for (int i = 0; i < 50; i++)
-		results[i] = result_of(&task, st.incarnation, i);
-	READS_FEW(st.ops->results(st.w, results, 49, &err));
-	store_commit(&st);
-	changes.since_seq = seq;
-	count = 0;
-	READS_FEW(st.ops->results_query(st.w, &changes, count_row, &count, &err));
-	ck_assert_int_eq(count, 99);
-	store_begin(&st);
-	end.begun = end.rest = DROVER_FAILED;
-	READS_FEW(st.ops->end_unit(st.w, &end, &err));
-	READS_FEW(st.ops->sweep(st.w, 3, 10, count_unit, &count, &more, &err));
-	publication.task_key = task.key;
-	READS_FEW(st.ops->published(st.w, &publication, 1, &err));
-	READS_FEW(st.ops->sweep_accepting(st.w, 10, &more, &err));
-	READS_FEW(st.ops->expire(st.w, 10, &more, &err));
-	READS_FEW(st.ops->retain(st.w, 1, 100, &more, &err));
-	READS_FEW(st.ops->retain(st.w, INT64_MAX, 100, &more, &err));
-	ck_assert(more);
-	store_commit(&st);
-}
-END_TEST
-
-/* Its units are counted anew one by one; its hosts are looked at once. */
-START_TEST(a_cancel_reads_its_own_hosts_only)
-{
-	struct drover_task task = fill(3, 2000);
-	int64_t before = rows_read(), rows;
-
-	asking_costs = rows_read() - before;
-	before = rows_read();
-	store_begin(&st);
-	WORKS(st.ops->cancel(st.w, task.key, NULL, &err));
-	store_commit(&st);
-	rows = rows_read() - before - asking_costs;
-	ck_assert_msg(rows < 3 * 2000, "cancelling 2,000 hosts reads %" PRId64 " rows", rows);
-	store_verify(&st, task.key);
-}
-END_TEST
-
 /* -------------------------------------------------------------------------------- the server */
 
 START_TEST(settings_of_the_server_are_warned_about)
@@ -690,7 +259,7 @@ START_TEST(what_the_server_does_not_take_is_told)
 
 	store_submit(&st, &task);
 	ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
-	result = result_of(&task, st.incarnation, 0);
+	result = store_result_of(&task, st.incarnation, 0);
 	memset(large, 'x', 20 << 20);
 	result.report.out = large;
 	result.report.out_size = 20 << 20;
@@ -765,16 +334,10 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		a_lost_connection_ends_the_transaction_and_the_next_has_a_new_one,
-		a_commit_that_never_reached_the_server_is_told_as_not_done,
-		a_commit_whose_answer_was_lost_is_told_as_done,
-		a_claim_without_an_answer_is_found_when_it_is_made_again,
 		the_feed_misses_nothing_of_several_writers,
 		of_many_who_claim_a_unit_one_gets_it,
 		nodes_that_start_at_once_make_one_schema,
 		a_writer_that_stops_in_the_middle_holds_nobody_up,
-		nothing_scans,
-		a_cancel_reads_its_own_hosts_only,
 		settings_of_the_server_are_warned_about,
 		what_the_server_does_not_take_is_told,
 		another_databases_tables_and_newer_schemas_are_refused,
