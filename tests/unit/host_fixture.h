@@ -34,6 +34,7 @@
 
 #define NOBODY 65534
 #define WAIT_MS 60000
+#define LONG 20000 /* ms; a deadline that no unit comes to */
 
 enum way { WAY_SUBREAPER = 0, WAY_NOBODY = 1, WAY_CGROUP = 2, WAYS = 3 };
 
@@ -63,7 +64,7 @@ struct fake_core {
 
 /* ---------------------------------------------------------------------------------- the fake core */
 
-static void on_ready(void *context, const char *version)
+static inline void on_ready(void *context, const char *version)
 {
 	struct fake_core *core = context;
 
@@ -71,14 +72,14 @@ static void on_ready(void *context, const char *version)
 	core->ready = true;
 }
 
-static void on_started(void *context, uint64_t handle, int pid)
+static inline void on_started(void *context, uint64_t handle, int pid)
 {
 	(void)context;
 	ck_assert_int_gt(pid, 0);
 	ck_assert_uint_gt(handle, 0);
 }
 
-static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
+static inline void on_begin(void *context, uint64_t handle, size_t first, size_t count)
 {
 	struct fake_core *core = context;
 
@@ -91,8 +92,8 @@ static void on_begin(void *context, uint64_t handle, size_t first, size_t count)
 		exec_link_grant(core->link, handle, first, count, core->grant);
 }
 
-static void on_result(void *context, uint64_t handle, size_t position, enum drover_status status,
-		      const struct drover_report *report)
+static inline void on_result(void *context, uint64_t handle, size_t position, enum drover_status status,
+			     const struct drover_report *report)
 {
 	struct fake_core *core = context;
 	size_t tail = report->out_size < 8 ? report->out_size : 8;
@@ -111,7 +112,7 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 	core->out_total = report->out_total;
 }
 
-static void on_note(void *context, uint64_t handle, const char *text)
+static inline void on_note(void *context, uint64_t handle, const char *text)
 {
 	struct fake_core *core = context;
 
@@ -119,7 +120,7 @@ static void on_note(void *context, uint64_t handle, const char *text)
 	buf_printf(&core->notes, "%s\n", text);
 }
 
-static void on_ended(void *context, const struct exec_ended *ended)
+static inline void on_ended(void *context, const struct exec_ended *ended)
 {
 	struct fake_core *core = context;
 
@@ -130,7 +131,7 @@ static void on_ended(void *context, const struct exec_ended *ended)
 	snprintf(core->tail, sizeof(core->tail), "%s", ended->tail ? ended->tail : "");
 }
 
-static void on_closed(void *context, const char *reason)
+static inline void on_closed(void *context, const char *reason)
 {
 	struct fake_core *core = context;
 
@@ -147,7 +148,7 @@ static const struct exec_link_events core_events = { .ready = on_ready,
 						     .closed = on_closed };
 
 /* Turns the loop until `*flag` is at least `least`; the test fails after 60 s. */
-static void wait_for(struct fake_core *core, const int *flag, int least)
+static inline void wait_for(struct fake_core *core, const int *flag, int least)
 {
 	int64_t until = clock_boot_ms() + WAIT_MS;
 
@@ -158,7 +159,7 @@ static void wait_for(struct fake_core *core, const int *flag, int least)
 	}
 }
 
-static void wait_for_true(struct fake_core *core, const bool *flag)
+static inline void wait_for_true(struct fake_core *core, const bool *flag)
 {
 	int64_t until = clock_boot_ms() + WAIT_MS;
 
@@ -171,7 +172,7 @@ static void wait_for_true(struct fake_core *core, const bool *flag)
 /* ---------------------------------------------------------------------------------- the real host */
 
 /* A file beside the test's program: "../../droverd". Static. */
-static const char *built(const char *name)
+static inline const char *built(const char *name)
 {
 	static char path[2][4096];
 	static int turn;
@@ -186,7 +187,7 @@ static const char *built(const char *name)
 	return path[turn];
 }
 
-static char *make_slice(const char *plugin, const char *options, int permit_lost)
+static inline char *make_slice(const char *plugin, const char *options, int permit_lost)
 {
 	struct buf text = BUF_INIT;
 	char file[256];
@@ -200,7 +201,8 @@ static char *make_slice(const char *plugin, const char *options, int permit_lost
 	return buf_take(&text);
 }
 
-static void __attribute__((noreturn)) run_host(enum way way, const char *cgroup, int control, int link, int slice)
+static inline void __attribute__((noreturn))
+run_host(enum way way, const char *cgroup, int control, int link, int slice)
 {
 	char fds[3][32], folder[4200],
 		*argv[7] = { (char *)"droverd", (char *)"--role=executor", fds[0], fds[1], fds[2] };
@@ -221,8 +223,8 @@ static void __attribute__((noreturn)) run_host(enum way way, const char *cgroup,
 	_exit(127);
 }
 
-static void start_host_with(struct fake_core *core, enum way way, const char *plugin, const char *options,
-			    int permit_lost)
+static inline void start_host_with(struct fake_core *core, enum way way, const char *plugin, const char *options,
+				   int permit_lost)
 {
 	int control[2], link[2], slice;
 	char *text = make_slice(plugin, options, permit_lost);
@@ -253,13 +255,13 @@ static void start_host_with(struct fake_core *core, enum way way, const char *pl
 	wait_for_true(core, &core->ready);
 }
 
-static void start_host(struct fake_core *core, enum way way, const char *plugin)
+static inline void start_host(struct fake_core *core, enum way way, const char *plugin)
 {
 	start_host_with(core, way, plugin, "{}", 20000);
 }
 
 /* The parent of a living process; 0: there is none, or it is a zombie with all its threads. */
-static pid_t get_parent(pid_t pid)
+static inline pid_t get_parent(pid_t pid)
 {
 	char path[64], line[512], state;
 	const char *rest;
@@ -279,7 +281,7 @@ static pid_t get_parent(pid_t pid)
 	return state == 'Z' && threads <= 1 ? 0 : (pid_t)parent;
 }
 
-static bool is_below(pid_t pid, pid_t ancestor)
+static inline bool is_below(pid_t pid, pid_t ancestor)
 {
 	while (pid > 1) {
 		pid = get_parent(pid);
@@ -290,7 +292,7 @@ static bool is_below(pid_t pid, pid_t ancestor)
 }
 
 /* How many living processes the host has below it: all that its units have left. */
-static int count_left(const struct fake_core *core)
+static inline int count_left(const struct fake_core *core)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -304,7 +306,7 @@ static int count_left(const struct fake_core *core)
 }
 
 /* Closes the link: the host must end by itself and take everything along. */
-static void stop_host(struct fake_core *core)
+static inline void stop_host(struct fake_core *core)
 {
 	int64_t until = clock_boot_ms() + 5000;
 	pid_t gone;
@@ -330,7 +332,7 @@ static void stop_host(struct fake_core *core)
 }
 
 /* A unit of hosts h0, h1, …; nothing in it is kept. */
-static void execute(struct fake_core *core, uint64_t handle, size_t hosts, int64_t deadline, const char *payload)
+static inline void execute(struct fake_core *core, uint64_t handle, size_t hosts, int64_t deadline, const char *payload)
 {
 	struct drover_target *targets = xcalloc(hosts, sizeof(*targets));
 	char(*names)[16] = xcalloc(hosts, sizeof(*names));
@@ -356,9 +358,15 @@ static void execute(struct fake_core *core, uint64_t handle, size_t hosts, int64
 }
 
 /* An ordinary user is nobody already. */
-static bool way_applies(enum way way)
+static inline bool way_applies(enum way way)
 {
 	return way == WAY_SUBREAPER || (way == WAY_NOBODY ? !geteuid() : has_cgroups());
+}
+
+/* A limit of time, as what runs the test needs it. */
+static inline int64_t patience(int64_t ms)
+{
+	return is_valgrind() ? ms * 20 : ms;
 }
 
 #endif
