@@ -3,8 +3,6 @@
 import pytest
 from daemon import Daemon
 
-pytestmark = pytest.mark.alone
-
 SIZE = 300_000
 BYTES = bytes(i & 0xff for i in range(SIZE))
 
