@@ -17,3 +17,16 @@ def build():
     folder = ROOT / os.environ.get("DROVER_BUILD", "build")
     assert folder.is_dir(), f"{folder} is not there: run make first"
     return folder
+
+
+# Files that take long, begun first: none of them is to run on when all others are done. Those that need a processor
+# all the time, as Ansible's own commands do, have others between them that wait.
+LONG = ["test_ansible_adhoc", "test_core_stopped", "test_ansible_playbook", "test_lease", "test_kill", "test_outages",
+        "test_ansible_step_limits", "test_ansible_secrets", "test_cluster", "test_kafka", "test_ansible_adhoc_hangs", "test_life",
+        "test_cli", "test_ansible_kills", "test_isolation", "test_cluster_drain", "test_ansible_options", "test_forgery",
+        "test_audit", "test_upgrade", "test_inventory_reading", "test_waves", "test_broker_away"]
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))

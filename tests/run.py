@@ -9,9 +9,11 @@ Parts: unit (each program of BUILD/tests/unit), fast (pytest without servers), p
 A program that crashes, hangs or runs no test counts as a failure. Exit code 1 where something failed.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import pathlib
+import queue
 import re
 import shutil
 import stat
@@ -32,12 +34,17 @@ PYTEST = {
     "model": ["tests/model"],
     "chaos": ["tests/chaos"],
 }
-# Most tests wait for something most of the time: several files run side by side, and those that are marked
-# `alone`, which measure a time or a size, one after the other when the others are done.
-SIDE_BY_SIDE = ["-n", os.environ.get("DROVER_TEST_JOBS") or str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
-WAYS = [["-m", "not alone", *SIDE_BY_SIDE], ["-m", "alone"]]
+# Tests run side by side. Those in C keep a processor busy more often than not; those in Python mostly wait for something.
+# Those that are marked `alone`, which measure a time or a size, run one after the other when the others are done.
+CORES = os.cpu_count() or 1
+PROGRAM_JOBS = int(os.environ.get("DROVER_TEST_JOBS") or CORES + 1)
+PYTEST_JOBS = int(os.environ.get("DROVER_TEST_JOBS") or min(2 * CORES + 1, 16))
+# What is handed to a worker: a file, whose tests may share servers; or where they share nothing a test.
+HANDED = {"fast": "load", "model": "load"}
 NO_TEST = 5  # pytest's exit code where the marks leave nothing
 PROGRAM_TIMEOUT = 600  # s
+# Programs that take long are begun first.
+LONG = ["test_exec_plugins", "test_kafka", "test_kafka_source", "test_exec_host", "test_store_model"]
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
 VALGRIND = [
     "valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite",
@@ -82,6 +89,7 @@ def count_program(code, output):
 
 
 def run_program(program, env, valgrind):
+    """Its counts, and what is to be said of it."""
     command = (VALGRIND if valgrind else []) + [str(program)]
     start = time.monotonic()
     try:
@@ -91,11 +99,28 @@ def run_program(program, env, valgrind):
     except subprocess.TimeoutExpired as late:
         code, output = -1, (late.stdout or b"").decode(errors="replace") + f"\nno end after {PROGRAM_TIMEOUT} s\n"
     counts = count_program(code, output)
+    text = f"  {program.name:<32} {counts}  ({time.monotonic() - start:.1f} s)"
     if counts.failed:
-        say(f"--- {program.name} failed (exit code {code}); all that it printed:\n{output.rstrip()}\n---")
         counts.failures.append((f"{program.name} (exit code {code})", output))
-    say(f"  {program.name:<32} {counts}  ({time.monotonic() - start:.1f} s)")
-    return counts
+        text = f"--- {program.name} failed (exit code {code}); all that it printed:\n{output.rstrip()}\n---\n{text}"
+    return counts, text
+
+
+@contextlib.contextmanager
+def lent_servers(pool):
+    """A function that runs one with a database server that nobody else has meanwhile: some stop it or count its work."""
+    with contextlib.ExitStack() as stack:
+        free = queue.SimpleQueue()
+        for server in pool.map(lambda _: stack.enter_context(mariadb.environment()), range(PROGRAM_JOBS)):
+            free.put(server)
+
+        def with_server(work):
+            server = free.get()
+            try:
+                return work(server)
+            finally:
+                free.put(server)
+        yield with_server
 
 
 def run_unit(build, env, valgrind):
@@ -105,14 +130,19 @@ def run_unit(build, env, valgrind):
         env["CK_FORK"] = "no"
     if valgrind:
         env["CK_TIMEOUT_MULTIPLIER"] = "20"
-    programs = sorted(p for p in (build / "tests/unit").glob("test_*") if os.access(p, os.X_OK) and p.is_file()
-                      and (ROOT / "tests/unit" / (p.name + ".c")).exists())
+    programs = sorted((p for p in (build / "tests/unit").glob("test_*") if os.access(p, os.X_OK) and p.is_file()
+                       and (ROOT / "tests/unit" / (p.name + ".c")).exists()),
+                      key=lambda p: (LONG.index(p.name) if p.name in LONG else len(LONG), p.name))
     if not programs:
         say(f"--- no test program in {build}/tests/unit: run make tests first")
         return Counts(0, 1)
-    with mariadb.environment() as server:
-        for program in programs:
-            counts.add(run_program(program, dict(env, **server), valgrind))
+    with concurrent.futures.ThreadPoolExecutor(PROGRAM_JOBS) as pool, lent_servers(pool) as with_server:
+        runs = [pool.submit(with_server, lambda server, p=program: run_program(p, dict(env, **server), valgrind))
+                for program in programs]
+        for run in concurrent.futures.as_completed(runs):
+            done, text = run.result()
+            counts.add(done)
+            say(text)
     return counts
 
 
@@ -127,10 +157,11 @@ def count_report(path):
     return counts
 
 
-def run_pytest(folders, env):
-    folders = [f for f in folders if list((ROOT / f).glob("**/test_*.py"))]
+def run_pytest(part, env):
+    folders = [f for f in PYTEST[part] if list((ROOT / f).glob("**/test_*.py"))]
+    side_by_side = ["-m", "not alone", "-n", str(PYTEST_JOBS), "--dist", HANDED.get(part, "loadfile")]
     counts = Counts()
-    for way in WAYS if folders else []:
+    for way in (side_by_side, ["-m", "alone"]) if folders else ():
         counts.add(run_pytest_once([*way, *folders], env))
     if folders and not counts.passed + counts.failed:
         say(f"--- pytest {' '.join(folders)} ran no test")
@@ -197,7 +228,7 @@ def run(args, build):
     for part in args.parts:
         say(f"== {part}")
         start = time.monotonic()
-        counts = run_unit(build, env, args.valgrind) if part == "unit" else run_pytest(PYTEST[part], env)
+        counts = run_unit(build, env, args.valgrind) if part == "unit" else run_pytest(part, env)
         rows.append((part, counts, time.monotonic() - start))
         total.add(counts)
     for name, text in total.failures:
