@@ -12,8 +12,6 @@ import pytest
 
 from daemon import PATIENCE, Daemon, wait_for
 
-pytestmark = pytest.mark.alone
-
 
 class Stream:
     """A stream as EventSource keeps it: it goes on from the last id, and is used by one thread."""
@@ -90,6 +88,7 @@ def test_reconnecting_misses_nothing(daemon):
         assert drops > 3
 
 
+@pytest.mark.alone
 def test_one_that_reads_nothing_harms_nobody(daemon):
     """Neither the task nor who reads: it is cut off when its buffer is full, and its memory is given back."""
     quick = daemon.submit("sim", "h1", {})
@@ -147,6 +146,7 @@ class Crowd:
             sock.close()
 
 
+@pytest.mark.alone
 def test_a_thousand_clients():
     """All of them hear a task's end, and more are told to wait."""
     with Daemon() as daemon:
