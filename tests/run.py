@@ -24,6 +24,7 @@ import time
 import xml.etree.ElementTree
 
 import bare_chroot
+import reports
 from services import mariadb
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -211,12 +212,21 @@ def main():
     args = parser.parse_args()
     if bare_chroot.root_is_no_mount():
         return bare_chroot.run_again()
-    with reachable((ROOT / args.build).resolve()) as build, bare_chroot.mounted(say):
-        return run(args, build)
+    env = dict(os.environ)
+    with reachable((ROOT / args.build).resolve()) as build, bare_chroot.mounted(say), reports.kept(env) as reported:
+        return run(args, build, env, reported)
 
 
-def run(args, build):
-    env = dict(os.environ, DROVER_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
+def count_reports(folder):
+    counts = Counts()
+    for name, text in reports.take(folder):
+        say(f"--- {name}:\n{text.rstrip()}\n---")
+        counts.add(Counts(0, 1, failures=[(name, text)]))
+    return counts
+
+
+def run(args, build, env, reported):
+    env.update(DROVER_BUILD=str(build), PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
     if (build / "tests/tsan_threads.so").exists():
         env["LD_PRELOAD"] = str(build / "tests/tsan_threads.so")
     # What the caller has set for drover itself must not change what is tested.
@@ -229,6 +239,7 @@ def run(args, build):
         say(f"== {part}")
         start = time.monotonic()
         counts = run_unit(build, env, args.valgrind) if part == "unit" else run_pytest(part, env)
+        counts.add(count_reports(reported))
         rows.append((part, counts, time.monotonic() - start))
         total.add(counts)
     for name, text in total.failures:

@@ -390,6 +390,8 @@ class Cluster:
         try:
             left = self.stop()
             assert kind or not left, f"processes did not end: {left}"
+            undefined = [line for n in self.nodes for line in n.undefined()]
+            assert kind or not undefined, undefined
         finally:
             self.remove()
 

@@ -191,12 +191,17 @@ class Daemon:
                 except subprocess.TimeoutExpired:
                     self.kill()
             wait_for("droverd's processes to be gone", lambda: not [p for p in children if alive(p)], 15)
+            assert kind or not self.undefined(), self.undefined()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self):
         with open(self.log_file, encoding="utf-8", errors="replace") as f:
             return f.read()
+
+    def undefined(self):
+        """What the sanitizer of undefined behaviour said. Beside that of addresses it writes nowhere else."""
+        return [line for line in self.log().splitlines() if ": runtime error: " in line]
 
     # ----------------------------------------------------------------------------- its processes
 
