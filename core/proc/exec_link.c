@@ -5,6 +5,7 @@
 
 #include "proc/messages.h"
 #include "proc/stream.h"
+#include "util/clock.h"
 
 struct exec_link {
 	struct stream *stream;
@@ -152,7 +153,7 @@ void exec_link_grant(struct exec_link *link, uint64_t handle, size_t first, size
 
 void exec_link_permit(struct exec_link *link)
 {
-	stream_begin(link->stream, WIRE_PERMIT, 0);
+	wire_put_i64(stream_begin(link->stream, WIRE_PERMIT, 0), clock_boot_ms());
 	stream_send(link->stream);
 }
 

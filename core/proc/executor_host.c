@@ -32,6 +32,8 @@
 #define QUEUE_LOW (4u << 20)
 /* check and open may take so long. */
 #define CALL_TIMEOUT_MS 30000
+/* To read what the core has said while this process stood still. */
+#define UNREAD_MS 100
 
 static void stop_if_done(struct executor_host *host)
 {
@@ -71,6 +73,20 @@ static bool has_no_permit(const struct executor_host *host)
 	return clock_boot_ms() - host->last_permit > host->permit_lost;
 }
 
+static void keep_permit(struct executor_host *host, int64_t said)
+{
+	host->last_permit = said;
+	permit_set(&host->permit, said + host->permit_lost);
+}
+
+static void lose_permit(struct executor_host *host)
+{
+	if (!host->by_handle)
+		return;
+	log_error("no permit from the core for %lld ms: the units are ended", (long long)host->permit_lost);
+	unit_parent_kill_all(host, EXEC_NO_PERMIT, "the core was silent for too long");
+}
+
 static const char *on_execute(struct executor_host *host, uint64_t handle, struct wire_reader *r)
 {
 	struct exec_unit head;
@@ -93,6 +109,23 @@ static const char *on_execute(struct executor_host *host, uint64_t handle, struc
 	return NULL;
 }
 
+/*
+ * As old as the core says, since it may have waited here while this process stood still. And a core that was silent for
+ * so long may have lost its units: what it says now is not for those.
+ */
+static const char *on_permit(struct executor_host *host, struct wire_reader *r)
+{
+	int64_t said = wire_get_i64(r);
+
+	if (!wire_get_end(r))
+		return "a permit that is none";
+	if (said - host->last_permit > host->permit_lost)
+		lose_permit(host);
+	if (said > host->last_permit)
+		keep_permit(host, said);
+	return NULL;
+}
+
 static const char *on_frame(void *context, const struct wire_header *header, struct wire_reader *r)
 {
 	struct executor_host *host = context;
@@ -102,8 +135,7 @@ static const char *on_frame(void *context, const struct wire_header *header, str
 	case WIRE_EXECUTE:
 		return on_execute(host, header->unit, r);
 	case WIRE_PERMIT:
-		host->last_permit = clock_boot_ms();
-		return NULL;
+		return on_permit(host, r);
 	case WIRE_STOP:
 		if (unit) /* else it has ended in the meantime */
 			unit_parent_stop(unit, EXEC_STOPPED, wire_get_string(r));
@@ -162,16 +194,28 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 	return 0;
 }
 
+/* Where this process stood still itself, the core's words of meanwhile are read first. */
+static bool may_have_one(struct executor_host *host)
+{
+	int64_t now = clock_boot_ms();
+
+	if (now - host->checked_at > host->permit_lost / 2)
+		host->went_on_at = now;
+	host->checked_at = now;
+	return now - host->went_on_at < UNREAD_MS;
+}
+
 static int on_permit_check(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct executor_host *host = context;
 	int64_t left, pause = host->permit_lost / 8;
+	bool doubt = may_have_one(host);
 
 	(void)usec;
-	if (has_no_permit(host) && host->by_handle) {
-		log_error("no permit from the core for %lld ms: the units are ended", (long long)host->permit_lost);
-		unit_parent_kill_all(host, EXEC_NO_PERMIT, "the core was silent for too long");
-	}
+	if (has_no_permit(host) && doubt)
+		pause = UNREAD_MS / 10;
+	else if (has_no_permit(host))
+		lose_permit(host);
 	/* Not later than it is lost: by then the others count on it that nothing runs here any more. */
 	left = host->last_permit + host->permit_lost + 1 - clock_boot_ms();
 	if (left > 0 && left < pause)
@@ -353,7 +397,11 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 	snprintf(who, sizeof(who), "executor: %s", slice_text(slice, "name", "?"));
 	slice_log(slice, who);
 	host.permit_lost = slice_int(slice, "lease.permit_lost", 20000);
-	host.last_permit = clock_boot_ms();
+	rc = permit_open(&host.permit, &error);
+	if (rc)
+		goto out;
+	keep_permit(&host, clock_boot_ms());
+	host.checked_at = host.last_permit;
 	raise_file_limit(&host);
 	host.live.rate = LIVE_EXECUTOR_RATE;
 	if (live_board_open(&host.board))
@@ -385,6 +433,7 @@ out:
 	control_free(host.control);
 	sd_event_unref(host.event);
 	live_board_dispose(&host.board);
+	permit_dispose(&host.permit);
 	free(host.keep);
 	return rc < 0 ? 1 : 0;
 }

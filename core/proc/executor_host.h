@@ -10,6 +10,7 @@
 #include "proc/credentials.h"
 #include "proc/exec_link.h"
 #include "proc/live.h"
+#include "proc/permit.h"
 #include "proc/wire.h"
 
 struct control;
@@ -35,10 +36,13 @@ struct executor_host {
 	struct unit *by_handle; /* hash */
 	struct unit *by_pid;    /* hash; those whose process has not been reaped */
 	int64_t permit_lost;    /* ms */
-	int64_t last_permit;    /* CLOCK_BOOTTIME ms */
-	bool paused;            /* too much waits for the core: units are not read */
-	bool draining;          /* has told the core to hand out nothing more; ends when it is idle */
-	bool closing;           /* ends when the last unit has */
+	/* CLOCK_BOOTTIME ms: when the core gave the last permit; when its age was last looked at; and when this process
+	 * was found to have stood still, 0: never. */
+	int64_t last_permit, checked_at, went_on_at;
+	struct permit permit; /* what units know of that */
+	bool paused;          /* too much waits for the core: units are not read */
+	bool draining;        /* has told the core to hand out nothing more; ends when it is idle */
+	bool closing;         /* ends when the last unit has */
 };
 
 /* ------------------------------------------------------------------------ unit_parent.c: one unit */

@@ -62,6 +62,7 @@ static void __attribute__((noreturn)) become(const struct helper *helper, int ou
 	struct drover_error error = { 0 };
 
 	forked_settle(&forked);
+	permit_protect(&host->permit);
 	unit_log_begin();
 	host->executor->helper(host->self, &error);
 	fprintf(stderr, "<3>cannot start: %s\n", error.message[0] ? error.message : "it has returned");

@@ -4,10 +4,11 @@
  * The core may answer one request in parts, as the task's fan-out has room. "Stop" is the other side's
  * shutdown of the socket. Everything here runs in the thread of `run`.
  */
-#define _GNU_SOURCE /* EPOLLRDHUP */
+#define _GNU_SOURCE /* EPOLLRDHUP, POLLRDHUP */
 #include "proc/unit_grants.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,7 @@
 #include "proc/wire.h"
 
 #define FRAME_MAX (64u << 10)
+#define PERMIT_LOOK 10 /* ms */
 
 static void take_grant(struct drover_unit *unit, struct wire_reader *r)
 {
@@ -136,6 +138,21 @@ int grants_want(struct drover_unit *unit, size_t first, size_t count, struct dro
 	return 0;
 }
 
+/*
+ * The host is about to be touched: waits while the core's last word is too old. False: it is not to be, the unit is to
+ * stop. For one that was taken before nobody is kept waiting.
+ */
+static bool take(struct drover_unit *unit, size_t index)
+{
+	struct pollfd fd = { .fd = unit->socket, .events = POLLRDHUP };
+
+	while (!(unit->marks[index] & UNIT_TAKEN) && !permit_holds(unit->permit))
+		if (unit->stopped || poll(&fd, 1, PERMIT_LOOK) > 0)
+			return false;
+	unit->marks[index] |= UNIT_TAKEN;
+	return true;
+}
+
 enum drover_grant grants_of(struct drover_unit *unit, size_t index)
 {
 	if (index >= unit->unit->info.count)
@@ -143,7 +160,7 @@ enum drover_grant grants_of(struct drover_unit *unit, size_t index)
 	if (!(unit->marks[index] & (UNIT_BEGUN | UNIT_REFUSED)))
 		receive_all(unit);
 	if (unit->marks[index] & UNIT_BEGUN)
-		return DROVER_GRANT_GIVEN;
+		return take(unit, index) ? DROVER_GRANT_GIVEN : DROVER_GRANT_REFUSED;
 	if (unit->marks[index] & UNIT_REFUSED)
 		return DROVER_GRANT_REFUSED;
 	return unit->marks[index] & UNIT_ASKED ? DROVER_GRANT_WAITING : DROVER_GRANT_NONE;
@@ -152,9 +169,12 @@ enum drover_grant grants_of(struct drover_unit *unit, size_t index)
 /* Blocks until that host is granted. */
 static bool wait_for(struct drover_unit *unit, size_t index)
 {
-	while (grants_of(unit, index) == DROVER_GRANT_WAITING && receive(unit, 0))
-		;
-	return unit->marks[index] & UNIT_BEGUN;
+	enum drover_grant grant;
+
+	do
+		grant = grants_of(unit, index);
+	while (grant == DROVER_GRANT_WAITING && receive(unit, 0));
+	return grant == DROVER_GRANT_GIVEN;
 }
 
 /* Those that would run at once if all of the range were begun now. */
@@ -167,14 +187,11 @@ static size_t count_open(const struct drover_unit *unit, size_t first, size_t co
 	return open;
 }
 
-int grants_begin(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
+/* Those of the range that are not granted yet. */
+static int ask_for_rest(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
 {
-	size_t all = unit->unit->info.count;
 	int64_t fanout = unit->unit->info.fanout;
-	int code;
 
-	if (first > all || count > all - first)
-		return drover_error_set(err, DROVER_EINVALID, "the unit has only %zu hosts", all);
 	while (count && unit->marks[first] & UNIT_BEGUN)
 		first++, count--;
 	while (count && unit->marks[first + count - 1] & UNIT_BEGUN)
@@ -185,7 +202,17 @@ int grants_begin(struct drover_unit *unit, size_t first, size_t count, struct dr
 		return drover_error_set(err, DROVER_ELIMIT,
 					"the task's fanout is %lld: so many hosts are never begun at once",
 					(long long)fanout);
-	code = grants_want(unit, first, count, err);
+	return grants_want(unit, first, count, err);
+}
+
+int grants_begin(struct drover_unit *unit, size_t first, size_t count, struct drover_error *err)
+{
+	size_t all = unit->unit->info.count;
+	int code;
+
+	if (first > all || count > all - first)
+		return drover_error_set(err, DROVER_EINVALID, "the unit has only %zu hosts", all);
+	code = ask_for_rest(unit, first, count, err);
 	for (size_t i = first; i < first + count && !code; i++)
 		if (!wait_for(unit, i))
 			code = drover_error_set(err, DROVER_ECANCELLED, "these hosts are not to be touched");

@@ -415,6 +415,7 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 			unit->folder,
 			&host->board,
 			unit->place,
+			&host->permit,
 			{ "drover-unit", sockets[1], pipes[1], host->keep, host->keep_count, host->files, self },
 		};
 		unit_process_run(&start);

@@ -41,6 +41,7 @@ void unit_process_run(const struct unit_start *start)
 				   .window = start->executor->window,
 				   .folder = start->folder,
 				   .socket = start->forked.socket,
+				   .permit = start->permit,
 				   .marks = xcalloc(count, 1) };
 	struct drover_error error = { 0 };
 	int rc;
@@ -48,6 +49,7 @@ void unit_process_run(const struct unit_start *start)
 	marker_set_unit(unit.handle);
 	forked_settle(&start->forked);
 	live_board_protect(start->board);
+	permit_protect(start->permit);
 	if (start->place >= 0 && start->board->flags)
 		run.live.flag = &start->board->flags[start->place];
 	unit_log_begin();

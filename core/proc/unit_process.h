@@ -13,6 +13,7 @@
 #include "proc/exec_link.h"
 #include "proc/forked.h"
 #include "proc/live.h"
+#include "proc/permit.h"
 #include "proc/wire.h"
 
 /* What the child needs; all borrowed from the executor host's memory, of which it has a copy. */
@@ -25,6 +26,7 @@ struct unit_start {
 	const char *folder;         /* its cgroup, or NULL */
 	const struct live_board *board;
 	int place;            /* on the board, or -1 */
+	const struct permit *permit;
 	struct forked forked; /* its socket is the one to the executor host */
 };
 

@@ -9,10 +9,11 @@
 
 #include "proc/exec_link.h"
 #include "proc/live.h"
+#include "proc/permit.h"
 #include "util/buf.h"
 
 /* Marks of a host, by position. */
-enum unit_mark { UNIT_BEGUN = 1 << 0, UNIT_REPORTED = 1 << 1, UNIT_ASKED = 1 << 2, UNIT_REFUSED = 1 << 3 };
+enum unit_mark { UNIT_BEGUN = 1 << 0, UNIT_REPORTED = 1 << 1, UNIT_ASKED = 1 << 2, UNIT_REFUSED = 1 << 3, UNIT_TAKEN = 1 << 4 };
 
 struct drover_unit {
 	const void *self;
@@ -21,6 +22,7 @@ struct drover_unit {
 	int window;
 	int socket;
 	uint8_t *marks;
+	const struct permit *permit;
 	size_t next;       /* position that drover_unit_next gives next */
 	uint32_t *names;   /* hash table: position + 1; made at the first report */
 	size_t name_slots; /* a power of two */

@@ -24,7 +24,7 @@ enum wire_type {
 	WIRE_EXECUTE = 1, /* a unit: struct exec_unit */
 	WIRE_STOP = 2,    /* end the unit as at its deadline: reason */
 	WIRE_GRANTED = 3, /* answer to WIRE_BEGIN: first, count, granted */
-	WIRE_PERMIT = 4,  /* go on for another while */
+	WIRE_PERMIT = 4,  /* go on for another while: CLOCK_BOOTTIME ms at which that was said */
 	WIRE_WATCH = 5,   /* whether the unit's output is watched, and how often that has begun: u32 */
 	/* executor host -> core */
 	WIRE_READY = 16,    /* open was called: version */

@@ -133,7 +133,7 @@ static const struct rule *choose_rule(const struct engine *e, const struct runni
 		return &cut_off_rule;
 	if (how == EXEC_STOPPED && !unit->stopped)
 		return &with_host_rule;
-	if (how == EXEC_NOT_STARTED && unit->tries >= e->options.max_attempts)
+	if (how == EXEC_NOT_STARTED && unit->tries >= e->options.max_attempts && !unit->cut_off)
 		return &never_started_rule;
 	return &rules[how];
 }
@@ -165,6 +165,8 @@ void ending_put(struct engine *e, struct running_unit *unit, const struct exec_e
 	};
 	if (unit->task->task.rerun_lost && rule->begun == DROVER_LOST)
 		job->end.begun = DROVER_PENDING;
+	/* An outage of the store counts against nobody. */
+	job->end.excused = unit->cut_off;
 	if (how == EXEC_DEADLINE && unit->task->task.fanout) {
 		/* The rest waited for the fan-out and was never touched: its turn comes, in an attempt that is new. */
 		job->end.rest = DROVER_PENDING;

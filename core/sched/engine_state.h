@@ -65,7 +65,7 @@ struct running_unit {
 	int64_t deadline; /* CLOCK_BOOTTIME ms */
 	bool stopped;     /* by us, before its deadline */
 	bool shutdown;    /* … since the node stops */
-	bool cut_off;     /* … since the lease is not renewed */
+	bool cut_off;     /* … or not started, since the lease is not renewed */
 	UT_hash_handle hh;
 };
 

@@ -61,6 +61,7 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 		/* Between the claim and here the executor died, the task was cancelled, or this process stood still
 		 * for so long that others may have the unit by now: nothing was touched. */
 		unit->stopped = task->cancelled;
+		unit->cut_off = !has_lease && !task->cancelled;
 		ending_put(e, unit,
 			   &(struct exec_ended){ .handle = unit->handle,
 						 .how = task->cancelled ? EXEC_STOPPED : EXEC_NOT_STARTED,

@@ -4,9 +4,11 @@ Each host keeps a file that it locks while it is executed; a lock that was refus
 """
 
 import dataclasses
+import datetime
 import os
 
 FINAL_STATUSES = {"ok", "failed", "unreachable", "timeout", "skipped", "cancelled", "expired", "lost"}
+SLACK = 1.0  # s, between this machine's clock and what a node takes for the database's
 
 
 class Violation(AssertionError):
@@ -15,6 +17,7 @@ class Violation(AssertionError):
 
 @dataclasses.dataclass
 class Start:
+    host: str
     unit: int
     attempt: int
     pid: int
@@ -22,30 +25,94 @@ class Start:
     ended: str = ""
 
 
-def read(folder):
-    """({host: its starts in order}, lines of overlaps) of one task's folder."""
-    hosts, overlaps = {}, []
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        with open(os.path.join(folder, name), encoding="utf-8") as f:
-            lines = f.read().splitlines()
-        if name == "overlaps":
-            overlaps = lines
-            continue
-        starts = hosts.setdefault(name, [])
-        for line in lines:
+@dataclasses.dataclass
+class Overlap:
+    """Somebody wanted to begin a host whose lock `holder` had."""
+    host: str
+    attempt: int
+    pid: int
+    at: float
+    holder: Start = None
+
+
+class Strict:
+    """Nothing is excused. Others say of what they know to have done themselves that it explains something."""
+
+    def overlap(self, overlap):
+        return False
+
+    def late_start(self, start):
+        """Of a host that was begun when its attempt had ended."""
+        return False
+
+
+def moment(text):
+    """Seconds since 1970 of an RFC 3339 time; 0: there is none."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
+
+
+def read_host(folder, host):
+    starts = []
+    with open(os.path.join(folder, host), encoding="utf-8") as f:
+        for line in f:
             words = line.split()
             if words[0] == "start":
-                starts.append(Start(int(words[2]), int(words[3]), int(words[4]), int(words[5]) / 1000))
+                starts.append(Start(host, int(words[2]), int(words[3]), int(words[4]), int(words[5]) / 1000))
             elif starts and starts[-1].pid == int(words[4]):
                 starts[-1].ended = words[6]
-    return hosts, overlaps
+    return starts
 
 
-def check(task, hosts, rows, verification, folder, rerun):
-    """Every host once, with one final status that its own file bears out. Returns the rows that are `lost`."""
+def read_overlaps(folder, hosts):
+    found = []
+    with open(os.path.join(folder, "overlaps"), encoding="utf-8") as f:
+        for line in f:
+            words = line.split()
+            overlap = Overlap(words[0], int(words[3]), int(words[4]), int(words[5]) / 1000)
+            before = [s for s in hosts.get(overlap.host, []) if s.at <= overlap.at]
+            overlap.holder = before[-1] if before else None
+            found.append(overlap)
+    return found
+
+
+def read(folder):
+    """({host: its starts in order}, the overlaps) of one task's folder."""
+    names = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    hosts = {name: read_host(folder, name) for name in names - {"overlaps"}}
+    return hosts, read_overlaps(folder, hosts) if "overlaps" in names else []
+
+
+def check_starts(row, starts, rerun, excuses):
+    """What is wrong with one host's starts, or ""."""
+    final, began = moment(row["finished_at"]), moment(row["started_at"])
+    late = [s for s in starts if s.at > final + SLACK]
+    if late and not all(excuses.late_start(start) for start in late):
+        return "begun when it was final"
+    starts = [s for s in starts if s not in late]
+    if starts and not (began or row.get("late")):
+        return "begun without an intent"
+    if any(s.attempt > row["attempt"] for s in starts):
+        return "begun by an attempt that the store does not know"
+    if any(s.attempt == row["attempt"] and s.at < began - SLACK for s in starts):
+        return "begun before its intent"
+    in_order = [s for i, s in enumerate(starts)
+                if not any(s.attempt < e.attempt for e in starts[:i]) or not excuses.late_start(s)]
+    if [s.attempt for s in in_order] != sorted({s.attempt for s in in_order}):
+        return "begun twice by one attempt, or by an older one later"
+    if len(starts) > 1 and not rerun:
+        return "begun twice"
+    if row["status"] == "ok" and not any(s.ended == "ok" and s.attempt == row["attempt"] for s in starts):
+        return "ok, and that attempt never ended so"
+    return ""
+
+
+def check(task, hosts, rows, verification, folder, rerun, excuses=Strict()):
+    """Every host once, with one final status that its own file bears out. Returns (the rows that are `lost`, what the
+    hosts saw)."""
     seen, overlaps = read(folder)
-    if overlaps:
-        raise Violation(f"task {task}: hosts were executed twice at a time: {overlaps[:5]}")
+    unexplained = [o for o in overlaps if not (rerun and excuses.overlap(o))]
+    if unexplained:
+        raise Violation(f"task {task}: hosts were executed twice at a time: {unexplained[:5]}")
     by_host = {row["host"]: row for row in rows}
     if len(rows) != hosts or len(by_host) != hosts:
         raise Violation(f"task {task}: {len(rows)} rows of {len(by_host)} hosts, not {hosts}")
@@ -53,17 +120,9 @@ def check(task, hosts, rows, verification, folder, rerun):
         raise Violation(f"task {task}: {verification}")
     for host, row in by_host.items():
         starts = seen.get(host, [])
-        facts = f"task {task} host {host}: {starts} {row}"
         if row["status"] not in FINAL_STATUSES:
-            raise Violation(f"no final status: {facts}")
-        if starts and not (row["started_at"] or row.get("late")):
-            raise Violation(f"begun without an intent: {facts}")
-        if any(start.attempt > row["attempt"] for start in starts):
-            raise Violation(f"begun by an attempt that the store does not know: {facts}")
-        if [s.attempt for s in starts] != sorted({s.attempt for s in starts}):
-            raise Violation(f"begun twice by one attempt, or by an older one later: {facts}")
-        if len(starts) > 1 and not rerun:
-            raise Violation(f"begun twice: {facts}")
-        if row["status"] == "ok" and not any(start.ended == "ok" for start in starts):
-            raise Violation(f"ok, and it never ended so: {facts}")
-    return [row for row in rows if row["status"] == "lost"]
+            raise Violation(f"task {task} host {host}: no final status: {starts} {row}")
+        wrong = check_starts(row, starts, rerun, excuses)
+        if wrong:
+            raise Violation(f"task {task} host {host}: {wrong}: {starts} {row}")
+    return [row for row in rows if row["status"] == "lost"], seen

@@ -49,6 +49,7 @@ struct fake_core {
 	size_t first, asked; /* … those */
 	bool silent;         /* it does not answer */
 	size_t begun;        /* so many hosts' intents come with the unit; 0: all */
+	int64_t begin_by;    /* … and its begin_by */
 	int results, ends, begins;
 	int statuses[16];  /* of the first hosts */
 	char out[64];      /* begin of the last output */
@@ -338,6 +339,7 @@ static inline void execute(struct fake_core *core, uint64_t handle, size_t hosts
 	char(*names)[16] = xcalloc(hosts, sizeof(*names));
 	struct exec_unit unit = { .handle = handle,
 				  .begun = core->begun && core->begun < hosts ? core->begun : hosts,
+				  .begin_by = core->begin_by,
 				  .info = { .size = sizeof(unit.info),
 					    .task = "01TEST",
 					    .attempt = 1,

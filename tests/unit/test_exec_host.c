@@ -198,6 +198,105 @@ START_TEST(permits)
 }
 END_TEST
 
+/* The core's loop turns for so long; with permits, or silently. */
+static void turn_for(struct fake_core *core, int64_t ms, bool permitted)
+{
+	int64_t until = clock_boot_ms() + ms, next = 0;
+
+	while (clock_boot_ms() < until) {
+		if (permitted && clock_boot_ms() >= next) {
+			exec_link_permit(core->link);
+			next = clock_boot_ms() + 30;
+		}
+		sd_event_run(core->event, 10000);
+	}
+}
+
+/* A host that stood still finds permits that waited for it: they are as old as the core says. */
+START_TEST(permits_that_waited)
+{
+	struct fake_core core;
+	int64_t goes_on;
+
+	start_host_with(&core, WAY_SUBREAPER, "evil_loop", "{}", 800);
+	execute(&core, 1, 3, LONG, "{}");
+	turn_for(&core, 200, true);
+	kill(core.host, SIGSTOP);
+	turn_for(&core, 1500, true);
+	kill(core.host, SIGCONT);
+	turn_for(&core, 500, true);
+	ck_assert_int_eq(core.ends, 0); /* the core was there all the time */
+	kill(core.host, SIGSTOP);
+	turn_for(&core, 300, true);
+	turn_for(&core, 1200, false);
+	kill(core.host, SIGCONT);
+	goes_on = clock_boot_ms();
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.ended.how, EXEC_NO_PERMIT);
+	ck_assert_int_lt(core.ended_at - goes_on, patience(400)); /* not another while from then on */
+	/* A core that was silent, too, speaks again before the host does: it may have lost the unit meanwhile. */
+	turn_for(&core, 100, true);
+	execute(&core, 2, 3, LONG, "{}");
+	turn_for(&core, 200, true);
+	kill(core.host, SIGSTOP);
+	turn_for(&core, 1500, false);
+	exec_link_permit(core.link);
+	turn_for(&core, 50, false);
+	kill(core.host, SIGCONT);
+	wait_for(&core, &core.ends, 2);
+	ck_assert_int_eq(core.ended.how, EXEC_NO_PERMIT);
+	stop_host(&core);
+}
+END_TEST
+
+/* A unit that comes to a host that stands still is not begun when its engine's lease may have ended. */
+START_TEST(units_that_waited)
+{
+	struct fake_core core;
+
+	start_host_with(&core, WAY_SUBREAPER, "evil_loop", "{}", 20000);
+	kill(core.host, SIGSTOP);
+	core.begin_by = clock_boot_ms() + 300;
+	execute(&core, 1, 3, LONG, "{}");
+	core.begin_by = clock_boot_ms() + LONG;
+	execute(&core, 2, 3, LONG, "{}");
+	turn_for(&core, 500, true);
+	kill(core.host, SIGCONT);
+	wait_for(&core, &core.ends, 1);
+	ck_assert_uint_eq(core.ended.handle, 1);
+	ck_assert_int_eq(core.ended.how, EXEC_NOT_STARTED);
+	ck_assert(strstr(core.message, "lease") != NULL);
+	turn_for(&core, 200, true);
+	ck_assert_int_eq(core.ends, 1);
+	ck_assert_int_eq(count_left(&core), 1);
+	stop_host(&core);
+}
+END_TEST
+
+/* A unit whose host stands still looks at the clock itself: it begins nothing while the last permit is too old. */
+START_TEST(hosts_without_a_permit)
+{
+	struct fake_core core;
+	int before;
+
+	/* A host of 100 ms after the other. */
+	start_host_with(&core, WAY_SUBREAPER, "../../plugins/sim", "{}", 800);
+	execute(&core, 1, 30, LONG, "{\"latency\":\"100ms\",\"step\":1}");
+	turn_for(&core, 300, true);
+	before = core.results;
+	kill(core.host, SIGSTOP);
+	turn_for(&core, 2000, true);
+	kill(core.host, SIGCONT);
+	turn_for(&core, 100, true);
+	ck_assert_msg(core.results - before < 14, "%d hosts in 2.1 s, with a permit for 0.8 s", core.results - before);
+	while (!core.ends)
+		turn_for(&core, 100, true);
+	ck_assert_int_eq(core.ended.how, EXEC_RETURNED);
+	ck_assert_int_eq(core.results, 30);
+	stop_host(&core);
+}
+END_TEST
+
 static long resident_kb(pid_t pid)
 {
 	char path[64], line[256];
@@ -299,6 +398,9 @@ int main(void)
 	tcase_add_loop_test(link_case, link_closes, 0, WAYS);
 	tcase_add_test(link_case, supervisor_gone);
 	tcase_add_test(link_case, permits);
+	tcase_add_test(link_case, permits_that_waited);
+	tcase_add_test(link_case, units_that_waited);
+	tcase_add_test(link_case, hosts_without_a_permit);
 	suite_add_tcase(suite, link_case);
 
 	tcase_set_timeout(load_case, 120);

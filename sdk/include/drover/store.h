@@ -258,7 +258,7 @@ struct drover_unit_end {
 	int max_attempts;
 	bool held;    /* out: false: the unit is another's by now; nothing was done */
 	bool ready;   /* out: it is ready again */
-	bool excused; /* in: this attempt does not count: its hosts waited for the task's fanout */
+	bool excused; /* in: this attempt does not count: hosts waited for the task's fanout, or the store was away */
 };
 
 /* A host that became final by something else than its result; as told by `commit`. */
