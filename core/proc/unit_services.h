@@ -13,7 +13,13 @@
 #include "util/buf.h"
 
 /* Marks of a host, by position. */
-enum unit_mark { UNIT_BEGUN = 1 << 0, UNIT_REPORTED = 1 << 1, UNIT_ASKED = 1 << 2, UNIT_REFUSED = 1 << 3, UNIT_TAKEN = 1 << 4 };
+enum unit_mark {
+	UNIT_BEGUN = 1 << 0,
+	UNIT_REPORTED = 1 << 1,
+	UNIT_ASKED = 1 << 2,
+	UNIT_REFUSED = 1 << 3,
+	UNIT_TAKEN = 1 << 4
+};
 
 struct drover_unit {
 	const void *self;
