@@ -41,7 +41,7 @@ CORES = os.cpu_count() or 1
 PROGRAM_JOBS = int(os.environ.get("DROVER_TEST_JOBS") or CORES + 1)
 PYTEST_JOBS = int(os.environ.get("DROVER_TEST_JOBS") or min(2 * CORES + 1, 16))
 # What is handed to a worker: a file, whose tests may share servers; or where they share nothing a test.
-HANDED = {"fast": "load", "model": "load"}
+HANDED = {"fast": "load"}
 NO_TEST = 5  # pytest's exit code where the marks leave nothing
 PROGRAM_TIMEOUT = 600  # s
 # Programs that take long are begun first.
