@@ -1,6 +1,6 @@
 /*
  * test_mysql_reads.c - indexes of the shared store that hold what they promise: by the server's own count of the rows
- * that it has read.
+ * that it has read, and of the statements that it was sent.
  */
 #include "unit/store_fixture.h"
 
@@ -188,6 +188,38 @@ START_TEST(nothing_scans)
 }
 END_TEST
 
+/* Statements that the store has run so far; what asks for it is none. */
+static int64_t statements_run(void)
+{
+	char answer[64];
+
+	store_server("SELECT variable_value FROM information_schema.global_status"
+		     " WHERE variable_name = 'Com_stmt_execute'",
+		     answer, sizeof(answer));
+	return atoll(answer);
+}
+
+/* A way to the server and back for each row would be most of the time. */
+START_TEST(rows_of_many_tasks_come_by_one_statement)
+{
+	struct drover_result_filter filters[] = { { .host = "h7" },
+						  { .host = "h7", .outputs = true, .output_limit = 100 },
+						  { .feed = true } };
+	static const int rows[] = { 4, 4, 30 };
+
+	fill(3, 10);
+	for (int i = 0; i < 3; i++) {
+		int64_t before = statements_run();
+		int count = 0;
+
+		filters[i].size = sizeof(filters[i]);
+		WORKS(st.ops->results_query(st.w, &filters[i], count_row, &count, &err));
+		ck_assert_int_eq(statements_run() - before, 1);
+		ck_assert_int_eq(count, rows[i]);
+	}
+}
+END_TEST
+
 /* Its units are counted anew one by one; its hosts are looked at once. */
 START_TEST(a_cancel_reads_its_own_hosts_only)
 {
@@ -209,6 +241,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		nothing_scans,
+		rows_of_many_tasks_come_by_one_statement,
 		a_cancel_reads_its_own_hosts_only,
 	};
 

@@ -12,6 +12,8 @@
 #define OUTPUTS                                                                                                        \
 	", (SELECT substr(o.bytes, 1, ?8) FROM outputs o WHERE o.task = h.task AND o.digest = h.stdout)"               \
 	", (SELECT substr(o.bytes, 1, ?8) FROM outputs o WHERE o.task = h.task AND o.digest = h.stderr)"
+/* Rows of many tasks say whose they are: asked for row by row, that would be most of the time. */
+#define TASK_ID ", t.id"
 #define JOINS " LEFT JOIN incarnations i ON i.id = h.incarnation LEFT JOIN late l ON l.host = h.id"
 #define STATUSES " AND (?4 >> h.status) & 1"
 
@@ -26,7 +28,7 @@ static const char from_changes[] =
 	" FROM units u CROSS JOIN hosts h ON h.id BETWEEN ?9 + u.first AND ?9 + u.first + u.count - 1" JOINS
 	" WHERE u.task = ?3 AND u.seq >= ?6 AND h.seq >= ?6 AND h.id BETWEEN ?1 AND ?2" STATUSES;
 /* Of all tasks: one host, newest first. */
-static const char from_all[] = " FROM hosts h JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
+static const char from_all[] = " FROM hosts h CROSS JOIN tasks t ON t.key = h.task AND t.state > 0" JOINS
 			       " WHERE h.name = ?5 AND h.id BETWEEN ?1 AND ?2" STATUSES " AND h.seq >= ?6";
 
 /*
@@ -56,7 +58,6 @@ static const char order_finished[] = AFTER(FINISHED, FINISHED) " ORDER BY " FINI
 static const char order_status[] = AFTER("h.status", "h.status") " ORDER BY h.status, h.id LIMIT ?7";
 
 static const char sql_task[] = "SELECT id, host_base, hosts FROM tasks WHERE `key` = ?1 AND state > 0";
-static const char sql_task_id[] = "SELECT id FROM tasks WHERE `key` = ?1";
 
 /* Where the rows are: `id` is NULL for all tasks. */
 struct scope {
@@ -112,8 +113,9 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 		from = filter->feed ? from_feed : from_all;
 		order = filter->feed ? order_feed : order_newest;
 	}
-	length = snprintf(sql, sizeof(sql), "%s%s%s%s%s%s", grep ? with_hits : "", COLUMNS,
-			  filter->outputs ? OUTPUTS : NO_OUTPUTS, from, grep ? only_hits : "", order);
+	length = snprintf(sql, sizeof(sql), "%s%s%s%s%s%s%s", grep ? with_hits : "", COLUMNS,
+			  filter->outputs ? OUTPUTS : NO_OUTPUTS, scope->id ? "" : TASK_ID, from, grep ? only_hits : "",
+			  order);
 	assert(length < (int)sizeof(sql));
 	code = sql_prepare(s, sql, filter->outputs ? SQL_STREAM : SQL_ONCE, stmt, err);
 	if (code)
@@ -137,12 +139,13 @@ static int prepare(struct drover_session *s, const struct drover_result_filter *
 	return 0;
 }
 
-static void read_row(struct sql_stmt *stmt, struct drover_result_row *row)
+static void read_row(struct sql_stmt *stmt, const struct scope *scope, struct drover_result_row *row)
 {
 	*row = (struct drover_result_row){
 		.size = sizeof(*row),
 		.id = sql_int64(stmt, 0),
 		.task_key = sql_int64(stmt, 1),
+		.task = scope->id ? scope->id : sql_text(stmt, 26),
 		.unit = sql_int64(stmt, 2),
 		.status = (enum drover_status)sql_int(stmt, 3),
 		.phase = (enum drover_phase)sql_int(stmt, 4),
@@ -171,26 +174,12 @@ static void read_row(struct sql_stmt *stmt, struct drover_result_row *row)
 	};
 }
 
-/* The id of the row's task where rows of many tasks come; stands until `id` is reset. */
-static int name_task(struct drover_session *s, struct drover_result_row *row, struct sql_stmt **id,
-		     struct drover_error *err)
-{
-	int code = session_prepare(s, sql_task_id, id, err, row->task_key);
-
-	if (!code)
-		code = sql_step(s, *id, err);
-	if (code < 0)
-		return code;
-	row->task = code ? sql_text(*id, 0) : NULL;
-	return 0;
-}
-
 int query_results(struct drover_session *s, const struct drover_result_filter *filter, drover_result_fn *fn,
 		  void *context, struct drover_error *err)
 {
 	struct scope scope = { .id = NULL };
 	struct drover_result_row row;
-	struct sql_stmt *stmt = NULL, *id = NULL;
+	struct sql_stmt *stmt = NULL;
 	int code = transaction_flush(s, err);
 
 	if (!code)
@@ -198,12 +187,8 @@ int query_results(struct drover_session *s, const struct drover_result_filter *f
 	if (!code)
 		code = prepare(s, filter, &scope, &stmt, err);
 	while (!code && (code = sql_step(s, stmt, err)) > 0) {
-		read_row(stmt, &row);
-		row.task = scope.id;
-		code = scope.id ? 0 : name_task(s, &row, &id, err);
-		if (!code)
-			code = fn(context, &row);
-		sql_reset(id);
+		read_row(stmt, &scope, &row);
+		code = fn(context, &row);
 	}
 	sql_finalize(stmt);
 	free(scope.id);
