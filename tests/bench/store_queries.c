@@ -1,6 +1,6 @@
 /*
  * store_queries.c - how long a store of a million hosts' rows takes to answer what is asked all the time: a task's
- * progress, the first page of its results, a host's history, which units are due, and who is there.
+ * progress, the first page of its results, a host's history, what has ended, which units are due, and who is there.
  *
  *	store_queries [TASKS [HOSTS [FOLDER | mysql:DATABASE]]]
  *
@@ -27,6 +27,7 @@ static const struct drover_store_ops *ops;
 static struct drover_session *writer, *reader;
 static struct drover_error err;
 static int64_t tasks, hosts, incarnation;
+static int64_t newest; /* change */
 static int64_t *keys;
 static unsigned seed = 1;
 
@@ -164,6 +165,7 @@ static void fill(void)
 	}
 	task = submit("waiting", WAITING, 1);
 	publish(&task);
+	must(ops->last_seq(reader, &newest, &err));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%" PRId64 " rows of hosts in %.0f s\n", tasks * hosts, (milliseconds() - start) / 1e3);
 }
@@ -241,6 +243,15 @@ static void history(int64_t *seen)
 	must(ops->results_query(reader, &filter, see_row, seen, &err));
 }
 
+/* What sinks and event streams follow. */
+static void ended(int64_t *seen)
+{
+	struct drover_result_filter filter = { .size = sizeof(filter), .feed = true, .limit = 100 };
+
+	filter.since_seq = newest - roll(tasks * hosts);
+	must(ops->results_query(reader, &filter, see_row, seen, &err));
+}
+
 static void due(int64_t *seen)
 {
 	struct drover_due_filter filter = { .size = sizeof(filter), .due = true, .limit = 100 };
@@ -298,6 +309,7 @@ static int measure_all(void)
 			  { "first page of results", first_page },
 			  { "the same with outputs", page_with_outputs },
 			  { "a host's history", history },
+			  { "hosts that ended", ended },
 			  { "units due", due },
 			  { "units waiting", waiting },
 			  { "units queued by pool", queued },
