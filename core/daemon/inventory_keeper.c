@@ -122,6 +122,7 @@ static void read_once(struct keeper *k, struct json_object *section)
 		code = inventory_run_finish(&run, &fresh, &notes, &err);
 		pthread_mutex_lock(&k->lock);
 		k->run = NULL;
+		inventory_run_close(&run);
 	}
 	k->due = clock_boot_ms() + (code && refresh > AGAIN_MS ? AGAIN_MS : refresh);
 	/* Broken off, or of a configuration that is no more: it says nothing. */

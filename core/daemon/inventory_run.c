@@ -121,19 +121,18 @@ static bool read_answer(struct inventory_run *run, struct buf *text)
 	}
 }
 
-/* Its end of the conversation is closed: it ends what it has started, then itself. */
+/* The conversation is over: it ends what it has started, then itself. */
 static void reap(struct inventory_run *run, bool late)
 {
 	const struct timespec pause = { 0, 5000000 };
 	int64_t until = clock_boot_ms() + (late ? 0 : LATE_MS);
 
-	close(run->fd);
+	shutdown(run->fd, SHUT_RDWR);
 	while (waitpid(run->pid, NULL, WNOHANG) == 0) {
 		if (clock_boot_ms() > until)
 			kill(run->pid, SIGKILL);
 		nanosleep(&pause, NULL);
 	}
-	run->fd = -1;
 	run->pid = -1;
 }
 
@@ -194,4 +193,10 @@ int inventory_run_finish(struct inventory_run *run, struct inventory **inventory
 	code = take_answer(run, answer, inventory, notes, err);
 	json_object_put(answer);
 	return code;
+}
+
+void inventory_run_close(struct inventory_run *run)
+{
+	close(run->fd);
+	run->fd = -1;
 }

@@ -9,7 +9,7 @@ struct inventory;
 struct json_object;
 
 struct inventory_run {
-	int fd; /* of the conversation; shutdown(2) on it breaks the reading off */
+	int fd; /* of the conversation; shutdown(2) on it breaks the reading off, until inventory_run_close */
 	pid_t pid;
 	const char *command; /* borrowed: for messages */
 	long timeout;        /* ms */
@@ -24,5 +24,7 @@ int inventory_run_start(struct inventory_run *run, struct json_object *section, 
  */
 int inventory_run_finish(struct inventory_run *run, struct inventory **inventory, struct json_object **notes,
 			 struct drover_error *err);
+/* When nobody breaks it off any more: the descriptor's number is others' then. */
+void inventory_run_close(struct inventory_run *run);
 
 #endif

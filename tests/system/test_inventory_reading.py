@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import WAYS
-from daemon import Daemon, Problem, alive, descendants, drover, wait_for
+from daemon import Daemon, Problem, alive, cmdline, descendants, drover, wait_for
 from inventories import configured, hosts_of, inventory, refused, rows_of, script, wait_state, write
 
 
@@ -142,6 +142,36 @@ def test_a_hang_is_ended_with_all_that_it_has_started(way, tmp_path):
         wait_for("nothing to be left", lambda: not descendants(core))
         assert daemon.log().count("core is up") == 1
         assert not os.path.exists(os.path.join(daemon.state, "inventory"))
+
+
+def test_two_reloads_during_a_reading_cut_nobody_off(tmp_path):
+    """The first one breaks the reading off, and its process takes its time: the descriptor of the conversation must
+    not be shut down by the second one when it is already a client's."""
+    def reload(times):
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: daemon.log().count("the new configuration is in force") == times)
+
+    source = script(tmp_path / "dynamic", "sleep 1000\n")
+    with Daemon(configured(source, timeout="10m")) as daemon:
+        core = daemon.parts()["core"]
+        reader = wait_for("its process", lambda: next((p for p in descendants(core) if "--role=inventory" in cmdline(p)), 0))
+        os.kill(reader, signal.SIGSTOP)
+        try:
+            reload(1)
+            clients = [daemon.connection(60) for _ in range(30)]
+            for again in (False, True):
+                if again:
+                    reload(2)
+                for client in clients:
+                    client.request("GET", "/-/ready")
+                    answer = client.getresponse()
+                    answer.read()
+                    assert answer.status == 200
+        finally:
+            os.kill(reader, signal.SIGCONT)
+        wait_for("the broken reading's process to be gone", lambda: not alive(reader))
+        for client in clients:
+            client.close()
 
 
 @pytest.mark.parametrize("how", ["stop", "kill the core", "kill the supervisor"])
