@@ -70,7 +70,8 @@ struct core {
 	struct served_keeper *served;                        /* of a distributor: what engines there are; else NULL */
 	struct signing_keys *keys;                           /* of the cluster; none in it where none are configured */
 	int64_t lease_renew, lease_permit, lease_stop_after; /* ms */
-	int64_t keep, idle_exit;                             /* ms */
+	atomic_llong keep;                                   /* ms; a reload changes it */
+	int64_t idle_exit;                                   /* ms */
 	bool dispatches;
 
 	/* the store */
@@ -96,8 +97,9 @@ struct core {
 	struct engine *engine;
 	struct core_dispatcher dispatcher;
 	struct waiting *waiting; /* where the store is shared */
-	struct outbox *outbox;   /* where there is a dispatcher */
-	struct offers *offers;   /* where units of others are executed */
+	/* Where there is a dispatcher; the writer's thread looks at it from its first commit on. */
+	struct outbox *_Atomic outbox;
+	struct offers *offers; /* where units of others are executed */
 	struct core_source *sources;
 	size_t source_count;
 

@@ -144,11 +144,12 @@ static int keep_other(void *context, const struct drover_incarnation_row *row)
 	struct others *others = context;
 	const struct drover_announcement *is = &row->node_is;
 	int64_t silent = lease_silence(others->core->lease, row->incarnation);
+	int64_t keep = atomic_load(&others->core->keep);
 	struct other *o;
 
 	/* Nodes that are no more are shown for as long as tasks are kept. */
 	if (row->incarnation == others->core->incarnation ||
-	    (row->ended_at && others->core->keep && row->ended_at < clock_utc_ms() - others->core->keep))
+	    (row->ended_at && keep && row->ended_at < clock_utc_ms() - keep))
 		return 0;
 	others->items = xrealloc(others->items, (others->count + 1) * sizeof(*others->items));
 	o = &others->items[others->count++];

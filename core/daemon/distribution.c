@@ -38,7 +38,9 @@ static int open_outbox(struct core *core, struct drover_error *err)
 		.again_most = slice_int(core->slice, "dispatcher.again_most", 60000),
 	};
 
-	return outbox_new(&options, &core->outbox, err);
+	/* The dispatcher's reports must find it. */
+	core->outbox = outbox_new(&options);
+	return outbox_start(core->outbox, err);
 }
 
 static int open_offers(struct core *core, struct drover_error *err)

@@ -47,7 +47,7 @@ void core_reload(struct core *core, const char *text)
 		log_error("cannot read the new configuration: %s", err.message);
 		return;
 	}
-	core->keep = slice_int(slice, "store.keep", 0);
+	atomic_store(&core->keep, slice_int(slice, "store.keep", 0));
 	engine_set_capacity(core->engine, slice_int(slice, "capacity.hosts", 2000),
 			    slice_int(slice, "capacity.units", 512));
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)

@@ -52,7 +52,7 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 	core->lease_permit = slice_int(core->slice, "lease.permit", 5000);
 	core->lease_stop_after = slice_int(core->slice, "lease.stop_after", 20000);
 	core->dispatches = slice_get(core->slice, "dispatcher") != NULL;
-	core->keep = slice_int(core->slice, "store.keep", 0);
+	atomic_store(&core->keep, slice_int(core->slice, "store.keep", 0));
 	core->limits = (struct task_limits){
 		.hosts = slice_int(core->slice, "limits.hosts", 200000),
 		.unit_size = slice_int(core->slice, "limits.unit_size", 10000),

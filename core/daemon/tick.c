@@ -96,7 +96,7 @@ static int run_retain(struct job *base, const struct drover_store_ops *ops, stru
 {
 	struct core_job *job = (struct core_job *)base;
 
-	return ops->retain(session, clock_utc_ms() - job->core->keep, RETAIN_ROWS, &job->more, err);
+	return ops->retain(session, clock_utc_ms() - atomic_load(&job->core->keep), RETAIN_ROWS, &job->more, err);
 }
 
 static void retain_done(struct job *base, int code, const struct drover_error *err)
@@ -172,7 +172,7 @@ void core_tick(struct core *core)
 		put(core, run_renew, renew_done);
 	}
 	expire(core, now);
-	if (core->keep && !core->retaining && is_due(now, &core->next_retain, RETAIN_MS)) {
+	if (atomic_load(&core->keep) && !core->retaining && is_due(now, &core->next_retain, RETAIN_MS)) {
 		core->retaining = true;
 		put(core, run_retain, retain_done);
 	}

@@ -326,10 +326,9 @@ static void *outbox_thread(void *arg)
 	return NULL;
 }
 
-int outbox_new(const struct outbox_options *options, struct outbox **outbox, struct drover_error *err)
+struct outbox *outbox_new(const struct outbox_options *options)
 {
 	struct outbox *o = xcalloc(1, sizeof(*o));
-	int code;
 
 	o->options = *options;
 	o->readers = readers_new(options->ops, options->store, 1, 0); /* its thread is alone with it */
@@ -338,13 +337,16 @@ int outbox_new(const struct outbox_options *options, struct outbox **outbox, str
 	o->ranks = 1;
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->wake, NULL);
-	code = pthread_create(&o->thread, NULL, outbox_thread, o);
-	if (code) {
-		outbox_free(o);
+	return o;
+}
+
+int outbox_start(struct outbox *o, struct drover_error *err)
+{
+	int code = pthread_create(&o->thread, NULL, outbox_thread, o);
+
+	if (code)
 		return drover_error_set(err, DROVER_EFAULT, "cannot start the outbox's thread: %s", strerror(code));
-	}
 	o->running = true;
-	*outbox = o;
 	return 0;
 }
 

@@ -45,7 +45,9 @@ struct outbox_counts {
 };
 
 /* What `options` points to is borrowed until outbox_free. */
-int outbox_new(const struct outbox_options *options, struct outbox **outbox, struct drover_error *err);
+struct outbox *outbox_new(const struct outbox_options *options);
+/* Starts its thread: from here on the dispatcher may report. */
+int outbox_start(struct outbox *outbox, struct drover_error *err);
 /* Publishes nothing any more; what it has put to the writer may still be there, so free it after the writer. */
 void outbox_stop(struct outbox *outbox);
 void outbox_free(struct outbox *outbox);

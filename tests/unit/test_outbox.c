@@ -255,7 +255,8 @@ static void open_outbox(void)
 		.again_most = 3000,
 	};
 
-	ck_assert_int_eq(outbox_new(&options, &box, NULL), 0);
+	box = outbox_new(&options);
+	ck_assert_int_eq(outbox_start(box, NULL), 0);
 }
 
 static void tear_down(void)
