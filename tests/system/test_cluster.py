@@ -60,7 +60,7 @@ def test_all_engines_take_part(cluster):
 
 def test_one_host_tasks_start_early_beside_a_large_one(cluster):
     """Each starts before 1,000 further hosts of the large one do, though more than 4,000 were published before it."""
-    large = cluster.submit("sim", "b[1-9000]", {"latency": "2-4s"}, unit_size=30)
+    large = cluster.submit("sim", "b[1-9000]", {"latency": f"{2 * PATIENCE:g}-{4 * PATIENCE:g}s"}, unit_size=30)
     wait_for("the large task to run", lambda: cluster.task(large)["counts"]["running"] > 300, 30)
     small, begun = [], []
     for n in range(20):
