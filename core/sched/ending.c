@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <drover/crash_point.h>
-
 #include "sched/engine_state.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
 
 #define NOT_STARTED_PAUSE 1000 /* ms: what was missing (processes, memory) may be there again */
+#define MESSAGE_SIZE 2048
 
 struct rule {
 	enum drover_status begun; /* hosts with an intent; DROVER_PENDING: again in the next attempt */
@@ -43,64 +42,34 @@ static const struct rule shutdown_rule = { DROVER_LOST, DROVER_PENDING, "the uni
 static const struct rule cut_off_rule = { DROVER_LOST, DROVER_PENDING,
 					  "the unit was ended: its engine could not renew its lease" };
 
-struct end_job {
-	struct job job;
-	struct engine *engine;
-	struct active_task *task;
-	struct drover_unit_end end;
-	char message[2048];
-};
-
-static int run_end(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
-		   struct drover_error *err)
+void ending_stored(struct engine *e, struct active_task *task, const struct drover_unit_end *end, bool stored)
 {
-	int code;
-
-	CRASH_POINT("end_unit.write");
-	code = ops->end_unit(session, &((struct end_job *)base)->end, err);
-	CRASH_POINT("end_unit.written");
-	return code;
-}
-
-static void end_done(struct job *base, int code, const struct drover_error *err)
-{
-	struct end_job *job = (struct end_job *)base;
-	struct engine *e = job->engine;
-	struct active_task *task = job->task;
-
-	CRASH_POINT("end_unit.done");
-	if (code)
-		log_error("cannot store the end of task %s unit %lld: %s", task->task.id, (long long)job->end.unit,
-			  err->message);
 	task->running--;
 	/* A shared one is published again: this engine may not be the one that can execute it. */
-	if (!code && job->end.ready && !task->ending && !task->shared)
-		ready_return(&e->ready, &task->ready, job->end.unit);
-	hub_unit(e->hub, task->task.id, job->end.unit, job->end.ready ? "ready" : "done", job->end.attempt);
+	if (stored && end->ready && !task->ending && !task->shared)
+		ready_return(&e->ready, &task->ready, end->unit);
+	hub_unit(e->hub, task->task.id, end->unit, end->ready ? "ready" : "done", end->attempt);
 	task_release(e, task);
-	free(job);
 	engine_wake(e);
 }
 
 void ending_refuse(struct engine *e, struct active_task *task, const struct drover_claim *claim, const char *why)
 {
-	struct end_job *job = xcalloc(1, sizeof(*job));
-
-	job->job = (struct job){ .run = run_end, .done = end_done, .weight = claim->count + 1, .on_loop = true };
-	job->engine = e;
-	job->task = task;
-	job->end = (struct drover_unit_end){
+	char message[MESSAGE_SIZE];
+	const struct drover_unit_end end = {
 		.task_key = task->key,
 		.unit = claim->unit,
 		.incarnation = e->options.incarnation,
 		.attempt = claim->attempt,
 		.begun = DROVER_FAILED,
 		.rest = DROVER_FAILED,
-		.message = job->message,
+		.message = message,
 		.max_attempts = e->options.max_attempts,
 	};
-	snprintf(job->message, sizeof(job->message), "not executed: %s", why);
-	writer_put(e->writer, &job->job);
+
+	snprintf(message, sizeof(message), "not executed: %s", why);
+	results_end(e, task, &end, clock_utc_ms(), claim->count);
+	engine_wake(e);
 }
 
 static void describe(const struct rule *rule, const struct running_unit *unit, const struct exec_ended *ended,
@@ -138,21 +107,18 @@ static const struct rule *choose_rule(const struct engine *e, const struct runni
 	return &rules[how];
 }
 
-/* The unit's results so far go to the store first: a result that was sent before the end wins. */
+/* The unit's results so far were added before: a result that was sent before the end wins. */
 void ending_put(struct engine *e, struct running_unit *unit, const struct exec_ended *ended)
 {
 	struct executor_slot *slot = &e->slots[unit->executor];
 	enum exec_end how = (size_t)ended->how < sizeof(rules) / sizeof(*rules) ? ended->how : EXEC_GARBAGE;
 	const struct rule *rule = choose_rule(e, unit, how);
-	struct end_job *job = xcalloc(1, sizeof(*job));
+	char message[MESSAGE_SIZE];
+	struct drover_unit_end end;
 
-	results_flush(e);
 	if (how == EXEC_NOT_STARTED)
 		slot->not_before = clock_boot_ms() + NOT_STARTED_PAUSE;
-	job->job = (struct job){ .run = run_end, .done = end_done, .weight = (int64_t)unit->left + 1, .on_loop = true };
-	job->engine = e;
-	job->task = unit->task;
-	job->end = (struct drover_unit_end){
+	end = (struct drover_unit_end){
 		.task_key = unit->task->key,
 		.unit = unit->unit,
 		.incarnation = e->options.incarnation,
@@ -164,26 +130,26 @@ void ending_put(struct engine *e, struct running_unit *unit, const struct exec_e
 		.max_attempts = e->options.max_attempts,
 	};
 	if (unit->task->task.rerun_lost && rule->begun == DROVER_LOST)
-		job->end.begun = DROVER_PENDING;
+		end.begun = DROVER_PENDING;
 	/* An outage of the store counts against nobody. */
-	job->end.excused = unit->cut_off;
+	end.excused = unit->cut_off;
 	if (how == EXEC_DEADLINE && unit->task->task.fanout) {
 		/* The rest waited for the fan-out and was never touched: its turn comes, in an attempt that is new. */
-		job->end.rest = DROVER_PENDING;
-		job->end.excused = true;
+		end.rest = DROVER_PENDING;
+		end.excused = true;
 	}
 	if (unit->left || unit->notes) {
-		describe(rule, unit, ended, job->message, sizeof(job->message));
-		job->end.message = job->message;
+		describe(rule, unit, ended, message, sizeof(message));
+		end.message = message;
 	}
 	if (unit->left && how != EXEC_DEADLINE && how != EXEC_STOPPED)
 		log_warning("task %s unit %lld attempt %d: %s (%zu of %zu hosts without a result)", unit->task->task.id,
-			    (long long)unit->unit, unit->attempt, job->message, unit->left, unit->count);
+			    (long long)unit->unit, unit->attempt, message, unit->left, unit->count);
 	e->running_hosts -= (int64_t)unit->left;
 	e->running_units--;
 	slot->running_hosts -= (int64_t)unit->left;
 	slot->running_units--;
+	results_end(e, unit->task, &end, clock_utc_ms(), (int64_t)unit->left);
 	running_free(e, unit);
-	writer_put(e->writer, &job->job);
 	engine_wake(e);
 }

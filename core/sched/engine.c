@@ -356,5 +356,6 @@ void engine_load(const struct engine *e, struct engine_load *load)
 				      .running_hosts = e->running_hosts,
 				      .running_units = e->running_units + e->claiming_units,
 				      .ready_units = e->ready.units,
-				      .tasks = HASH_COUNT(e->tasks) };
+				      .tasks = HASH_COUNT(e->tasks),
+				      .results_full = e->spool_full };
 }

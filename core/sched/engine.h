@@ -35,6 +35,7 @@ struct engine_options {
 struct engine_load {
 	int64_t capacity_hosts, capacity_units;
 	int64_t running_hosts, running_units, ready_units, tasks;
+	bool results_full; /* nothing is claimed, since results cannot be kept */
 };
 
 struct engine *engine_new(struct sd_event *event, struct writer *writer, struct hub *hub,

@@ -169,6 +169,12 @@ void changes_block(struct engine *engine, struct active_task *task, int64_t chan
 /* results.c */
 void results_add(struct engine *engine, struct running_unit *unit, size_t position, enum drover_status status,
 		 const struct drover_report *report);
+/*
+ * An attempt has ended, UTC ms, with so many hosts left; it comes to the store after the results that were added
+ * before. The task stays until ending_stored is told of it.
+ */
+void results_end(struct engine *engine, struct active_task *task, const struct drover_unit_end *end, int64_t ended_at,
+		 int64_t hosts);
 /* Puts what was gathered: what is put to the writer after it comes to the store after it. */
 void results_flush(struct engine *engine);
 /* After each turn of the loop, and four times a second. */
@@ -178,6 +184,8 @@ void results_open(struct engine *engine);
 void results_close(struct engine *engine);
 /* ending.c */
 void ending_put(struct engine *engine, struct running_unit *unit, const struct exec_ended *ended);
+/* The store has it, or, not `stored`, it is known that it cannot have it in this life. */
+void ending_stored(struct engine *engine, struct active_task *task, const struct drover_unit_end *end, bool stored);
 /* A claimed unit of which nothing may be executed: its hosts end `failed`. */
 void ending_refuse(struct engine *engine, struct active_task *task, const struct drover_claim *claim, const char *why);
 

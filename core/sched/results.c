@@ -1,5 +1,5 @@
 /*
- * results.c - hosts' ends on their way to the store: gathered over one turn of the loop, copied into
+ * results.c - hosts' ends and units' on their way to the store: gathered over one turn of the loop, copied into
  * one place, written by one job. What the store does not take soon goes to a file meanwhile, so that the memory
  * is free for what comes next and a core that dies loses nothing of it.
  */
@@ -21,6 +21,7 @@
 #define BLOCK_SIZE (128 * 1024)
 #define GATHER 250      /* ms that results gather for one file while the store is away */
 #define ROW_SIZE 300    /* bytes in a file, about, without outputs */
+#define END_SIZE 400    /* … of a unit's end */
 #define FILE_LEAST 4096 /* bytes that a file takes up at least */
 #define TRY_AGAIN 1000  /* ms after a file could not be written */
 
@@ -83,6 +84,23 @@ static void note_refused(struct result_batch *batch, const struct drover_result 
 	}
 }
 
+static int run_ends(struct result_batch *batch, const struct drover_store_ops *ops, struct drover_session *session,
+		    struct drover_error *err)
+{
+	int64_t now = clock_utc_ms();
+	int code = 0;
+
+	for (size_t i = 0; i < batch->end_count && !code && !batch->without_ends; i++) {
+		struct results_end *ended = &batch->ends[i];
+
+		CRASH_POINT("end_unit.write");
+		ended->end.age = ended->ended_at < now ? now - ended->ended_at : 0;
+		code = ops->end_unit(session, &ended->end, err);
+		CRASH_POINT("end_unit.written");
+	}
+	return code;
+}
+
 static int run_results(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		       struct drover_error *err)
 {
@@ -92,13 +110,20 @@ static int run_results(struct job *base, const struct drover_store_ops *ops, str
 	int code;
 	struct drover_result *results = results_spool_enter(spool, batch, &file, &code, err);
 
-	CRASH_POINT("results.write");
-	if (!code)
-		code = ops->results(session, results, batch->count, err);
-	CRASH_POINT("results.written");
-	if (!code)
-		note_refused(batch, results);
+	batch->ends_failed = false;
+	if (batch->count) {
+		CRASH_POINT("results.write");
+		if (!code)
+			code = ops->results(session, results, batch->count, err);
+		CRASH_POINT("results.written");
+		if (!code)
+			note_refused(batch, results);
+	}
 	results_spool_leave(spool, batch, &file);
+	if (code)
+		return code;
+	code = run_ends(batch, ops, session, err);
+	batch->ends_failed = code != 0;
 	return code;
 }
 
@@ -125,7 +150,9 @@ static void check_room(struct engine *e)
 
 static int64_t size_on_disk(const struct result_batch *batch)
 {
-	int64_t size = batch->number ? batch->size : batch->bytes + (int64_t)batch->count * ROW_SIZE;
+	int64_t size = batch->number
+			       ? batch->size
+			       : batch->bytes + (int64_t)batch->count * ROW_SIZE + (int64_t)batch->end_count * END_SIZE;
 
 	return size > FILE_LEAST ? size : FILE_LEAST;
 }
@@ -227,6 +254,10 @@ static void batch_free(struct result_batch *batch)
 	unlink_batch(batch);
 	e->spooled_bytes -= batch->reserved;
 	result_rows_free(batch->rows);
+	for (size_t i = 0; i < batch->end_count; i++)
+		free((char *)batch->ends[i].end.message);
+	free(batch->ends);
+	free(batch->end_tasks);
 	free(batch->refused);
 	free(batch);
 	check_room(e);
@@ -253,8 +284,9 @@ static void settle(struct result_batch *batch)
 		spool_write(batch->engine, batch);
 	} else {
 		if (given_up && !batch->number)
-			log_error("%zu results are lost: the store did not take them, and they could not be kept: %s",
-				  batch->count, batch->spool_err.message);
+			log_error("%zu results and %zu ends of units are lost: the store did not take them, and they "
+				  "could not be kept: %s",
+				  batch->count, batch->end_count, batch->spool_err.message);
 		batch_free(batch);
 	}
 }
@@ -300,15 +332,55 @@ static void tell_refused(const struct result_batch *batch)
 	}
 }
 
+static bool is_refusal(int code)
+{
+	return code && code != DROVER_ERETRY;
+}
+
+/* With the store away at the node's end they are kept in a file, as the results are. */
+static void ends_done(struct result_batch *batch, int code, const struct drover_error *err)
+{
+	for (size_t i = 0; i < batch->end_count; i++) {
+		CRASH_POINT("end_unit.done");
+		if (is_refusal(code))
+			log_error("cannot store the end of task %s unit %lld: %s", batch->end_tasks[i]->task.id,
+				  (long long)batch->ends[i].end.unit, err->message);
+		ending_stored(batch->engine, batch->end_tasks[i], &batch->ends[i].end, code == 0);
+	}
+}
+
+/* Each by itself: one that the store does not take takes no other with it. */
+static void ends_again(struct result_batch *batch)
+{
+	results_flush(batch->engine);
+	for (size_t i = 0; i < batch->end_count; i++) {
+		results_end(batch->engine, batch->end_tasks[i], &batch->ends[i].end, batch->ends[i].ended_at, 0);
+		results_flush(batch->engine);
+	}
+}
+
 static void results_done(struct job *base, int code, const struct drover_error *err)
 {
 	struct result_batch *batch = (struct result_batch *)base;
+	bool with_ends = batch->end_count && !batch->without_ends;
+	bool apart = with_ends && is_refusal(code) && batch->count + batch->end_count > 1;
+	bool rerun = apart && batch->ends_failed && batch->count;
 
 	CRASH_POINT("results.done");
-	if (code && code != DROVER_ERETRY)
+	if (rerun) {
+		batch->without_ends = true;
+		writer_put(batch->engine->writer, &batch->job);
+	} else if (is_refusal(code) && batch->count) {
 		log_error("%zu results are not stored: %s", batch->count, err->message);
-	else if (!code)
+	} else if (!code) {
 		tell_refused(batch);
+	}
+	if (apart)
+		ends_again(batch);
+	else if (with_ends)
+		ends_done(batch, code, err);
+	if (rerun)
+		return;
 	batch->finished = true;
 	batch->finished_code = code;
 	if (!batch->spooling)
@@ -320,7 +392,7 @@ static void results_done(struct job *base, int code, const struct drover_error *
 static void batch_put(struct engine *e, struct result_batch *batch)
 {
 	e->batch = NULL;
-	batch->job.weight = (int64_t)batch->count;
+	batch->job.weight += (int64_t)batch->count;
 	batch->previous = e->unstored_last;
 	*(e->unstored_last ? &e->unstored_last->next : &e->unstored_first) = batch;
 	e->unstored_last = batch;
@@ -388,6 +460,22 @@ void results_add(struct engine *e, struct running_unit *unit, size_t position, e
 	e->unstored_bytes += (int64_t)(from->out_size + from->err_size);
 	if (batch->count == BATCH_RESULTS || batch->bytes > BATCH_BYTES)
 		results_flush(e);
+}
+
+void results_end(struct engine *e, struct active_task *task, const struct drover_unit_end *end, int64_t ended_at,
+		 int64_t hosts)
+{
+	struct result_batch *batch = e->batch ? e->batch : batch_new(e);
+	size_t i = batch->end_count++;
+
+	e->batch = batch;
+	batch->job.idle = false; /* the unit may be ready again by it */
+	batch->job.weight += hosts + 1;
+	batch->ends = xrealloc(batch->ends, batch->end_count * sizeof(*batch->ends));
+	batch->end_tasks = xrealloc(batch->end_tasks, batch->end_count * sizeof(struct active_task *));
+	batch->ends[i] = (struct results_end){ .end = *end, .ended_at = ended_at };
+	batch->ends[i].end.message = xstrdup(end->message);
+	batch->end_tasks[i] = task;
 }
 
 /* --------------------------------------------------------------------------------- life and end */

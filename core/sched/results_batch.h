@@ -1,14 +1,16 @@
 /*
- * results_batch.h - results that are on their way to the store together, and where they are meanwhile: in
- * memory, or in a file. For results.c and results_spool.c.
+ * results_batch.h - results and ends of units that are on their way to the store together, and where they are
+ * meanwhile: in memory, or in a file. For results.c and results_spool.c.
  *
  * The loop makes a batch and puts its job; the writer's thread runs that, from memory or from the file; the
- * spool's thread writes the file. The loop frees it when both are done with it.
+ * spool's thread writes the file. The loop frees it when both are done with it. The ends come after the results, and
+ * stay in memory, too: there are no more of them than units that were executed at once.
  */
 #ifndef SCHED_RESULTS_BATCH_H
 #define SCHED_RESULTS_BATCH_H
 
 #include "sched/engine_state.h"
+#include "sched/results_file.h"
 
 #define BATCH_RESULTS 1000
 
@@ -30,8 +32,13 @@ struct result_batch {
 	struct job job;
 	struct engine *engine;
 	size_t count;
-	int64_t bytes;  /* of outputs */
-	int64_t put_at; /* CLOCK_BOOTTIME ms: when its first result came */
+	int64_t bytes;            /* of outputs */
+	int64_t put_at;           /* CLOCK_BOOTTIME ms: when its first result came */
+	struct results_end *ends; /* owned, and their messages; changed by the writer's thread only, when it is put */
+	struct active_task **end_tasks; /* of each; the loop's */
+	size_t end_count;
+	bool without_ends; /* they are tried again apart; the loop's, while the writer has it not */
+	bool ends_failed;  /* the writer's thread's, until it is finished: it was they that the store did not take */
 
 	/* under the spool's lock */
 	struct result_rows *rows; /* NULL: they are in the file */

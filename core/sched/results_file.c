@@ -27,9 +27,9 @@ struct head {
 	char magic[16]; /* with its NUL */
 	uint32_t version;
 	uint32_t count;
-	uint64_t size;   /* of what follows */
-	uint32_t crc;    /* of that, and of the three numbers before */
-	uint32_t unused; /* 0 */
+	uint64_t size; /* of what follows */
+	uint32_t crc;  /* of that, of the three numbers before and, from version 2 on, of the one behind */
+	uint32_t ends; /* of units; version 1 has none */
 };
 
 /* ------------------------------------------------------------------------------------ the folder */
@@ -66,6 +66,39 @@ static int64_t parse_name(const char *name, bool aside)
 		return 0;
 	number = strtoll(name, &end, 10);
 	return !strcmp(end, WAITING) || (aside && !strcmp(end, ASIDE)) ? number : 0;
+}
+
+/* What a name is: a file that waits, one that was set aside, or none of these. */
+static void count_file(int folder, const char *name, struct results_usage *usage)
+{
+	struct stat st;
+
+	if (!parse_name(name, true) || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	if (parse_name(name, false)) {
+		usage->files++;
+		usage->bytes += st.st_blocks * 512;
+	} else {
+		usage->unusable_files++;
+		usage->unusable_bytes += st.st_blocks * 512;
+	}
+}
+
+int results_file_usage(const char *path, struct results_usage *usage, struct drover_error *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	*usage = (struct results_usage){ .files = 0 };
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return drover_error_set(err, errno == EACCES ? DROVER_EDENIED : DROVER_EFAULT, "cannot read %s: %s",
+					path, strerror(errno));
+	while ((entry = readdir(dir)))
+		count_file(dirfd(dir), entry->d_name, usage);
+	closedir(dir);
+	return 0;
 }
 
 /* The best number above `after`: the lowest, or the highest. */
@@ -127,27 +160,57 @@ static uint32_t checksum(const struct head *head, const char *bytes)
 {
 	uLong crc = crc32_z(0, (const Bytef *)&head->version, offsetof(struct head, crc) - sizeof(head->magic));
 
+	if (head->version > 1)
+		crc = crc32_z(crc, (const Bytef *)&head->ends, sizeof(head->ends));
 	return (uint32_t)crc32_z(crc, (const Bytef *)bytes, head->size);
 }
 
-static void encode(struct buf *b, const struct drover_result *results, const int64_t *ended_at, size_t count)
+static void put_result(struct buf *b, const struct drover_result *r, int64_t ended_at)
 {
-	struct head head = { .magic = MAGIC, .version = RESULTS_FILE_VERSION, .count = (uint32_t)count };
+	size_t place = wire_begin(b, WIRE_RESULT, 0);
+
+	wire_put_i64(b, r->task_key);
+	wire_put_i64(b, r->unit);
+	wire_put_i64(b, r->incarnation);
+	wire_put_i64(b, r->attempt);
+	wire_put_i64(b, r->index);
+	wire_put_i64(b, ended_at);
+	message_put_result(b, 0, r->status, &r->report);
+	wire_finish(b, place);
+}
+
+static void put_end(struct buf *b, const struct results_end *ended)
+{
+	const struct drover_unit_end *end = &ended->end;
+	size_t place = wire_begin(b, WIRE_ENDED, 0);
+
+	wire_put_i64(b, end->task_key);
+	wire_put_i64(b, end->unit);
+	wire_put_i64(b, end->incarnation);
+	wire_put_i64(b, end->attempt);
+	wire_put_i64(b, ended->ended_at);
+	wire_put_u32(b, end->begun);
+	wire_put_u32(b, end->rest);
+	wire_put_u32(b, end->phase);
+	wire_put_u32(b, end->remote);
+	wire_put_i64(b, end->max_attempts);
+	wire_put_u32(b, end->excused);
+	wire_put_string(b, end->message);
+	wire_finish(b, place);
+}
+
+static void encode(struct buf *b, const struct results_content *content)
+{
+	struct head head = { .magic = MAGIC,
+			     .version = content->end_count ? RESULTS_FILE_VERSION : 1,
+			     .count = (uint32_t)content->count,
+			     .ends = (uint32_t)content->end_count };
 
 	buf_append(b, &head, sizeof(head));
-	for (size_t i = 0; i < count; i++) {
-		const struct drover_result *r = &results[i];
-		size_t place = wire_begin(b, WIRE_RESULT, 0);
-
-		wire_put_i64(b, r->task_key);
-		wire_put_i64(b, r->unit);
-		wire_put_i64(b, r->incarnation);
-		wire_put_i64(b, r->attempt);
-		wire_put_i64(b, r->index);
-		wire_put_i64(b, ended_at[i]);
-		message_put_result(b, 0, r->status, &r->report);
-		wire_finish(b, place);
-	}
+	for (size_t i = 0; i < content->count; i++)
+		put_result(b, &content->results[i], content->ended_at[i]);
+	for (size_t i = 0; i < content->end_count; i++)
+		put_end(b, &content->ends[i]);
 	head.size = b->size - sizeof(head);
 	head.crc = checksum(&head, b->data + sizeof(head));
 	memcpy(b->data, &head, sizeof(head));
@@ -168,8 +231,8 @@ static int write_all(int fd, const char *data, size_t size)
 	return fsync(fd) ? errno : 0;
 }
 
-int results_file_write(int folder, int64_t number, const struct drover_result *results, const int64_t *ended_at,
-		       size_t count, int64_t *size, struct drover_error *err)
+int results_file_write(int folder, int64_t number, const struct results_content *content, int64_t *size,
+		       struct drover_error *err)
 {
 	char name[RESULTS_FILE_NAME_SIZE];
 	struct buf b = BUF_INIT;
@@ -179,7 +242,7 @@ int results_file_write(int folder, int64_t number, const struct drover_result *r
 	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	cause = fd < 0 ? errno : 0;
 	if (!cause) {
-		encode(&b, results, ended_at, count);
+		encode(&b, content);
 		cause = write_all(fd, b.data, b.size);
 		*size = (int64_t)b.size;
 		close(fd);
@@ -238,16 +301,46 @@ static bool decode_one(struct wire_reader *r, int64_t now, struct drover_result 
 	return true;
 }
 
-static bool decode_all(const char *at, size_t size, struct drover_result *results, size_t count)
+static bool decode_end(struct wire_reader *r, int64_t now, struct drover_unit_end *end)
+{
+	int64_t attempt, ended_at, max_attempts;
+
+	memset(end, 0, sizeof(*end));
+	end->task_key = wire_get_i64(r);
+	end->unit = wire_get_i64(r);
+	end->incarnation = wire_get_i64(r);
+	attempt = wire_get_i64(r);
+	ended_at = wire_get_i64(r);
+	end->begun = (enum drover_status)wire_get_u32(r);
+	end->rest = (enum drover_status)wire_get_u32(r);
+	end->phase = (enum drover_phase)wire_get_u32(r);
+	end->remote = (enum drover_remote)wire_get_u32(r);
+	max_attempts = wire_get_i64(r);
+	end->excused = wire_get_u32(r) != 0;
+	end->message = wire_get_string(r);
+	end->age = ended_at < now ? now - ended_at : 0;
+	end->attempt = (int)attempt;
+	end->max_attempts = (int)max_attempts;
+	return wire_get_end(r) && attempt == end->attempt && max_attempts == end->max_attempts &&
+	       end->begun < DROVER_STATUS_COUNT && end->rest < DROVER_STATUS_COUNT && end->phase < DROVER_PHASE_COUNT &&
+	       end->remote < DROVER_REMOTE_COUNT;
+}
+
+static bool decode_all(const char *at, size_t size, struct results_file *file)
 {
 	struct wire_header header;
 	struct wire_reader reader;
 	int64_t now = clock_utc_ms();
 	size_t used;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < file->count + file->end_count; i++) {
+		bool is_end = i >= file->count;
+
 		if (wire_next(at, size, WIRE_PAYLOAD_MAX + PREFIX_MAX, &header, &reader, &used) <= 0 ||
-		    header.type != WIRE_RESULT || !decode_one(&reader, now, &results[i]))
+		    header.type != (is_end ? WIRE_ENDED : WIRE_RESULT))
+			return false;
+		if (!(is_end ? decode_end(&reader, now, &file->ends[i - file->count])
+			     : decode_one(&reader, now, &file->results[i])))
 			return false;
 		at += used;
 		size -= used;
@@ -263,13 +356,13 @@ static const char *find_damage(const struct buf *b, struct head *head)
 	memcpy(head, b->data, sizeof(*head));
 	if (memcmp(head->magic, MAGIC, sizeof(head->magic)) != 0)
 		return "it holds no results";
-	if (head->version != RESULTS_FILE_VERSION)
+	if (!head->version || head->version > RESULTS_FILE_VERSION)
 		return "it was written by another version of Drover";
 	if (b->size - sizeof(*head) < head->size)
 		return "it is torn";
-	if (head->unused || b->size - sizeof(*head) > head->size ||
+	if ((head->version == 1 && head->ends) || b->size - sizeof(*head) > head->size ||
 	    checksum(head, b->data + sizeof(*head)) != head->crc ||
-	    head->count > head->size / sizeof(struct wire_header))
+	    (uint64_t)head->count + head->ends > head->size / sizeof(struct wire_header))
 		return "it is damaged";
 	return NULL;
 }
@@ -289,7 +382,9 @@ int results_file_read(int folder, int64_t number, struct results_file *file, str
 	if (!code && !damage) {
 		file->results = xcalloc(head.count, sizeof(*file->results));
 		file->count = head.count;
-		if (!decode_all(b.data + sizeof(head), head.size, file->results, head.count))
+		file->ends = xcalloc(head.ends, sizeof(*file->ends));
+		file->end_count = head.ends;
+		if (!decode_all(b.data + sizeof(head), head.size, file))
 			damage = "its results cannot be read";
 	}
 	if (damage)
@@ -306,6 +401,7 @@ int results_file_read(int folder, int64_t number, struct results_file *file, str
 void results_file_dispose(struct results_file *file)
 {
 	free(file->results);
+	free(file->ends);
 	free(file->bytes);
 	*file = (struct results_file){ .results = NULL };
 }

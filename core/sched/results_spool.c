@@ -76,10 +76,14 @@ char *results_spool_folder(const char *state_dir)
 static void write_batch(struct results_spool *spool, struct result_batch *batch)
 {
 	struct result_rows *rows = batch->rows;
+	const struct results_content content = { .results = rows->results,
+						 .ended_at = rows->ended_at,
+						 .count = batch->count,
+						 .ends = batch->ends,
+						 .end_count = batch->end_count };
 	int64_t number = spool->last_number + 1, size = 0;
 
-	batch->spool_code = results_file_write(spool->folder, number, rows->results, rows->ended_at, batch->count,
-					       &size, &batch->spool_err);
+	batch->spool_code = results_file_write(spool->folder, number, &content, &size, &batch->spool_err);
 	if (batch->spool_code)
 		return;
 	spool->last_number = number;
@@ -256,7 +260,7 @@ struct drover_result *results_spool_enter(struct results_spool *spool, struct re
 		return rows->results;
 	}
 	*code = results_file_read(spool->folder, number, file, err);
-	if (!*code && file->count != batch->count)
+	if (!*code && (file->count != batch->count || file->end_count != batch->end_count))
 		*code = drover_error_set(err, DROVER_EINVALID, "it has not the results that were written");
 	return *code ? NULL : file->results;
 }
@@ -278,13 +282,15 @@ void results_spool_leave(struct results_spool *spool, struct result_batch *batch
 
 /* ----------------------------------------------------------------------------------- at the start */
 
-static int apply(const struct drover_store_ops *ops, struct drover_session *session, struct results_file *file,
-		 struct drover_error *err)
+static int apply(const struct drover_store_ops *ops, struct drover_session *session, struct drover_result *results,
+		 size_t count, struct drover_unit_end *ends, size_t end_count, struct drover_error *err)
 {
 	int code = ops->begin(session, err);
 
-	if (!code)
-		code = ops->results(session, file->results, file->count, err);
+	if (!code && count)
+		code = ops->results(session, results, count, err);
+	for (size_t i = 0; i < end_count && !code; i++)
+		code = ops->end_unit(session, &ends[i], err);
 	if (!code)
 		code = ops->commit(session, NULL, NULL, err);
 	if (code)
@@ -298,16 +304,43 @@ static bool is_passing(int code)
 	return code == DROVER_ERETRY || code == DROVER_ENOMEM || code == DROVER_EDENIED;
 }
 
+struct recovered {
+	size_t files, results[DROVER_FOREIGN + 1], ends, held;
+};
+
+/* An end that the store does not take, takes no result and no other end with it. */
+static int apply_apart(const struct drover_store_ops *ops, struct drover_session *session, struct results_file *file,
+		       struct drover_error *err)
+{
+	int code = file->count ? apply(ops, session, file->results, file->count, NULL, 0, err) : 0;
+
+	for (size_t i = 0; i < file->end_count && !code; i++) {
+		code = apply(ops, session, NULL, 0, &file->ends[i], 1, err);
+		if (!code || is_passing(code))
+			continue;
+		log_error("cannot store the end of task %lld unit %lld: %s", (long long)file->ends[i].task_key,
+			  (long long)file->ends[i].unit, err->message);
+		code = 0;
+	}
+	return code;
+}
+
 static int recover_file(int folder, int64_t number, const struct drover_store_ops *ops, struct drover_session *session,
-			size_t *counts, struct drover_error *err)
+			struct recovered *counts, struct drover_error *err)
 {
 	struct results_file file;
 	int code = results_file_read(folder, number, &file, err);
 
 	if (!code)
-		code = apply(ops, session, &file, err);
+		code = apply(ops, session, file.results, file.count, file.ends, file.end_count, err);
+	if (code && !is_passing(code) && file.end_count)
+		code = apply_apart(ops, session, &file, err);
 	for (size_t i = 0; i < file.count && !code; i++)
-		counts[file.results[i].outcome]++;
+		counts->results[file.results[i].outcome]++;
+	for (size_t i = 0; i < file.end_count && !code; i++) {
+		counts->ends++;
+		counts->held += file.ends[i].held;
+	}
 	results_file_dispose(&file);
 	if (!code)
 		results_file_remove(folder, number);
@@ -321,21 +354,23 @@ static int recover_file(int folder, int64_t number, const struct drover_store_op
 int results_spool_recover(const char *path, const struct drover_store_ops *ops, struct drover_session *session,
 			  struct drover_error *err)
 {
-	size_t counts[DROVER_FOREIGN + 1] = { 0 };
-	int folder = results_file_folder(path, err), code = 0, files = 0;
+	struct recovered counts = { .files = 0 };
+	int folder = results_file_folder(path, err), code = 0;
 	int64_t number = 0;
 
 	if (folder < 0)
 		return folder;
 	while (!code && (number = results_file_next(folder, number))) {
-		code = recover_file(folder, number, ops, session, counts, err);
-		files++;
+		code = recover_file(folder, number, ops, session, &counts, err);
+		counts.files++;
 	}
-	if (files && !code)
-		log_info("stored what an earlier life of this node could not: %zu results, and %zu for units that were "
-			 "taken over, %zu that were there already, %zu for hosts that are not there (%d files)",
-			 counts[DROVER_WRITTEN], counts[DROVER_LATE], counts[DROVER_REPEATED], counts[DROVER_FOREIGN],
-			 files);
+	if (counts.files && !code)
+		log_info(
+			"stored what an earlier life of this node could not: %zu results, and %zu for units that were "
+			"taken over, %zu that were there already, %zu for hosts that are not there; %zu ends of units, "
+			"and %zu of units that were taken over (%zu files)",
+			counts.results[DROVER_WRITTEN], counts.results[DROVER_LATE], counts.results[DROVER_REPEATED],
+			counts.results[DROVER_FOREIGN], counts.held, counts.ends - counts.held, counts.files);
 	close(folder);
 	return code;
 }

@@ -52,14 +52,38 @@ static struct drover_result results[3] = {
 	{ .task_key = 9, .index = 0, .attempt = 1, .incarnation = 3, .status = DROVER_RUNNING },
 };
 
-static void write_them(int64_t number)
+static void write_with(int64_t number, size_t ends)
 {
 	const int64_t ended_at[3] = { clock_utc_ms() - 60000, clock_utc_ms() - 30000, clock_utc_ms() + 60000 };
+	const struct results_end units[2] = {
+		{ .end = { .task_key = 7,
+			   .unit = 1,
+			   .incarnation = 3,
+			   .attempt = 2,
+			   .begun = DROVER_TIMEOUT,
+			   .rest = DROVER_PENDING,
+			   .phase = DROVER_PHASE_EXECUTION,
+			   .remote = DROVER_REMOTE_UNKNOWN,
+			   .message = "no result by the unit's deadline",
+			   .max_attempts = 3,
+			   .excused = true },
+		  .ended_at = clock_utc_ms() - 60000 },
+		{ .end = { .task_key = 9, .attempt = 1, .incarnation = 3, .begun = DROVER_LOST, .rest = DROVER_FAILED },
+		  .ended_at = clock_utc_ms() + 60000 },
+	};
+	const struct results_content content = {
+		.results = results, .ended_at = ended_at, .count = 3, .ends = units, .end_count = ends
+	};
 	struct drover_error err;
 	int64_t size = 0;
 
-	ck_assert_int_eq(results_file_write(folder, number, results, ended_at, 3, &size, &err), 0);
+	ck_assert_int_eq(results_file_write(folder, number, &content, &size, &err), 0);
 	ck_assert_int_gt(size, 0);
+}
+
+static void write_them(int64_t number)
+{
+	write_with(number, 2);
 }
 
 static size_t read_bytes(int64_t number, char *bytes, size_t room)
@@ -120,6 +144,72 @@ START_TEST(come_back_as_they_were)
 	ck_assert(file.results[1].age >= 30000 && file.results[1].age < 60000);
 	ck_assert_int_eq(file.results[2].age, 0); /* a clock that was set back */
 	results_file_dispose(&file);
+}
+END_TEST
+
+START_TEST(ends_of_units_come_behind_them)
+{
+	struct results_file file;
+	struct drover_error err;
+	const struct drover_unit_end *end;
+
+	write_them(1);
+	ck_assert_int_eq(results_file_read(folder, 1, &file, &err), 0);
+	ck_assert_uint_eq(file.count, 3);
+	ck_assert_uint_eq(file.end_count, 2);
+	end = &file.ends[0];
+	ck_assert_int_eq(end->task_key, 7);
+	ck_assert_int_eq(end->unit, 1);
+	ck_assert_int_eq(end->incarnation, 3);
+	ck_assert_int_eq(end->attempt, 2);
+	ck_assert_int_eq(end->begun, DROVER_TIMEOUT);
+	ck_assert_int_eq(end->rest, DROVER_PENDING);
+	ck_assert_int_eq(end->phase, DROVER_PHASE_EXECUTION);
+	ck_assert_int_eq(end->remote, DROVER_REMOTE_UNKNOWN);
+	ck_assert_str_eq(end->message, "no result by the unit's deadline");
+	ck_assert_int_eq(end->max_attempts, 3);
+	ck_assert(end->excused);
+	ck_assert(end->age >= 60000 && end->age < 90000);
+	ck_assert_ptr_null(file.ends[1].message);
+	ck_assert_int_eq(file.ends[1].age, 0); /* a clock that was set back */
+	results_file_dispose(&file);
+}
+END_TEST
+
+/* So that a node which was taken back to a program that knows of no ends can read it. */
+START_TEST(without_ends_it_is_as_before)
+{
+	struct results_file file;
+	struct drover_error err;
+	char bytes[4096];
+	uint32_t version;
+
+	write_with(1, 0);
+	read_bytes(1, bytes, sizeof(bytes));
+	memcpy(&version, bytes + 16, sizeof(version));
+	ck_assert_uint_eq(version, 1);
+	ck_assert_int_eq(results_file_read(folder, 1, &file, &err), 0);
+	ck_assert_uint_eq(file.count, 3);
+	ck_assert_uint_eq(file.end_count, 0);
+	results_file_dispose(&file);
+}
+END_TEST
+
+START_TEST(what_they_take_up_is_counted)
+{
+	struct results_usage usage;
+	struct drover_error err;
+
+	ck_assert_int_eq(results_file_usage("/nonexistent/results", &usage, &err), 0);
+	ck_assert_int_eq(usage.files, 0);
+	write_them(1);
+	write_them(2);
+	results_file_set_aside(folder, 2, "of the test");
+	ck_assert_int_eq(results_file_usage(path, &usage, &err), 0);
+	ck_assert_int_eq(usage.files, 1);
+	ck_assert_int_gt(usage.bytes, 300);
+	ck_assert_int_eq(usage.unusable_files, 1);
+	ck_assert_int_gt(usage.unusable_bytes, 300);
 }
 END_TEST
 
@@ -188,6 +278,9 @@ int main(void)
 	tcase_add_checked_fixture(tcase, make_folder, remove_folder);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, come_back_as_they_were);
+	tcase_add_test(tcase, ends_of_units_come_behind_them);
+	tcase_add_test(tcase, without_ends_it_is_as_before);
+	tcase_add_test(tcase, what_they_take_up_is_counted);
 	tcase_add_test(tcase, every_truncation_is_seen);
 	tcase_add_test(tcase, every_flipped_bit_is_seen);
 	tcase_add_test(tcase, go_in_the_order_of_their_numbers);

@@ -515,6 +515,31 @@ START_TEST(a_deadline_ends_what_has_no_result)
 }
 END_TEST
 
+/* As when the store was away meanwhile. */
+START_TEST(an_end_that_comes_late_tells_when_it_was)
+{
+	struct drover_unit_end end = { .incarnation = st.incarnation,
+				       .attempt = 1,
+				       .begun = DROVER_TIMEOUT,
+				       .rest = DROVER_TIMEOUT,
+				       .age = 60000 };
+	struct drover_task task = store_task("t", 2, 1);
+	int64_t late, now;
+
+	store_submit(&st, &task);
+	end.task_key = task.key;
+	store_claim(&st, st.incarnation, task.key, 0, 0);
+	store_claim(&st, st.incarnation, task.key, 1, 0);
+	store_end(&st, end);
+	end.unit = 1;
+	end.age = 0;
+	store_end(&st, end);
+	late = store_row(&st, task.key, 0).row.finished_at;
+	now = store_row(&st, task.key, 1).row.finished_at;
+	ck_assert(now - late >= 60000 && now - late < 90000);
+}
+END_TEST
+
 START_TEST(rollback_forgets_everything)
 {
 	struct drover_task task = store_task("t", 4, 2), other = store_task("u", 1, 1);
@@ -560,6 +585,7 @@ int main(void)
 		takeover_loses_what_was_begun_and_queues_the_rest,
 		attempts_are_limited,
 		a_deadline_ends_what_has_no_result,
+		an_end_that_comes_late_tells_when_it_was,
 		rollback_forgets_everything,
 	};
 

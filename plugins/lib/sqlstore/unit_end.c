@@ -25,6 +25,7 @@ struct fate {
 	enum drover_status from, to;
 	enum drover_phase phase;
 	enum drover_remote remote;
+	int64_t ended_at;
 	char message[DROVER_ERROR_SIZE];
 };
 
@@ -44,7 +45,7 @@ static int apply(struct drover_session *s, struct unit_row *unit, const struct f
 		code = session_run(s, sql_requeue, &changed, err, id, id + unit->count - 1, seq - id);
 	if (!code && !requeued) {
 		code = session_prepare(s, sql_end_hosts, &stmt, err, id, id + unit->count - 1, fate->from, fate->to,
-				       fate->phase, fate->remote, now, seq - id);
+				       fate->phase, fate->remote, fate->ended_at, seq - id);
 		if (code)
 			return code;
 		sql_bind_text(stmt, 9, fate->message[0] ? fate->message : NULL);
@@ -125,6 +126,7 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 		return code;
 	unit->excused += end->excused;
 	decide(unit, end, &begun, &rest);
+	begun.ended_at = rest.ended_at = now - end->age;
 	/* In this order: what is begun may become pending. */
 	code = apply(s, unit, &rest, now, err);
 	if (!code)

@@ -259,6 +259,7 @@ struct drover_unit_end {
 	bool held;    /* out: false: the unit is another's by now; nothing was done */
 	bool ready;   /* out: it is ready again */
 	bool excused; /* in: this attempt does not count: hosts waited for the task's fanout, or the store was away */
+	int64_t age;  /* in: ms since it ended; more than a moment where the store was away meanwhile */
 };
 
 /* A host that became final by something else than its result; as told by `commit`. */
