@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proc/slice.h"
+#include "task/announced.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -52,7 +53,9 @@ static void announce(void *context, struct drover_announcement *now)
 	now->capacity_units = load->capacity_units;
 	now->running_hosts = load->running_hosts;
 	now->running_units = load->running_units;
+	announced_set_up(core->announced_executors, core->view.executor_up);
 	pthread_mutex_unlock(&core->lock);
+	now->executors = json_object_to_json_string_ext(core->announced_executors, JSON_C_TO_STRING_PLAIN);
 	now->isolation = core->announced_isolation;
 	now->state = core_is_draining(core) ? "draining" : "up";
 	now->dispatches = core->dispatches;
@@ -122,11 +125,12 @@ int cluster_introduce(struct core *core, struct drover_error *err)
 
 	if (!core->ops->shared)
 		return 0;
+	/* They are about to come up. */
+	if (json_object_deep_copy(slice_get(core->slice, "executors"), &core->announced_executors, NULL))
+		return drover_error_set(err, DROVER_ENOMEM, "out of memory");
 	core->announced_pools = pools_served(core);
-	core->announced_executors =
-		xstrdup(json_object_to_json_string_ext(slice_get(core->slice, "executors"), JSON_C_TO_STRING_PLAIN));
 	node_is.pools = core->announced_pools;
-	node_is.executors = core->announced_executors;
+	node_is.executors = json_object_to_json_string_ext(core->announced_executors, JSON_C_TO_STRING_PLAIN);
 	return core->ops->renew(core->session, &renewal, err);
 }
 
@@ -155,7 +159,6 @@ int cluster_open(struct core *core, struct drover_error *err)
 	engine_set_lease(core->engine, clock_boot_ms() + core->lease_stop_after);
 	core_view_update(core); /* others are told its capacity from the first renewal on */
 	options.pools = core->announced_pools;
-	options.executors = core->announced_executors;
 	return lease_new(&options, &core->lease, err);
 }
 
@@ -178,5 +181,5 @@ void cluster_free(struct core *core)
 	lease_free(core->lease);
 	elsewhere_free(core->elsewhere);
 	free(core->announced_pools);
-	free(core->announced_executors);
+	json_object_put(core->announced_executors);
 }

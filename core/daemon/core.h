@@ -89,8 +89,9 @@ struct core {
 	struct lease *lease;
 	struct elsewhere *elsewhere;
 	int64_t changes_since; /* the store's last change number before this core read its tasks */
-	char *announced_pools, *announced_executors;
-	char announced_isolation[16]; /* the lease's thread's */
+	char *announced_pools;
+	struct json_object *announced_executors; /* task/announced.h; the lease's thread's, as the following */
+	char announced_isolation[16];
 
 	struct hub *hub;
 	struct keeper *inventory;

@@ -134,7 +134,7 @@ static void add_row(struct served *s, const struct executor_entry *e, const stru
 	buf_printf(&nodes, "%s%s%s", row->nodes ? row->nodes : "", row->nodes ? " " : "", node->name);
 	free(row->nodes);
 	row->nodes = buf_take(&nodes);
-	row->up = row->up || node->lives;
+	row->up = row->up || (node->lives && !e->down);
 }
 
 static void add_node(struct served *s, const struct served_node *node)

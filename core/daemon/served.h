@@ -21,7 +21,7 @@
 struct served_row {
 	char *name, *plugin, *version, *types, *summary;
 	char *nodes; /* names, separated by blanks */
-	bool up;     /* on one that lives */
+	bool up;     /* on one that lives, and it takes units now */
 };
 
 /* What a node announced. Those of living nodes come first, the newest of them at the front: its executors go first. */

@@ -31,6 +31,7 @@ struct lease {
 	/* the thread's own */
 	int64_t next_renew, next_look; /* CLOCK_BOOTTIME ms */
 	bool announced, blind, drain;
+	char *told; /* of its executors; what has not changed is not told again */
 
 	pthread_mutex_t lock; /* of the following */
 	pthread_cond_t wake;
@@ -310,9 +311,10 @@ static bool renew(struct lease *l)
 	int64_t begun = clock_boot_ms();
 	int code;
 
-	node_is.pools = l->announced ? NULL : o->pools;
-	node_is.executors = l->announced ? NULL : o->executors;
 	o->announce(o->context, &node_is);
+	node_is.pools = l->announced ? NULL : o->pools;
+	if (l->told && node_is.executors && !strcmp(l->told, node_is.executors))
+		node_is.executors = NULL;
 	code = put_renewal(l, &renewal, &err);
 	if (code == DROVER_ECONFLICT) {
 		o->renewed(o->context, 0);
@@ -326,6 +328,10 @@ static bool renew(struct lease *l)
 	if (atomic_exchange(&l->failing, false))
 		log_info("the lease is renewed again");
 	l->announced = true;
+	if (node_is.executors) {
+		free(l->told);
+		l->told = xstrdup(node_is.executors);
+	}
 	l->next_renew = begun + o->renew;
 	atomic_store(&l->renewed, begun);
 	o->renewed(o->context, begun + o->stop_after);
@@ -428,6 +434,7 @@ void lease_free(struct lease *l)
 	lease_stop(l);
 	l->options.ops->session_close(l->session);
 	silence_dispose(&l->silence);
+	free(l->told);
 	pthread_mutex_destroy(&l->lock);
 	pthread_cond_destroy(&l->wake);
 	free(l);

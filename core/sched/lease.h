@@ -29,8 +29,8 @@ struct lease_options {
 	int64_t incarnation;
 	int64_t renew, take_over, read_gap, stop_after; /* ms */
 	int max_attempts;                               /* of a unit: for sweeps */
-	const char *pools, *executors;                  /* as in struct drover_announcement */
-	/* On the lease's thread: fills in state, isolation, capacity and load. Strings stay valid until the next call. */
+	const char *pools;                              /* as in struct drover_announcement */
+	/* On the lease's thread: fills in all but the pools. Strings stay valid until the next call. */
 	void (*announce)(void *context, struct drover_announcement *now);
 	/* On the lease's thread: no host is to be begun from `until` on, CLOCK_BOOTTIME ms; 0: from now on. */
 	void (*renewed)(void *context, int64_t until);

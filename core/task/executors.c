@@ -84,7 +84,7 @@ int executors_read(struct json_object *array, struct executors *executors, struc
 	*executors = (struct executors){ xcalloc(count, sizeof(struct executor_entry)), count };
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *object = json_object_array_get_idx(array, i);
-		struct json_object *capacity = json_object_object_get(object, "capacity");
+		struct json_object *capacity = json_object_object_get(object, "capacity"), *up;
 		struct executor_entry *e = &executors->items[i];
 		int code;
 
@@ -94,6 +94,7 @@ int executors_read(struct json_object *array, struct executors *executors, struc
 		e->summary = xstrdup(text(object, "summary"));
 		e->window = number(object, "window");
 		e->unconfined = json_object_get_boolean(json_object_object_get(object, "unconfined"));
+		e->down = json_object_object_get_ex(object, "up", &up) && !json_object_get_boolean(up);
 		if (capacity) {
 			e->capacity_hosts = number(capacity, "hosts");
 			e->capacity_units = number(capacity, "units");

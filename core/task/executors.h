@@ -27,6 +27,7 @@ struct executor_entry {
 	char *types_text;
 	int64_t window;
 	bool unconfined; /* DROVER_EXECUTOR_UNCONFINED */
+	bool down;       /* of another node's: as it announced (task/announced.h) */
 	bool has_match;
 	struct nodeset match;   /* hosts that it serves, sorted; where has_match */
 	int64_t capacity_hosts; /* 0: the node's */
