@@ -8,6 +8,8 @@
 #include "daemon/core.h"
 #include "sched/offers.h"
 #include "sched/outbox.h"
+#include "sched/results_file.h"
+#include "sched/results_spool.h"
 #include "util/buf.h"
 #include "util/histogram.h"
 
@@ -140,6 +142,8 @@ static void tell_load(struct telling *t, const struct engine_load *load)
 	     NULL, NULL);
 	tell(t, DROVER_GAUGE, "engine_hosts_running", "Hosts of those units that have not ended.",
 	     (double)load->running_hosts, NULL, NULL);
+	tell(t, DROVER_GAUGE, "results_spool_full", "1 while results cannot be kept on disk, and nothing is claimed.",
+	     load->results_full, NULL, NULL);
 	tell(t, DROVER_GAUGE, "engine_capacity_units", "Units that this engine may execute at once.",
 	     (double)load->capacity_units, NULL, NULL);
 	tell(t, DROVER_GAUGE, "engine_capacity_hosts", "Hosts that this engine may have running at once.",
@@ -201,6 +205,28 @@ static void tell_sinks(struct telling *t, struct core *core)
 		     "sink", sinks[i].name);
 }
 
+/* What is on the disk is read there: files that were set aside count, too. */
+static void tell_results(struct telling *t, struct core *core)
+{
+	char *folder = results_spool_folder(core->state_dir);
+	struct results_usage usage;
+	struct drover_error err;
+
+	if (!results_file_usage(folder, &usage, &err)) {
+		tell(t, DROVER_GAUGE, "results_spool_bytes", "Bytes on disk of results that wait for the store.",
+		     (double)usage.bytes, NULL, NULL);
+		tell(t, DROVER_GAUGE, "results_spool_files", "Files of results that wait for the store.",
+		     (double)usage.files, NULL, NULL);
+		tell(t, DROVER_GAUGE, "results_unusable_bytes",
+		     "Bytes on disk of results that could not be stored and were set aside.",
+		     (double)usage.unusable_bytes, NULL, NULL);
+		tell(t, DROVER_GAUGE, "results_unusable_files",
+		     "Files of results that could not be stored and were set aside.", (double)usage.unusable_files,
+		     NULL, NULL);
+	}
+	free(folder);
+}
+
 static void tell_parts(struct telling *t, const struct core_view *view)
 {
 	for (size_t i = 0; i < view->part_count; i++)
@@ -226,6 +252,12 @@ static void tell_outbox(struct telling *t, struct core *core)
 	     (double)c.failed, NULL, NULL);
 	tell(t, DROVER_COUNTER, "tasks_taken_up_total", "Tasks taken up from distributors that ended.",
 	     (double)c.adopted, NULL, NULL);
+	tell(t, DROVER_COUNTER, "units_voided_total",
+	     "Units that were ended, since what the store has of them is not what was signed.", (double)c.voided, NULL,
+	     NULL);
+	tell(t, DROVER_COUNTER, "units_unverified_total",
+	     "Looks at units that nobody has claimed, and that no key of this node verifies.", (double)c.unsure, NULL,
+	     NULL);
 	tell(t, DROVER_GAUGE, "outbox_units", "Units that wait here for being published.", (double)c.waiting, NULL,
 	     NULL);
 	tell(t, DROVER_GAUGE, "outbox_units_in_flight", "Units that are published and not yet marked so.",
@@ -287,6 +319,7 @@ void metrics_tell(void *core_context, drover_metric_fn *fn, void *context)
 	tell(&t, DROVER_GAUGE, "draining", "1 while no further unit is taken.", core_is_draining(core), NULL, NULL);
 	tell_states(&t, &core->metrics);
 	tell_store(&t, core);
+	tell_results(&t, core);
 	tell_lease(&t, core);
 	tell_sinks(&t, core);
 	tell_outbox(&t, core);

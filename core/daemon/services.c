@@ -27,6 +27,7 @@ struct task_seen {
 	struct core *core;
 	drover_task_fn *fn;
 	void *context;
+	char refused[512];
 };
 
 /* Adds what the core knows of it. */
@@ -37,14 +38,14 @@ static int see_task(void *context, const struct drover_task *row)
 	char waiting[512];
 
 	waiting_say(seen->core->waiting, row, waiting, sizeof(waiting));
-	task.waiting = *waiting ? waiting : NULL;
+	task.waiting = *waiting ? waiting : *seen->refused ? seen->refused : NULL;
 	return seen->fn(seen->context, &task);
 }
 
 static int query_task(void *context, const char *id, drover_task_fn *fn, void *fn_context, struct drover_error *err)
 {
 	struct core *core = context;
-	struct task_seen seen = { core, fn, fn_context };
+	struct task_seen seen = { core, fn, fn_context, "" };
 	struct drover_session *session;
 	int code;
 
@@ -53,6 +54,8 @@ static int query_task(void *context, const char *id, drover_task_fn *fn, void *f
 	code = lend(core, &session, err);
 	if (code)
 		return code;
+	if (core->waiting)
+		waiting_judge(core, session, id, seen.refused, sizeof(seen.refused));
 	code = core->ops->task(session, id, 0, core->waiting ? see_task : fn, core->waiting ? &seen : fn_context, err);
 	give_back(core, session, code);
 	return code;

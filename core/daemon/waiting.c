@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/announced.h"
+#include "task/envelope.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -13,7 +15,7 @@
 
 struct waiting_node {
 	char *name, *pools;
-	struct json_object *executors; /* as announced: {name, types [text], …} each; or NULL */
+	struct json_object *executors; /* task/announced.h; or NULL */
 	bool lives, takes;             /* is up; and does not drain */
 };
 
@@ -68,7 +70,7 @@ static int see_node(void *context, const struct drover_incarnation_row *row)
 	r->nodes[r->count++] = (struct waiting_node){
 		.name = xstrdup(row->node),
 		.pools = xstrdup(node->pools ? node->pools : ""),
-		.executors = node->executors ? json_tokener_parse(node->executors) : NULL,
+		.executors = announced_parse(node->executors),
 		.lives = !row->ended_at,
 		.takes = !row->ended_at && !draining,
 	};
@@ -118,44 +120,34 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-static bool has_type(struct json_object *types, const char *type)
+static bool waits(const struct drover_task *task)
 {
-	size_t count = json_object_is_type(types, json_type_array) ? json_object_array_length(types) : 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(json_object_get_string(json_object_array_get_idx(types, i)), type))
-			return true;
-	return false;
-}
-
-static bool serves(const struct waiting_node *node, const struct drover_task *task)
-{
-	size_t count =
-		json_object_is_type(node->executors, json_type_array) ? json_object_array_length(node->executors) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *executor = json_object_array_get_idx(node->executors, i);
-		const char *name = json_object_get_string(json_object_object_get(executor, "name"));
-
-		if (name && !strcmp(name, task->executor) &&
-		    has_type(json_object_object_get(executor, "types"), task->type))
-			return true;
-	}
-	return false;
+	return (task->state == DROVER_TASK_QUEUED || task->state == DROVER_TASK_RUNNING) &&
+	       task->counts[DROVER_PENDING] && !task->counts[DROVER_RUNNING];
 }
 
 /* Of a task that its own node executes. */
-static void say_home(const struct waiting *w, const char *home, char *text, size_t size)
+static void say_home(const struct waiting *w, const struct drover_task *task, char *text, size_t size)
 {
-	for (size_t i = 0; i < w->count; i++)
-		if (!strcmp(w->nodes[i].name, home) && w->nodes[i].lives)
-			return;
-	snprintf(text, size, "the node %.200s, which executes it, is down", home);
+	const struct waiting_node *node = w->nodes, *end = w->nodes + w->count;
+	struct announced_executor executor;
+
+	while (node < end && (!node->lives || strcmp(node->name, task->home) != 0))
+		node++;
+	if (node == end)
+		snprintf(text, size, "the node %.200s, which executes it, is down", task->home);
+	else if (!announced_find(node->executors, task->executor, &executor))
+		snprintf(text, size, "the node %.200s, which executes it, has no executor %.100s any more", task->home,
+			 task->executor);
+	else if (!executor.up)
+		snprintf(text, size, "the executor %.100s of the node %.200s, which executes it, is down",
+			 task->executor, task->home);
 }
 
 static void say_pool(const struct waiting *w, const struct drover_task *task, char *text, size_t size)
 {
-	size_t in_pool = 0, serving = 0, taking = 0;
+	size_t in_pool = 0, serving = 0, taking = 0, up = 0;
+	struct announced_executor executor;
 
 	for (size_t i = 0; i < w->count; i++) {
 		const struct waiting_node *node = &w->nodes[i];
@@ -163,10 +155,12 @@ static void say_pool(const struct waiting *w, const struct drover_task *task, ch
 		if (!has_word(node->pools, task->pool))
 			continue;
 		in_pool++;
-		if (!serves(node, task))
+		if (!announced_find(node->executors, task->executor, &executor) ||
+		    !announced_has_type(&executor, task->type))
 			continue;
 		serving++;
 		taking += node->takes;
+		up += node->takes && executor.up;
 	}
 	if (!in_pool)
 		snprintf(text, size, "no engine serves pool %.100s", task->pool);
@@ -176,18 +170,74 @@ static void say_pool(const struct waiting *w, const struct drover_task *task, ch
 	else if (!taking)
 		snprintf(text, size, "all engines of pool %.100s that serve type %.100s drain or are down", task->pool,
 			 task->type);
+	else if (!up)
+		snprintf(text, size, "the executor %.100s is down on all engines of pool %.100s that serve type %.100s",
+			 task->executor, task->pool, task->type);
 }
 
 void waiting_say(struct waiting *w, const struct drover_task *task, char *text, size_t size)
 {
 	*text = '\0';
-	if ((task->state != DROVER_TASK_QUEUED && task->state != DROVER_TASK_RUNNING) ||
-	    !task->counts[DROVER_PENDING] || task->counts[DROVER_RUNNING])
+	if (!waits(task))
 		return;
 	pthread_mutex_lock(&w->lock);
 	if (w->count && task->home)
-		say_home(w, task->home, text, size);
+		say_home(w, task, text, size);
 	else if (w->count)
 		say_pool(w, task, text, size);
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* --------------------------------------------------------------------------------- its envelope */
+
+struct judging {
+	const struct core *core;
+	char id[161]; /* of the task; "": it need not be looked at */
+	int64_t key, unit;
+	bool found;
+	char *text;
+	size_t size;
+};
+
+static int see_task(void *context, const struct drover_task *task)
+{
+	struct judging *j = context;
+
+	if (waits(task) && !task->home && strlen(task->id) < sizeof(j->id))
+		strcpy(j->id, task->id);
+	j->key = task->key;
+	return 0;
+}
+
+static int see_unit(void *context, const struct drover_unit_row *row)
+{
+	((struct judging *)context)->unit = row->unit;
+	return 0;
+}
+
+static int see_envelope(void *context, int64_t unit, struct drover_bytes envelope)
+{
+	struct judging *j = context;
+	struct drover_error why = { 0 };
+
+	if (unit != j->unit)
+		envelope = (struct drover_bytes){ NULL, 0 };
+	j->found = true;
+	if (envelope_judge(j->core->keys, envelope.data, envelope.size, j->id, j->unit, &why) != ENVELOPE_SOUND)
+		snprintf(j->text, j->size, "unit %lld is refused: %s", (long long)j->unit, why.message);
+	return 0;
+}
+
+void waiting_judge(const struct core *core, struct drover_session *session, const char *id, char *text, size_t size)
+{
+	struct judging j = { .core = core, .unit = -1, .text = text, .size = size };
+	struct drover_error err = { 0 };
+
+	*text = '\0';
+	if (!signing_keys_can_verify(core->keys) || core->ops->task(session, id, 0, see_task, &j, &err) || !*j.id)
+		return;
+	if (core->ops->ready_units(session, j.key, -1, 1, see_unit, &j, &err) || j.unit < 0)
+		return;
+	if (!core->ops->envelopes(session, j.key, j.unit, 1, see_envelope, &j, &err) && !j.found)
+		see_envelope(&j, j.unit, (struct drover_bytes){ NULL, 0 });
 }

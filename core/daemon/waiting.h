@@ -17,4 +17,10 @@ void waiting_refresh(struct waiting *waiting);
 /* Writes the reason; "": it runs, it has ended, or it waits for its turn only. */
 void waiting_say(struct waiting *waiting, const struct drover_task *task, char *text, size_t size);
 
+/*
+ * Writes why nothing of the task can be executed as far as the first unit that waits tells: what the store has of it is
+ * not verified by this node's keys; else "". Asks several questions in `session`, of a task that nothing runs of.
+ */
+void waiting_judge(const struct core *core, struct drover_session *session, const char *id, char *text, size_t size);
+
 #endif

@@ -16,7 +16,7 @@
 
 /* ------------------------------------------------------------------------------- what it has */
 
-struct outbox_pool *outbox_pool(struct outbox *o, const char *name)
+static struct outbox_pool *find_pool(struct outbox *o, const char *name)
 {
 	struct outbox_pool *pool = o->pools;
 
@@ -28,8 +28,25 @@ struct outbox_pool *outbox_pool(struct outbox *o, const char *name)
 	pool->name = xstrdup(name);
 	pool->next = o->pools;
 	o->pools = pool;
-	o->next_nodes = o->next_depths = 0;
 	return pool;
+}
+
+struct outbox_lane *outbox_lane(struct outbox *o, const char *pool_name, const char *executor)
+{
+	struct outbox_pool *pool = find_pool(o, pool_name);
+	struct outbox_lane *lane = pool->lanes;
+
+	while (lane && strcmp(lane->executor, executor) != 0)
+		lane = lane->next;
+	if (lane)
+		return lane;
+	lane = xcalloc(1, sizeof(*lane));
+	lane->pool = pool;
+	lane->executor = xstrdup(executor);
+	lane->next = pool->lanes;
+	pool->lanes = lane;
+	o->next_nodes = o->next_depths = 0;
+	return lane;
 }
 
 struct outbox_task *outbox_find(struct outbox *o, int64_t key)
@@ -43,7 +60,7 @@ struct outbox_task *outbox_find(struct outbox *o, int64_t key)
 static void forget(struct outbox *o, struct outbox_task *task)
 {
 	HASH_DEL(o->tasks, task);
-	ready_drop(&task->pool->queue, &task->ready);
+	ready_drop(&task->lane->pool->queue, &task->ready);
 	free(task);
 }
 
@@ -62,7 +79,7 @@ void outbox_take_up(struct outbox *o, const struct drover_task *row)
 		return;
 	task = xcalloc(1, sizeof(*task));
 	task->key = row->key;
-	task->pool = outbox_pool(o, row->pool);
+	task->lane = outbox_lane(o, row->pool, row->executor);
 	task->unit_size = row->unit_size > 0 ? row->unit_size : 1;
 	task->waves = row->waves;
 	task->wave = row->wave;
@@ -70,7 +87,7 @@ void outbox_take_up(struct outbox *o, const struct drover_task *row)
 	task->next_wave_at = row->next_wave_at;
 	task->delivered = row->published < row->wave_units ? row->published : row->wave_units;
 	HASH_ADD(hh, o->tasks, key, sizeof(task->key), task);
-	ready_add(&task->pool->queue, &task->ready, row->priority > 0 && row->priority <= 100 ? row->priority : 1,
+	ready_add(&task->lane->pool->queue, &task->ready, row->priority > 0 && row->priority <= 100 ? row->priority : 1,
 		  task->delivered, task->wave_units);
 	outbox_release(o, task);
 }
@@ -89,7 +106,7 @@ void outbox_update(struct outbox *o, struct outbox_task *task, const struct drov
 	}
 	task->next_wave_at = row->next_wave_at;
 	if (row->wave_units > task->wave_units) {
-		ready_open(&task->pool->queue, &task->ready, row->wave_units - task->wave_units);
+		ready_open(&task->lane->pool->queue, &task->ready, row->wave_units - task->wave_units);
 		task->wave_units = row->wave_units;
 		task->wave = row->wave;
 	}
@@ -110,12 +127,13 @@ void outbox_post(struct outbox *o, struct outbox_note *note)
 
 struct task_note {
 	struct outbox_note note;
-	struct drover_task task; /* numbers; the pool is a copy */
+	struct drover_task task; /* numbers; pool and executor are copies */
 };
 
 static void free_task_note(struct task_note *n)
 {
 	free((char *)n->task.pool);
+	free((char *)n->task.executor);
 	free(n);
 }
 
@@ -137,7 +155,7 @@ static void take_changed(struct outbox *o, struct outbox_note *note)
 	free_task_note(n);
 }
 
-static void post_task(struct outbox *o, const struct drover_task *task, const char *pool,
+static void post_task(struct outbox *o, const struct drover_task *task, const char *pool, const char *executor,
 		      void (*take)(struct outbox *outbox, struct outbox_note *note))
 {
 	struct task_note *n = xcalloc(1, sizeof(*n));
@@ -146,6 +164,7 @@ static void post_task(struct outbox *o, const struct drover_task *task, const ch
 	n->task = (struct drover_task){ .size = sizeof(n->task),
 					.key = task->key,
 					.pool = xstrdup(pool),
+					.executor = xstrdup(executor),
 					.priority = task->priority,
 					.unit_size = task->unit_size,
 					.state = task->state,
@@ -160,14 +179,14 @@ static void post_task(struct outbox *o, const struct drover_task *task, const ch
 void outbox_accepted(struct outbox *o, const struct drover_task *task)
 {
 	if (o)
-		post_task(o, task, task->pool, take_accepted);
+		post_task(o, task, task->pool, task->executor, take_accepted);
 }
 
 void outbox_changed(struct outbox *o, const struct drover_task *task)
 {
 	/* Of the others only their ends matter, and those change nothing when they come late. */
 	if (o && (task->waves > 1 || !is_open(task)))
-		post_task(o, task, NULL, take_changed);
+		post_task(o, task, NULL, NULL, take_changed);
 }
 
 struct delivery_note {
@@ -205,7 +224,9 @@ void outbox_count(struct outbox *o, struct outbox_counts *counts)
 					  .waiting = atomic_load(&o->waiting),
 					  .out = atomic_load(&o->out),
 					  .tasks = atomic_load(&o->task_count),
-					  .adopted = atomic_load(&o->adopted) };
+					  .adopted = atomic_load(&o->adopted),
+					  .voided = atomic_load(&o->voided),
+					  .unsure = atomic_load(&o->unsure) };
 }
 
 /* ---------------------------------------------------------------------------------- its thread */
@@ -362,6 +383,18 @@ void outbox_stop(struct outbox *o)
 	o->running = false;
 }
 
+static void free_lanes(struct outbox_lane *lane)
+{
+	while (lane) {
+		struct outbox_lane *next = lane->next;
+
+		free(lane->executor);
+		free(lane->engines);
+		free(lane);
+		lane = next;
+	}
+}
+
 void outbox_free(struct outbox *o)
 {
 	struct outbox_task *task, *next_task;
@@ -381,8 +414,8 @@ void outbox_free(struct outbox *o)
 	while (o->pools) {
 		struct outbox_pool *next = o->pools->next;
 
+		free_lanes(o->pools->lanes);
 		free(o->pools->name);
-		free(o->pools->engines);
 		free(o->pools);
 		o->pools = next;
 	}

@@ -2,9 +2,9 @@
  * outbox.h - hands the units of accepted tasks to the dispatcher, in fair order and no more than engines can take.
  *
  * A distributor's tasks wait here, not with an engine: those that this incarnation accepted, and those whose
- * accepting incarnation has ended. The order is that of sched/ready.h, pool by pool. Of each pool as many units are
- * out (published, and claimed by nobody) as `ahead` times what its living engines execute at once; with no
- * such engine none is. A unit that nobody has claimed for a while is published again, with growing pauses.
+ * accepting incarnation has ended. The order is that of sched/ready.h, pool by pool. Of each executor in a pool as
+ * many units are out (published, and claimed by nobody) as `ahead` times what the pool's living engines that have it
+ * execute at once; with no such engine none is. A unit that nobody has claimed for a while is published again, with growing pauses.
  *
  * Nothing is lost with it: what was published is marked in the store after the dispatcher's report, so whoever takes
  * a task up publishes the rest. That may publish a unit twice, which is harmless: the claim decides.
@@ -20,15 +20,20 @@
 #include "store/writer.h"
 
 struct outbox;
+struct signing_keys;
 
 struct outbox_options {
 	const struct drover_store_ops *ops;
 	void *store; /* the store's instance */
 	struct writer *writer;
 	const struct drover_dispatcher *dispatcher;
-	void *dispatcher_self; /* open */
-	int64_t incarnation;   /* this node's */
-	int64_t ahead;         /* times the engines' capacity */
+	void *dispatcher_self;           /* open */
+	int64_t incarnation;             /* this node's */
+	int64_t ahead;                   /* times the engines' capacity */
+	const struct signing_keys *keys; /* by which units that nobody claims are judged; NULL: they are not */
+	/* On the event loop: a unit was ended, since it is not what was signed. */
+	void (*forged)(void *context, const char *task, int64_t unit, const char *why);
+	void *context;
 	/* ms */
 	int64_t look;        /* between looks at how much is out, while something waits */
 	int64_t nodes;       /* between looks at the nodes */
@@ -42,6 +47,8 @@ struct outbox_counts {
 	int64_t published, again, failed;
 	int64_t waiting, out, tasks;
 	int64_t adopted;
+	int64_t voided; /* units that were ended, since nobody will ever execute them */
+	int64_t unsure; /* looks at units that nobody has claimed and that cannot be verified here */
 };
 
 /* What `options` points to is borrowed until outbox_free. */

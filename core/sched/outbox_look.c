@@ -1,8 +1,10 @@
 /* outbox_look.c - what the outbox reads of the store: who lives, how much is out, whose tasks nobody publishes. */
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sched/outbox_state.h"
+#include "task/announced.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -16,20 +18,32 @@ struct nodes_seen {
 	int64_t before, dispatching; /* of those that dispatch: with a lower incarnation than ours, and all */
 };
 
-static void add_engine(struct outbox *o, const char *name, size_t size, const struct drover_announcement *node)
+/* The node's capacity, or the executor's own where that is less. */
+static int64_t least(int64_t node, int64_t own)
+{
+	node = node > 0 ? node : 1;
+	return own > 0 && own < node ? own : node;
+}
+
+/* `list`: what it announced of its executors. */
+static void add_engine(struct outbox *o, const char *name, size_t size, const struct drover_announcement *node,
+		       struct json_object *list)
 {
 	struct outbox_pool *pool = o->pools;
+	struct announced_executor executor;
 
-	/* Only pools that something waits in matter. */
+	/* Only what something waits for matters. */
 	while (pool && (strncmp(pool->name, name, size) != 0 || pool->name[size]))
 		pool = pool->next;
-	if (!pool)
-		return;
-	pool->engines = xrealloc(pool->engines, (pool->engine_count + 1) * sizeof(*pool->engines));
-	pool->engines[pool->engine_count++] = (struct outbox_engine){
-		.hosts = node->capacity_hosts > 0 ? node->capacity_hosts : 1,
-		.units = node->capacity_units > 0 ? node->capacity_units : 1,
-	};
+	for (struct outbox_lane *lane = pool ? pool->lanes : NULL; lane; lane = lane->next) {
+		if (!announced_find(list, lane->executor, &executor) || !executor.up)
+			continue;
+		lane->engines = xrealloc(lane->engines, (lane->engine_count + 1) * sizeof(*lane->engines));
+		lane->engines[lane->engine_count++] = (struct outbox_engine){
+			.hosts = least(node->capacity_hosts, executor.hosts),
+			.units = least(node->capacity_units, executor.units),
+		};
+	}
 }
 
 static int see_node(void *context, const struct drover_incarnation_row *row)
@@ -39,6 +53,7 @@ static int see_node(void *context, const struct drover_incarnation_row *row)
 	const struct drover_announcement *node = &row->node_is;
 	const char *name = node->pools ? node->pools : "";
 	bool own = row->incarnation == o->options.incarnation;
+	struct json_object *list;
 
 	if (row->ended_at)
 		return 0;
@@ -50,10 +65,12 @@ static int see_node(void *context, const struct drover_incarnation_row *row)
 	}
 	if (row->drain || (node->state && !strcmp(node->state, "draining")))
 		return 0;
+	list = *name && o->pools ? announced_parse(node->executors) : NULL;
 	for (size_t size; *(name += strspn(name, " ")); name += size) {
 		size = strcspn(name, " ");
-		add_engine(o, name, size, node);
+		add_engine(o, name, size, node, list);
 	}
+	json_object_put(list);
 	return 0;
 }
 
@@ -76,7 +93,8 @@ int outbox_look_nodes(struct outbox *o, struct drover_session *session, struct d
 	int code;
 
 	for (struct outbox_pool *pool = o->pools; pool; pool = pool->next)
-		pool->engine_count = 0;
+		for (struct outbox_lane *lane = pool->lanes; lane; lane = lane->next)
+			lane->engine_count = 0;
 	code = o->options.ops->nodes(session, see_node, &seen, err);
 	if (code) {
 		free(seen.living);
@@ -99,28 +117,30 @@ int outbox_look_nodes(struct outbox *o, struct drover_session *session, struct d
 
 /* ---------------------------------------------------------------------------------- how much */
 
-static int see_depth(void *context, const char *name, int64_t units)
+static int see_depth(void *context, const struct drover_queued *queued)
 {
 	struct outbox *o = context;
 
 	for (struct outbox_pool *pool = o->pools; pool; pool = pool->next)
-		if (!strcmp(pool->name, name))
-			pool->queued = units;
+		for (struct outbox_lane *lane = pool->lanes; lane; lane = lane->next)
+			if (!strcmp(pool->name, queued->pool) && !strcmp(lane->executor, queued->executor))
+				lane->queued = queued->units;
 	return 0;
 }
 
 int outbox_look_depths(struct outbox *o, struct drover_session *session, struct drover_error *err)
 {
 	for (struct outbox_pool *pool = o->pools; pool; pool = pool->next)
-		pool->queued = 0;
-	return o->options.ops->queued_units(session, see_depth, o, err);
+		for (struct outbox_lane *lane = pool->lanes; lane; lane = lane->next)
+			lane->queued = 0;
+	return o->options.ops->queued(session, see_depth, o, err);
 }
 
 /* ----------------------------------------------------------------------------------- orphans */
 
 struct orphans {
 	struct outbox *outbox;
-	struct drover_task *tasks; /* numbers; pools are copies */
+	struct drover_task *tasks; /* numbers; pools and executors are copies */
 	size_t count;
 };
 
@@ -137,6 +157,7 @@ static int see_task(void *context, const struct drover_task *row)
 	orphans->tasks[orphans->count++] = (struct drover_task){ .size = sizeof(struct drover_task),
 								 .key = row->key,
 								 .pool = xstrdup(row->pool),
+								 .executor = xstrdup(row->executor),
 								 .priority = row->priority,
 								 .unit_size = row->unit_size,
 								 .waves = row->waves,
@@ -159,6 +180,7 @@ int outbox_look_orphans(struct outbox *o, struct drover_session *session, struct
 		if (!code)
 			outbox_take_up(o, &orphans.tasks[i]);
 		free((char *)orphans.tasks[i].pool);
+		free((char *)orphans.tasks[i].executor);
 	}
 	free(orphans.tasks);
 	if (code)

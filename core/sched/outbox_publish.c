@@ -20,7 +20,7 @@ struct outbox_marks {
 	struct job job;
 	struct outbox *outbox;
 	size_t count, room;
-	struct outbox_pool **pools; /* of each */
+	struct outbox_lane **lanes; /* of each */
 	struct drover_publication *publications;
 };
 
@@ -33,7 +33,7 @@ static void free_marks(struct outbox_marks *marks)
 {
 	if (!marks)
 		return;
-	free(marks->pools);
+	free(marks->lanes);
 	free(marks->publications);
 	free(marks);
 }
@@ -57,8 +57,8 @@ static void take_marked(struct outbox *o, struct outbox_note *note)
 
 	o->marking = false;
 	for (size_t i = 0; i < marks->count; i++) {
-		marks->pools[i]->in_flight--;
-		marks->pools[i]->queued++;
+		marks->lanes[i]->in_flight--;
+		marks->lanes[i]->queued++;
 	}
 	free_marks(marks);
 	free(note);
@@ -107,7 +107,7 @@ static int64_t again_in(const struct outbox *o, int publications)
 	return pause < o->options.again_most ? pause : o->options.again_most;
 }
 
-static void mark(struct outbox *o, struct outbox_pool *pool, int64_t task_key, int64_t unit, int publications)
+void outbox_mark(struct outbox *o, struct outbox_lane *lane, int64_t task_key, int64_t unit, int publications)
 {
 	struct outbox_marks *marks = o->marks;
 
@@ -117,10 +117,10 @@ static void mark(struct outbox *o, struct outbox_pool *pool, int64_t task_key, i
 	}
 	if (marks->count == marks->room) {
 		marks->room = marks->room ? marks->room * 2 : 32;
-		marks->pools = xrealloc(marks->pools, marks->room * sizeof(struct outbox_pool *));
+		marks->lanes = xrealloc(marks->lanes, marks->room * sizeof(struct outbox_lane *));
 		marks->publications = xrealloc(marks->publications, marks->room * sizeof(*marks->publications));
 	}
-	marks->pools[marks->count] = pool;
+	marks->lanes[marks->count] = lane;
 	marks->publications[marks->count++] = (struct drover_publication){ .task_key = task_key,
 									   .unit = unit,
 									   .again_in = again_in(o, publications) };
@@ -150,11 +150,11 @@ void outbox_report(struct outbox *o, int64_t task_key, int64_t unit, int code)
 	if (code)
 		o->not_before = clock_boot_ms() + REFUSED_PAUSE;
 	if (code || (!flight->publications && !task)) { /* without its task: that has ended */
-		flight->pool->in_flight--;
+		flight->lane->in_flight--;
 		if (!flight->publications && task)
-			ready_return(&task->pool->queue, &task->ready, unit);
+			ready_return(&task->lane->pool->queue, &task->ready, unit);
 	} else {
-		mark(o, flight->pool, task_key, unit, flight->publications);
+		outbox_mark(o, flight->lane, task_key, unit, flight->publications);
 	}
 	if (!code && !flight->publications && task) {
 		task->delivered++;
@@ -165,13 +165,13 @@ void outbox_report(struct outbox *o, int64_t task_key, int64_t unit, int code)
 
 /* ----------------------------------------------------------------------------- to the dispatcher */
 
-static int hand_over(struct outbox *o, struct outbox_pool *pool, int64_t task_key, int64_t unit, int publications,
+static int hand_over(struct outbox *o, struct outbox_lane *lane, int64_t task_key, int64_t unit, int publications,
 		     struct drover_bytes envelope)
 {
 	const struct drover_dispatch dispatch = { .size = sizeof(dispatch),
 						  .task_key = task_key,
 						  .unit = unit,
-						  .pool = pool->name,
+						  .pool = lane->pool->name,
 						  .envelope = envelope.data,
 						  .envelope_size = envelope.size,
 						  .publications = publications };
@@ -181,10 +181,10 @@ static int hand_over(struct outbox *o, struct outbox_pool *pool, int64_t task_ke
 
 	/* Its report may come before the call returns, but is taken after it. */
 	flight->key = (struct outbox_unit_key){ task_key, unit };
-	flight->pool = pool;
+	flight->lane = lane;
 	flight->publications = publications;
 	HASH_ADD(hh, o->flights, key, sizeof(flight->key), flight);
-	pool->in_flight++;
+	lane->in_flight++;
 	CRASH_POINT("publish.send");
 	code = o->options.dispatcher->publish(o->options.dispatcher_self, &dispatch, &err);
 	CRASH_POINT("publish.sent");
@@ -192,7 +192,7 @@ static int hand_over(struct outbox *o, struct outbox_pool *pool, int64_t task_ke
 		return 0;
 	HASH_DEL(o->flights, flight);
 	free(flight);
-	pool->in_flight--;
+	lane->in_flight--;
 	o->not_before = clock_boot_ms() + (code == DROVER_ERETRY ? FULL_PAUSE : REFUSED_PAUSE);
 	if (code != DROVER_ERETRY) {
 		atomic_fetch_add(&o->failed, 1);
@@ -204,8 +204,8 @@ static int hand_over(struct outbox *o, struct outbox_pool *pool, int64_t task_ke
 
 struct publishing {
 	struct outbox *outbox;
-	struct outbox_pool *pool;
-	int64_t task_key;
+	struct outbox_lane *lane;
+	int64_t task_key, unit;
 	bool found;
 	int code;
 };
@@ -214,41 +214,62 @@ static int publish_one(void *context, int64_t unit, struct drover_bytes envelope
 {
 	struct publishing *p = context;
 
+	if (unit != p->unit || !envelope.size)
+		return 0;
 	p->found = true;
-	if (envelope.size)
-		p->code = hand_over(p->outbox, p->pool, p->task_key, unit, 0, envelope);
-	else
-		log_error("unit %lld of task %lld was never signed: it stays", (long long)unit, (long long)p->task_key);
+	p->code = hand_over(p->outbox, p->lane, p->task_key, unit, 0, envelope);
 	return 0;
 }
 
-/* How many units of that size the pool's engines execute at once. */
-static int64_t capacity_for(const struct outbox_pool *pool, int64_t unit_size)
+static int see_nothing(void *context, const struct drover_task *task)
+{
+	(void)context;
+	(void)task;
+	return 0;
+}
+
+/* There is nothing to be published. It is due again as if it had been, and is judged then. */
+static int not_signed(struct outbox *o, struct outbox_task *task, int64_t unit, struct drover_session *session,
+		      struct drover_error *err)
+{
+	int code = o->options.ops->task(session, NULL, task->key, see_nothing, NULL, err);
+
+	if (code == DROVER_ENOTFOUND) { /* nothing of it is to be executed */
+		outbox_update(o, task, &(struct drover_task){ .state = DROVER_TASK_DONE });
+		return 0;
+	}
+	if (code)
+		return code;
+	log_error("unit %lld of task %lld is not signed", (long long)unit, (long long)task->key);
+	task->lane->in_flight++;
+	outbox_mark(o, task->lane, task->key, unit, 0);
+	task->delivered++;
+	outbox_release(o, task);
+	return 0;
+}
+
+/* How many units of that size its engines execute at once. */
+static int64_t capacity_for(const struct outbox_lane *lane, int64_t unit_size)
 {
 	int64_t units = 0;
 
-	for (size_t i = 0; i < pool->engine_count; i++) {
-		int64_t by_hosts = pool->engines[i].hosts / unit_size;
+	for (size_t i = 0; i < lane->engine_count; i++) {
+		int64_t by_hosts = lane->engines[i].hosts / unit_size;
 
 		by_hosts = by_hosts > 0 ? by_hosts : 1;
-		units += by_hosts < pool->engines[i].units ? by_hosts : pool->engines[i].units;
+		units += by_hosts < lane->engines[i].units ? by_hosts : lane->engines[i].units;
 	}
 	return units;
 }
 
-struct fitting {
-	const struct outbox *outbox;
-	const struct outbox_pool *pool;
-};
-
 static enum ready_fit fits(void *context, struct ready_task *ready)
 {
-	const struct fitting *f = context;
+	const struct outbox *o = context;
 	const struct outbox_task *task = (const struct outbox_task *)ready;
+	const struct outbox_lane *lane = task->lane;
 
-	return f->pool->queued + f->pool->in_flight < f->outbox->options.ahead * capacity_for(f->pool, task->unit_size)
-		       ? READY_FITS
-		       : READY_NOT_NOW;
+	return lane->queued + lane->in_flight < o->options.ahead * capacity_for(lane, task->unit_size) ? READY_FITS
+												       : READY_NOT_NOW;
 }
 
 static bool shares(void *context, struct ready_task *waiting, struct ready_task *task)
@@ -262,26 +283,34 @@ static bool shares(void *context, struct ready_task *waiting, struct ready_task 
 static int publish_pool(struct outbox *o, struct outbox_pool *pool, struct drover_session *session, size_t *left,
 			struct drover_error *err)
 {
-	struct fitting fitting = { o, pool };
-	const struct ready_rules rules = { .fits = fits, .shares = shares, .context = &fitting };
+	const struct ready_rules rules = { .fits = fits, .shares = shares, .context = o };
 	struct ready_task *ready;
 	int64_t unit;
 
 	while (*left && ready_take(&pool->queue, &rules, &ready, &unit)) {
 		struct outbox_task *task = (struct outbox_task *)ready;
-		struct publishing p = { .outbox = o, .pool = pool, .task_key = task->key };
+		struct publishing p = { .outbox = o, .lane = task->lane, .task_key = task->key, .unit = unit };
 		int code = o->options.ops->envelopes(session, task->key, unit, 1, publish_one, &p, err);
 
 		--*left;
+		if (!code && !p.found)
+			code = not_signed(o, task, unit, session, err);
 		if (code || p.code) {
 			ready_return(&pool->queue, ready, unit);
 			*left = 0;
 			return code;
 		}
-		if (!p.found) /* its rows are gone: nothing of it is to be executed */
-			outbox_update(o, task, &(struct drover_task){ .state = DROVER_TASK_DONE });
 	}
 	return 0;
+}
+
+static bool has_engines(const struct outbox_pool *pool)
+{
+	const struct outbox_lane *lane = pool->lanes;
+
+	while (lane && !lane->engine_count)
+		lane = lane->next;
+	return lane;
 }
 
 int outbox_publish_fresh(struct outbox *o, struct drover_session *session, struct drover_error *err)
@@ -290,7 +319,7 @@ int outbox_publish_fresh(struct outbox *o, struct drover_session *session, struc
 	int code = 0;
 
 	for (struct outbox_pool *pool = o->pools; pool && left && !code; pool = pool->next)
-		if (pool->queue.units && pool->engine_count)
+		if (pool->queue.units && has_engines(pool))
 			code = publish_pool(o, pool, session, &left, err);
 	if (!left && clock_boot_ms() >= o->not_before)
 		o->next_depths = 0; /* there is more to do at once */
@@ -308,14 +337,17 @@ static int publish_again(void *context, const struct drover_due_unit *unit)
 {
 	struct due_work *work = context;
 	struct outbox *o = work->outbox;
-	struct outbox_pool *pool = outbox_pool(o, unit->pool);
+	struct outbox_lane *lane = outbox_lane(o, unit->pool, unit->executor);
 
 	/* Each of the distributors that live sees to its share. */
-	if ((unit->task_key + unit->unit) % o->ranks != o->rank || !pool->engine_count || !unit->envelope.size ||
-	    find_flight(o, unit->task_key, unit->unit))
+	if ((unit->task_key + unit->unit) % o->ranks != o->rank || find_flight(o, unit->task_key, unit->unit))
+		return 0;
+	if (!lane->engine_count)
+		return 0;
+	if (((unit->publications || !unit->envelope.size) && outbox_void(o, lane, unit)) || !unit->envelope.size)
 		return 0;
 	/* One that comes from the store was published before, whatever became of the count. */
-	work->code = hand_over(o, pool, unit->task_key, unit->unit, unit->publications > 0 ? unit->publications : 1,
+	work->code = hand_over(o, lane, unit->task_key, unit->unit, unit->publications > 0 ? unit->publications : 1,
 			       unit->envelope);
 	return work->code ? DROVER_ECANCELLED : 0;
 }

@@ -52,7 +52,7 @@ static void take_advanced(struct outbox *o, struct outbox_note *note)
 	if (task && advance->advanced && advance->wave == task->wave) {
 		task->wave++;
 		task->wave_units += advance->unit_count;
-		ready_open(&task->pool->queue, &task->ready, advance->unit_count);
+		ready_open(&task->lane->pool->queue, &task->ready, advance->unit_count);
 	}
 	free(note);
 }

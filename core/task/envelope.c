@@ -365,8 +365,11 @@ int envelope_open(const struct signing_keys *keys, const void *message, size_t s
 		return denied(err, "it is no signed unit");
 	code = signing_keys_verify(keys, head + MAGIC_SIZE, head + MAGIC_SIZE + SIGNING_ID_SIZE, text, size - HEAD_SIZE,
 				   err);
+	envelope->altered = code == DROVER_EDENIED;
+	if (code && err)
+		err->code = DROVER_EDENIED;
 	if (code)
-		return code;
+		return DROVER_EDENIED;
 	signing_key_id_text(head + MAGIC_SIZE, envelope->key);
 	if (json_read(text, size - HEAD_SIZE, &envelope->root, &why))
 		return denied(err, "it is signed, but no JSON: %.200s", why.message);
@@ -379,6 +382,22 @@ void envelope_dispose(struct envelope *envelope)
 	free(envelope->hosts);
 	json_object_put(envelope->root);
 	*envelope = (struct envelope){ .root = NULL };
+}
+
+enum envelope_verdict envelope_judge(const struct signing_keys *keys, const void *message, size_t size,
+				     const char *task, int64_t unit, struct drover_error *why)
+{
+	struct envelope e;
+	enum envelope_verdict verdict = ENVELOPE_SOUND;
+
+	if (envelope_open(keys, message, size, 0, &e, why)) {
+		verdict = !size || e.altered ? ENVELOPE_VOID : ENVELOPE_UNSURE;
+	} else if (e.unit != unit || strcmp(e.task.id, task) != 0) {
+		verdict = ENVELOPE_VOID;
+		denied(why, "its envelope is that of task %.160s unit %lld", e.task.id, (long long)e.unit);
+	}
+	envelope_dispose(&e);
+	return verdict;
 }
 
 /* ------------------------------------------------------------------------------------- comparing */

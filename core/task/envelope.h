@@ -37,6 +37,14 @@ struct envelope {
 	/* Who submitted it may touch certain hosts only: not for an executor whose tasks are not bound to their hosts. */
 	bool confined;
 	bool newer; /* its signature is good, and its version is one that this node does not know yet: nothing else is set */
+	bool altered; /* it names a key that is known here, and that key has not signed it */
+};
+
+/* What becomes of a unit that the store has with this envelope. */
+enum envelope_verdict {
+	ENVELOPE_SOUND,
+	ENVELOPE_UNSURE, /* this node would not execute it, and another may: it knows more keys, or a newer version */
+	ENVELOPE_VOID    /* nobody will execute it */
 };
 
 /*
@@ -54,6 +62,12 @@ int envelope_sign(const struct signing_keys *keys, const struct drover_task *tas
 int envelope_open(const struct signing_keys *keys, const void *message, size_t size, int64_t now,
 		  struct envelope *envelope, struct drover_error *err);
 void envelope_dispose(struct envelope *envelope);
+/*
+ * Of what the store has beside that unit of that task (its id). It may have expired: the task does, too. Unless it is
+ * sound `why` says what is wrong.
+ */
+enum envelope_verdict envelope_judge(const struct signing_keys *keys, const void *message, size_t size,
+				     const char *task, int64_t unit, struct drover_error *why);
 /* DROVER_EDENIED: the pool is none of these (NULL-terminated). */
 int envelope_check_pool(const struct envelope *envelope, char *const *pools, struct drover_error *err);
 /*

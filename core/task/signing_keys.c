@@ -307,7 +307,7 @@ int signing_keys_verify(const struct signing_keys *keys, const unsigned char *id
 	if (good)
 		return 0;
 	signing_key_id_text(id, name);
-	return drover_error_set(err, DROVER_EDENIED,
+	return drover_error_set(err, known ? DROVER_EDENIED : DROVER_ENOTFOUND,
 				known ? "it was altered: the key %s has not signed that"
 				      : "it is signed by the key %s, which is not one of cluster.public_keys",
 				name);

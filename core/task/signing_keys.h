@@ -45,7 +45,7 @@ int64_t signing_keys_limit(const struct signing_keys *keys); /* bytes of a messa
 /* Signs the id of its key and the text. DROVER_EFAULT: there is no key. */
 int signing_keys_sign(const struct signing_keys *keys, const void *text, size_t size, unsigned char *id,
 		      unsigned char *signature, struct drover_error *err);
-/* DROVER_EDENIED: no such key is known, or it has not signed that. */
+/* DROVER_ENOTFOUND: no such key is known; DROVER_EDENIED: it has not signed that. */
 int signing_keys_verify(const struct signing_keys *keys, const unsigned char *id, const unsigned char *signature,
 			const void *text, size_t size, struct drover_error *err);
 

@@ -193,10 +193,9 @@ static int see_due(void *context, const struct drover_due_unit *unit)
 	return 0;
 }
 
-static int see_pool(void *context, const char *pool, int64_t units)
+static int see_queued(void *context, const struct drover_queued *queued)
 {
-	(void)pool;
-	*(int64_t *)context += units;
+	*(int64_t *)context += queued->units;
 	return 0;
 }
 
@@ -268,7 +267,7 @@ static void waiting(int64_t *seen)
 
 static void queued(int64_t *seen)
 {
-	must(ops->queued_units(reader, see_pool, seen, &err));
+	must(ops->queued(reader, see_queued, seen, &err));
 }
 
 static void nodes(int64_t *seen)

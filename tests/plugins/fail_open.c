@@ -1,18 +1,34 @@
-/* fail_open.c - an executor that cannot be opened. */
+/* fail_open.c - an executor that cannot be opened; with `needs`, as long as that file is missing. */
+#include <unistd.h>
+
 #include <drover/executor.h>
+
+struct fail_open {
+	char *needs;
+};
+
+static const struct drover_option options[] = {
+	DROVER_OPT_STRING(struct fail_open, needs, NULL, "file without which it cannot be opened"), DROVER_OPT_END
+};
 
 static int open_it(void *self, struct drover_error *err)
 {
-	(void)self;
+	const struct fail_open *f = self;
+
+	if (f->needs && !access(f->needs, F_OK))
+		return 0;
 	return drover_error_set(err, DROVER_ENOTFOUND, "the tool is not installed");
 }
 
 static int run(struct drover_unit *unit, struct drover_error *err)
 {
-	(void)unit;
+	const char *host;
+
 	(void)err;
+	while ((host = drover_unit_next_host(unit)))
+		drover_report(unit, host, DROVER_OK);
 	return 0;
 }
 
 DROVER_EXECUTOR(.name = "fail_open", .version = "1.0.0", .types = "fail_open", .summary = "cannot be opened",
-		.open = open_it, .run = run);
+		.self_size = sizeof(struct fail_open), .options = options, .open = open_it, .run = run);

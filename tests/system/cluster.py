@@ -176,13 +176,6 @@ class Node(Daemon):
         except (*AWAY, ValueError):
             return None
 
-    def metric(self, name):
-        """The sum over its labels."""
-        found = [line for line in self.request("GET", "/metrics", raw=True)[1].decode().splitlines()
-                 if line.split("{")[0].split(" ")[0] == f"drover_{name}"]
-        assert found, f"there is no metric {name}"
-        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
-
 
 class Keeper:
     """Starts supervisors again that have died, until it is ended."""

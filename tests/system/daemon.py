@@ -266,6 +266,13 @@ class Daemon:
     def post(self, path, body=None, **kw):
         return self.request("POST", path, {} if body is None else body, **kw)
 
+    def metric(self, name):
+        """The sum over its labels."""
+        found = [line for line in self.request("GET", "/metrics", raw=True)[1].decode().splitlines()
+                 if line.split("{")[0].split(" ")[0] == f"drover_{name}"]
+        assert found, f"there is no metric {name}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
     def submit(self, type_, hosts, payload, **members):
         return self.post("/v1/tasks", {"type": type_, "hosts": hosts, "payload": payload, **members})["id"]
 

@@ -172,6 +172,32 @@ def test_a_task_that_no_engine_takes_says_why(cluster):
     assert answer["counts"]["ok"] == 90 and answer["waiting"] is None
 
 
+def test_an_executor_that_is_down_is_told(tmp_path):
+    """Its engine lives, and other executors of it work. What it is to execute waits at the distributor."""
+    tool = tmp_path / "tool"
+    tool.touch()
+    executors = [{"plugin": "sim"}, {"plugin": "fail_open", "needs": str(tool)}]
+    with Cluster(1, 1, lossy=True, engine={"executors": executors}) as cluster:
+        distributor, engine = cluster.distributors[0], cluster.engines[0]
+
+        def states():
+            return {row["name"]: row["state"] for row in distributor.get("/v1/executors")["items"]}
+
+        assert states() == {"sim": "up", "fail_open": "up"}
+        tool.unlink()
+        engine.signal("executor: fail_open", signal.SIGKILL)
+        wait_for("it to be known", lambda: states() == {"sim": "up", "fail_open": "down"})
+        task = cluster.submit("fail_open", "v[1-90]", {}, unit_size=30)
+        wait_for("the reason", lambda: cluster.task(task)["waiting"], 10)
+        assert cluster.task(task)["waiting"] == \
+            "the executor fail_open is down on all engines of pool default that serve type fail_open"
+        assert cluster.wait(cluster.submit("sim", "w[1-90]", {}, unit_size=30))["counts"]["ok"] == 90
+        assert metric(distributor, "outbox_units") == 3
+        tool.touch()
+        assert cluster.wait(task)["counts"]["ok"] == 90
+        assert states() == {"sim": "up", "fail_open": "up"}
+
+
 def test_a_pool_that_nobody_ever_served_is_refused(cluster):
     with pytest.raises(Problem) as refused:
         cluster.submit("sim", "p[1-3]", {}, pool="elsewhere")

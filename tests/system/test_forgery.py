@@ -5,6 +5,7 @@ simulated hosts write themselves (the executor's `lock_dir`).
 """
 
 import os
+import re
 import time
 
 import pytest
@@ -63,7 +64,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with Cluster(distributors=1, engines=2, keep=False) as cluster:
+    again = {"dispatcher": {"again": "1s", "again_most": "2s"}}
+    with Cluster(distributors=1, engines=2, keep=False, distributor=again) as cluster:
         yield World(cluster, str(tmp_path_factory.mktemp("keys")))
 
 
@@ -114,6 +116,8 @@ EDITS = {
 # Of these the second unit is as it was signed.
 SECOND_RUNS = {"host-name", "host-address", "host-port", "host-user", "host-vars", "host-swapped", "unit-first", "unit-count",
                "envelope-of-other-unit"}
+# What nobody will ever execute is ended by the distributor.
+VOID = {"envelope-gone", "envelope-empty", "envelope-of-other-unit"}
 # A host's unit in its own row is for whoever reads it: what is executed goes by the hosts' numbers.
 HARMLESS = {"host-unit"}
 
@@ -135,6 +139,12 @@ def test_edited_rows(waiting):
     rows = waiting.cluster.results(tasks["host-address"][0])
     assert [(row["status"], "address" in (row["message"] or "")) for row in rows[:2]] == [("failed", True)] * 2, rows
     assert [row["status"] for row in rows[2:]] == ["ok"] * 2
+    for name in VOID:
+        assert waiting.cluster.wait(tasks[name][0])["counts"]["failed"] == (2 if name in SECOND_RUNS else 4), name
+        row = waiting.cluster.results(tasks[name][0])[0]
+        assert row["message"].startswith("not executed: it differs from what was signed: "), row
+        waiting.cluster.verify(tasks[name][0])
+    assert waiting.cluster.distributors[0].metric("units_voided_total") == 5
 
 
 # ---------------------------------------------------------------------------------------- messages
@@ -173,6 +183,16 @@ def test_forged_messages(waiting):
     waiting.settle()
     for name in FORGERIES:
         assert waiting.starts(f"evil-{name}") == [] and waiting.starts(f"good-{name}") == [], name
+    # By a key that is known, and not signed by it: nobody else will execute that. Of another one nobody can tell here.
+    for name in ("altered", "foreign-key-true-id", "no-signature", "cut", "longer"):
+        assert waiting.cluster.wait(tasks[name][0])["counts"]["failed"] == 1, name
+    told = waiting.cluster.task(tasks["foreign-key"][0])
+    assert told["counts"]["pending"] == 1 and re.fullmatch(
+        "unit 0 is refused: it is signed by the key [0-9a-f]{16}, which is not one of cluster.public_keys",
+        told["waiting"]), told
+    distributor = waiting.cluster.distributors[0]
+    wait_for("it to be counted", lambda: distributor.metric("units_unverified_total") > 0)
+    assert "unit 0 is claimed by nobody, and cannot be verified here: it is " in distributor.log()
 
 
 def test_every_bit_and_length(world):

@@ -91,10 +91,9 @@ static struct drover_task fill(int tasks, int hosts)
 	return task;
 }
 
-static int take_pool(void *context, const char *pool, int64_t units)
+static int take_queued(void *context, const struct drover_queued *queued)
 {
-	(void)pool;
-	*(int64_t *)context += units;
+	*(int64_t *)context += queued->units;
 	return 0;
 }
 
@@ -157,7 +156,7 @@ START_TEST(nothing_scans)
 	ck_assert_int_eq(count, 0);
 	READS_FEW(st.ops->due_units(st.w, &any, store_count_due, &count, &err));
 	ck_assert_int_eq(count, 20);
-	READS_FEW(st.ops->queued_units(st.w, take_pool, &queued, &err));
+	READS_FEW(st.ops->queued(st.w, take_queued, &queued, &err));
 	ck_assert_int_eq(queued, 39);
 	count = 0;
 	READS_FEW(st.ops->nodes(st.w, count_node, &count, &err));

@@ -19,8 +19,9 @@ static struct {
 	int64_t accepted_by;                /* of the tasks in `orphans` */
 	struct drover_task orphans[4];
 	size_t orphan_count;
-	int64_t due_task, due_unit; /* 0: none is due */
-	int64_t queued;
+	int64_t due_task, due_unit;  /* 0: none is due */
+	int64_t queued, rare_queued; /* of the executor sim, and of rare */
+	const char *executors;       /* that the engine announces */
 	size_t marked;
 	struct drover_publication marks[UNITS];
 	int64_t wave_units; /* that advance opens */
@@ -85,7 +86,8 @@ static int nodes(struct drover_session *s, drover_incarnation_fn *fn, void *cont
 	engine.node_is = (struct drover_announcement){ .pools = "other default",
 						       .state = "up",
 						       .capacity_hosts = store.engine_hosts,
-						       .capacity_units = store.engine_units };
+						       .capacity_units = store.engine_units,
+						       .executors = store.executors };
 	pthread_mutex_unlock(&lock);
 	if (away)
 		return drover_error_set(err, DROVER_ERETRY, "away");
@@ -106,17 +108,19 @@ static int tasks(struct drover_session *s, const struct drover_task_filter *filt
 	return 0;
 }
 
-static int queued_units(struct drover_session *s, int (*fn)(void *context, const char *pool, int64_t units),
-			void *context, struct drover_error *err)
+static int queued(struct drover_session *s, drover_queued_fn *fn, void *context, struct drover_error *err)
 {
-	int64_t queued;
+	struct drover_queued sim = { .size = sizeof(sim), .pool = "default", .executor = "sim" };
+	struct drover_queued rare = { .size = sizeof(rare), .pool = "default", .executor = "rare" };
 
 	(void)s;
 	(void)err;
 	pthread_mutex_lock(&lock);
-	queued = store.queued;
+	sim.units = store.queued;
+	rare.units = store.rare_queued;
 	pthread_mutex_unlock(&lock);
-	return fn(context, "default", queued);
+	fn(context, &sim);
+	return fn(context, &rare);
 }
 
 static int envelopes(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
@@ -134,7 +138,9 @@ static int envelopes(struct drover_session *s, int64_t task_key, int64_t first, 
 static int due_units(struct drover_session *s, const struct drover_due_filter *filter, drover_due_fn *fn, void *context,
 		     struct drover_error *err)
 {
-	struct drover_due_unit unit = { .size = sizeof(unit), .pool = "default", .publications = 3 };
+	struct drover_due_unit unit = {
+		.size = sizeof(unit), .pool = "default", .task = "t", .executor = "sim", .publications = 3
+	};
 
 	(void)s;
 	(void)err;
@@ -175,9 +181,12 @@ static int advance(struct drover_session *s, struct drover_advance *a, struct dr
 static int task(struct drover_session *s, const char *id, int64_t key, drover_task_fn *fn, void *context,
 		struct drover_error *err)
 {
-	const struct drover_task row = {
-		.key = key, .state = DROVER_TASK_RUNNING, .pool = "default", .waves = 2, .wave_units = 1
-	};
+	const struct drover_task row = { .key = key,
+					 .state = DROVER_TASK_RUNNING,
+					 .pool = "default",
+					 .executor = "sim",
+					 .waves = 2,
+					 .wave_units = 1 };
 
 	(void)s;
 	(void)id;
@@ -195,7 +204,7 @@ static const struct drover_store_ops ops = {
 	.nodes = nodes,
 	.tasks = tasks,
 	.task = task,
-	.queued_units = queued_units,
+	.queued = queued,
 	.envelopes = envelopes,
 	.due_units = due_units,
 	.published = published,
@@ -236,6 +245,7 @@ static void set_up(void)
 	memset(&sent, 0, sizeof(sent));
 	store.engine_hosts = 1000;
 	store.engine_units = 4;
+	store.executors = "[{\"name\": \"sim\"}, {\"name\": \"other\"}]";
 	ck_assert_int_ge(sd_event_new(&event), 0);
 	ck_assert_int_eq(writer_new(event, &ops, NULL, &options, &writer, NULL), 0);
 }
@@ -273,6 +283,7 @@ static struct drover_task make_task(int64_t key, int priority, int64_t units)
 	return (struct drover_task){ .size = sizeof(struct drover_task),
 				     .key = key,
 				     .pool = "default",
+				     .executor = "sim",
 				     .priority = priority,
 				     .unit_size = 30,
 				     .state = DROVER_TASK_QUEUED,
@@ -341,6 +352,47 @@ START_TEST(large_units_count_by_their_hosts)
 	await(&store.marked, 6);
 	pause_a_while();
 	ck_assert_int_eq(sent.count, 6);
+}
+END_TEST
+
+static void announce(const char *executors)
+{
+	pthread_mutex_lock(&lock);
+	store.executors = executors;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Of an executor that only some engines have, as many as those can take; and it does not count for the others. */
+START_TEST(a_backlog_of_one_executor_holds_no_other_up)
+{
+	struct drover_task rare = make_task(1, 90, 40), common = make_task(2, 50, 3);
+
+	announce("[{\"name\": \"rare\", \"capacity\": {\"hosts\": 0, \"units\": 1}}, {\"name\": \"sim\"}]");
+	store.rare_queued = 2; /* twice the one that it may have at once */
+	rare.executor = "rare";
+	open_outbox();
+	outbox_accepted(box, &rare);
+	outbox_accepted(box, &common);
+	await(&sent.count, 3);
+	pause_a_while();
+	ck_assert_int_eq(sent.count, 3);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(sent.units[i].task_key, 2);
+	set(&store.rare_queued, 1);
+	await(&sent.count, 4);
+	ck_assert_int_eq(sent.units[3].task_key, 1);
+}
+END_TEST
+
+START_TEST(nothing_where_the_executor_is_down)
+{
+	announce("[{\"name\": \"sim\", \"up\": false}, {\"name\": \"other\"}]");
+	open_outbox();
+	accept_task(1, 50, 3);
+	pause_a_while();
+	ck_assert_int_eq(sent.count, 0);
+	announce("[{\"name\": \"sim\", \"up\": true}]");
+	await(&sent.count, 3);
 }
 END_TEST
 
@@ -495,6 +547,8 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, only_as_many_as_engines_can_take);
 	tcase_add_test(c, large_units_count_by_their_hosts);
+	tcase_add_test(c, a_backlog_of_one_executor_holds_no_other_up);
+	tcase_add_test(c, nothing_where_the_executor_is_down);
 	tcase_add_test(c, nothing_where_no_engine_lives);
 	tcase_add_test(c, by_priority_then_in_turn);
 	tcase_add_test(c, what_was_not_delivered_is_published_again);

@@ -212,6 +212,8 @@ static int take_due(void *context, const struct drover_due_unit *unit)
 	struct due_list *list = context;
 	size_t used = strlen(list->text);
 
+	ck_assert_str_eq(unit->executor, "sim");
+	ck_assert_int_gt(strlen(unit->task), 0);
 	snprintf(list->text + used, sizeof(list->text) - used, "%s%" PRId64 "/%" PRId64 " %s %d %.*s", used ? "; " : "",
 		 unit->task_key, unit->unit, unit->pool, unit->publications, (int)unit->envelope.size,
 		 unit->envelope.size ? (const char *)unit->envelope.data : "");
@@ -227,12 +229,13 @@ static struct due_list due(bool now, const char *pools, int64_t limit)
 	return list;
 }
 
-static int take_queued(void *context, const char *pool, int64_t units)
+static int take_queued(void *context, const struct drover_queued *queued)
 {
 	struct due_list *list = context;
 	size_t used = strlen(list->text);
 
-	snprintf(list->text + used, sizeof(list->text) - used, "%s%s %" PRId64, used ? "; " : "", pool, units);
+	snprintf(list->text + used, sizeof(list->text) - used, "%s%s %s %" PRId64, used ? "; " : "", queued->pool,
+		 queued->executor, queued->units);
 	return 0;
 }
 
@@ -240,7 +243,7 @@ static struct due_list queued(void)
 {
 	struct due_list list = { "" };
 
-	WORKS(st.ops->queued_units(st.w, take_queued, &list, &err));
+	WORKS(st.ops->queued(st.w, take_queued, &list, &err));
 	return list;
 }
 
@@ -274,7 +277,7 @@ START_TEST(units_are_published_until_they_are_claimed)
 	ck_assert_str_eq(queued().text, "");
 	publish(task.key, 1, MINUTE);
 	publish(task.key, 0, 0);
-	ck_assert_str_eq(queued().text, "dmz 2");
+	ck_assert_str_eq(queued().text, "dmz sim 2");
 	ck_assert_str_eq(due(false, NULL, 0).text, "1/0 dmz 1 e0; 1/1 dmz 1 e1");
 	ck_assert_str_eq(due(false, NULL, 1).text, "1/0 dmz 1 e0");
 	ck_assert_str_eq(due(true, NULL, 0).text, "1/0 dmz 1 e0");
@@ -286,7 +289,7 @@ START_TEST(units_are_published_until_they_are_claimed)
 	ck_assert_str_eq(due(false, NULL, 0).text, "1/1 dmz 1 e1; 1/0 dmz 2 e0");
 	ck_assert_int_eq(store_claim(&st, st.incarnation, task.key, 0, 0), 1);
 	ck_assert_str_eq(due(false, NULL, 0).text, "1/1 dmz 1 e1");
-	ck_assert_str_eq(queued().text, "dmz 1");
+	ck_assert_str_eq(queued().text, "dmz sim 1");
 	/* A report that comes after the claim changes nothing. */
 	publish(task.key, 0, 0);
 	ck_assert_str_eq(due(false, NULL, 0).text, "1/1 dmz 1 e1");

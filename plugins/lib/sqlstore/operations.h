@@ -51,8 +51,8 @@
 	.nodes = incarnations_nodes, \
 	.published = publishing_note, \
 	.due_units = publishing_due, \
-	.queued_units = publishing_queued, \
-	.envelopes = publishing_envelopes
+	.envelopes = publishing_envelopes, \
+	.queued = publishing_queued
 /* clang-format on */
 
 #endif

@@ -21,13 +21,17 @@ static const char sql_unpublished[] =
 static const char sql_published[] = "UPDATE tasks SET published = CASE WHEN ?2 < 0 THEN units ELSE ?2 END"
 				    " WHERE `key` = ?1";
 static const char sql_due[] =
-	"SELECT q.task, q.unit, q.pool, q.publications, e.bytes FROM"
+	"SELECT q.task, q.unit, q.pool, q.publications, e.bytes, t.id, t.executor FROM"
 	" (SELECT task, unit, pool, publications, publish_at FROM units INDEXED BY units_queued"
 	"  WHERE publish_at > 0 AND publish_at <= ?1 AND (?2 IS NULL OR instr(?2, ' ' || pool || ' ') > 0)"
 	"  ORDER BY publish_at, task, unit LIMIT ?3) AS q"
-	" LEFT JOIN envelopes e ON e.task = q.task AND e.unit = q.unit ORDER BY q.publish_at, q.task, q.unit";
+	" LEFT JOIN envelopes e ON e.task = q.task AND e.unit = q.unit LEFT JOIN tasks t ON t.`key` = q.task"
+	" ORDER BY q.publish_at, q.task, q.unit";
 static const char sql_queued[] =
-	"SELECT pool, count(*) FROM units INDEXED BY units_queued WHERE publish_at > 0 GROUP BY pool";
+	"SELECT q.pool, t.executor, CAST(sum(q.units) AS SIGNED) FROM"
+	" (SELECT task, pool, count(*) AS units FROM units INDEXED BY units_queued WHERE publish_at > 0"
+	"  GROUP BY task, pool) AS q"
+	" JOIN tasks t ON t.`key` = q.task GROUP BY q.pool, t.executor";
 static const char sql_envelopes[] =
 	"SELECT unit, bytes FROM envelopes WHERE task = ?1 AND unit >= ?2 ORDER BY unit LIMIT ?3";
 
@@ -88,6 +92,8 @@ static int tell_due(struct drover_session *s, struct sql_stmt *stmt, drover_due_
 			.pool = sql_text(stmt, 2),
 			.publications = sql_int(stmt, 3),
 			.envelope = sql_blob(stmt, 4),
+			.task = sql_is_null(stmt, 5) ? "" : sql_text(stmt, 5),
+			.executor = sql_is_null(stmt, 6) ? "" : sql_text(stmt, 6),
 		};
 
 		code = fn(context, &unit);
@@ -120,8 +126,7 @@ out:
 	return code;
 }
 
-int publishing_queued(struct drover_session *s, int (*fn)(void *context, const char *pool, int64_t units),
-		      void *context, struct drover_error *err)
+int publishing_queued(struct drover_session *s, drover_queued_fn *fn, void *context, struct drover_error *err)
 {
 	struct sql_stmt *stmt = NULL;
 	int code = transaction_flush(s, err);
@@ -131,7 +136,12 @@ int publishing_queued(struct drover_session *s, int (*fn)(void *context, const c
 	if (code)
 		return code;
 	while ((code = sql_step(s, stmt, err)) > 0) {
-		code = fn(context, sql_text(stmt, 0), sql_int64(stmt, 1));
+		const struct drover_queued queued = { .size = sizeof(queued),
+						      .pool = sql_text(stmt, 0),
+						      .executor = sql_text(stmt, 1),
+						      .units = sql_int64(stmt, 2) };
+
+		code = fn(context, &queued);
 		if (code)
 			break;
 	}

@@ -250,8 +250,7 @@ int publishing_note(struct drover_session *s, const struct drover_publication *p
 		    struct drover_error *err);
 int publishing_due(struct drover_session *s, const struct drover_due_filter *filter, drover_due_fn *fn, void *context,
 		   struct drover_error *err);
-int publishing_queued(struct drover_session *s, int (*fn)(void *context, const char *pool, int64_t units),
-		      void *context, struct drover_error *err);
+int publishing_queued(struct drover_session *s, drover_queued_fn *fn, void *context, struct drover_error *err);
 int publishing_envelopes(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
 			 int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
 			 struct drover_error *err);

@@ -413,9 +413,19 @@ struct drover_due_unit {
 	const char *pool;
 	int publications; /* how often it was published since it became ready */
 	struct drover_bytes envelope;
+	const char *task, *executor; /* the task's id and executor; "": it is gone */
 };
 
 typedef int drover_due_fn(void *context, const struct drover_due_unit *unit);
+
+/* Units of one executor in one pool that are ready and published, and claimed by nobody. */
+struct drover_queued {
+	size_t size;
+	const char *pool, *executor;
+	int64_t units;
+};
+
+typedef int drover_queued_fn(void *context, const struct drover_queued *queued);
 
 struct drover_incarnation_row {
 	int64_t incarnation;
@@ -554,13 +564,13 @@ struct drover_store_ops {
 	/* reading */
 	int (*due_units)(struct drover_session *s, const struct drover_due_filter *filter, drover_due_fn *fn,
 			 void *context, struct drover_error *err);
-	/* reading: units that are ready and published, by pool. `fn` gets each pool with units once. */
-	int (*queued_units)(struct drover_session *s, int (*fn)(void *context, const char *pool, int64_t units),
-			    void *context, struct drover_error *err);
+	void (*unused)(void); /* it was: units by pool */
 	/* reading: of a task's units from number `first` on, in order, whatever their states. */
 	int (*envelopes)(struct drover_session *s, int64_t task_key, int64_t first, int64_t limit,
 			 int (*fn)(void *context, int64_t unit, struct drover_bytes envelope), void *context,
 			 struct drover_error *err);
+	/* reading: `fn` gets each pool and executor with such units once. */
+	int (*queued)(struct drover_session *s, drover_queued_fn *fn, void *context, struct drover_error *err);
 };
 
 #endif
