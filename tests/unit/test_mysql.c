@@ -230,6 +230,131 @@ START_TEST(a_writer_that_stops_in_the_middle_holds_nobody_up)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------------ locks of others */
+
+/* Another program at the same database: a connection of its own, which does what is written to it. */
+static FILE *stranger_begin(const struct drover_task *task)
+{
+	char command[512];
+	FILE *stranger;
+
+	snprintf(command, sizeof(command),
+		 "mariadb --no-defaults -u root --socket=\"$DROVER_MARIADB_SOCKET\" --unbuffered %s", st.path);
+	stranger = popen(command, "we");
+	ck_assert_ptr_nonnull(stranger);
+	fprintf(stranger, "START TRANSACTION; UPDATE hosts SET message = 'held' WHERE task = %" PRId64 ";\n",
+		task->key);
+	fflush(stranger);
+	return stranger;
+}
+
+static void stranger_does(FILE *stranger, const char *sql)
+{
+	fprintf(stranger, "%s;\n", sql);
+	fflush(stranger);
+}
+
+static void await_transaction(const char *that)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	char sql[256], answer[64] = "0";
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM information_schema.innodb_trx WHERE %s", that);
+	for (int i = 0; i < 1500 && !strcmp(answer, "0"); i++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		store_server(sql, answer, sizeof(answer));
+	}
+	ck_assert_str_ne(answer, "0");
+}
+
+struct claimer {
+	struct drover_session *session;
+	struct drover_claim claim;
+	int code;
+	struct drover_error err;
+};
+
+static void *claim_once(void *arg)
+{
+	struct claimer *c = arg;
+
+	c->code = st.ops->begin(c->session, &c->err);
+	if (!c->code)
+		c->code = st.ops->claim(c->session, st.incarnation, &c->claim, 1, &c->err);
+	if (!c->code)
+		c->code = st.ops->commit(c->session, NULL, NULL, &c->err);
+	if (c->code)
+		st.ops->rollback(c->session);
+	return NULL;
+}
+
+/* Afterwards it works, in the same session, and the counts are as if nothing had been. */
+static void claim_again(struct claimer *c, const char *error)
+{
+	ck_assert_int_eq(c->code, DROVER_ERETRY);
+	ck_assert_msg(strstr(c->err.message, error) != NULL, "%s", c->err.message);
+	claim_once(c);
+	ck_assert_msg(!c->code, "%s", c->err.message);
+	ck_assert(c->claim.claimed);
+	ck_assert_int_eq(c->claim.attempt, 1);
+	store_verify(&st, c->claim.task_key);
+}
+
+/* Each waits for what the other has; the server ends the one that has changed less, which is ours. */
+START_TEST(a_deadlock_is_to_be_done_again)
+{
+	struct drover_task task = store_task("a", 500, 5);
+	struct claimer ours = { .session = st.w };
+	pthread_t thread;
+	FILE *stranger;
+
+	store_submit(&st, &task);
+	ours.claim.task_key = task.key;
+	stranger = stranger_begin(&task);
+	await_transaction("trx_rows_modified >= 500");
+	ck_assert_int_eq(pthread_create(&thread, NULL, claim_once, &ours), 0);
+	await_transaction("trx_state = 'LOCK WAIT'");
+	stranger_does(stranger, "UPDATE counters SET seq = seq + 1");
+	pthread_join(thread, NULL);
+	stranger_does(stranger, "ROLLBACK");
+	ck_assert_int_eq(pclose(stranger), 0);
+	claim_again(&ours, "(1213)");
+}
+END_TEST
+
+START_TEST(a_lock_that_does_not_come_is_to_be_waited_for_again)
+{
+	const char *const options[] = { "socket",
+					getenv("DROVER_MARIADB_SOCKET"),
+					"user",
+					"drover",
+					"password",
+					"open sesame",
+					"database",
+					st.path,
+					"lock_timeout",
+					"1s",
+					NULL };
+	struct drover_task task = store_task("a", 10, 5);
+	struct claimer ours = { .code = 0 };
+	void *self = fake_host_new(&st.sink->info, options);
+	FILE *stranger;
+
+	store_submit(&st, &task);
+	ours.claim.task_key = task.key;
+	WORKS(st.sink->open(self, &err));
+	WORKS(st.ops->session_open(self, DROVER_SESSION_WRITE, &ours.session, &err));
+	stranger = stranger_begin(&task);
+	await_transaction("trx_rows_modified >= 10");
+	claim_once(&ours);
+	stranger_does(stranger, "ROLLBACK");
+	ck_assert_int_eq(pclose(stranger), 0);
+	claim_again(&ours, "(1205)");
+	st.ops->session_close(ours.session);
+	fake_host_free(&st.sink->info, self);
+}
+END_TEST
+
 /* -------------------------------------------------------------------------------- the server */
 
 START_TEST(settings_of_the_server_are_warned_about)
@@ -338,6 +463,8 @@ int main(void)
 		of_many_who_claim_a_unit_one_gets_it,
 		nodes_that_start_at_once_make_one_schema,
 		a_writer_that_stops_in_the_middle_holds_nobody_up,
+		a_deadlock_is_to_be_done_again,
+		a_lock_that_does_not_come_is_to_be_waited_for_again,
 		settings_of_the_server_are_warned_about,
 		what_the_server_does_not_take_is_told,
 		another_databases_tables_and_newer_schemas_are_refused,
