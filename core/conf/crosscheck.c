@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/option.h"
 #include "conf/sink_events.h"
 
 #define NODE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -103,6 +104,41 @@ static void check_limits(struct conf *c)
 			   "%" PRId64 " bytes are more than limits.output (%" PRId64 ")", l->output_default, l->output);
 }
 
+/* NULL: the instance has no such option. */
+static const void *option_of(const struct conf_instance *i, const char *name, enum drover_option_type type)
+{
+	const struct drover_option *option = i->info ? option_find(i->info->options, name) : NULL;
+
+	if (!option || option->type != type || !i->options.self)
+		return NULL;
+	return (const char *)i->options.self + option->offset;
+}
+
+/*
+ * A message of a topic of tasks is the same task again, by its id, until that is removed; from then on only the expiry
+ * of its signature keeps it from being executed once more.
+ */
+static void check_replays(struct conf *c)
+{
+	const struct conf_instances *sources = conf_list(c, SCHEMA_SOURCES);
+	const struct schema_store *store = c->store.common.self;
+
+	for (size_t n = 0; n < sources->count && store; n++) {
+		const struct conf_instance *i = &sources->items[n];
+		const int64_t *age = option_of(i, "max_age", DROVER_TYPE_DURATION);
+		char *const *tasks = option_of(i, "tasks", DROVER_TYPE_STRING);
+		char path[160];
+
+		if (!age || !tasks || !*tasks || *age < store->keep)
+			continue;
+		snprintf(path, sizeof(path), "%.120s.max_age", i->path);
+		errors_add(c->errors, section_place(c, &i->options, "max_age"), path,
+			   "%" PRId64 " s must be shorter than store.keep (%" PRId64 " s): a message that is repeated "
+			   "after its task was removed would be executed again; make it shorter, or keep tasks longer",
+			   *age / 1000, store->keep / 1000);
+	}
+}
+
 void crosscheck(struct conf *c)
 {
 	check_node(c);
@@ -111,4 +147,5 @@ void crosscheck(struct conf *c)
 	sink_events_check(c);
 	inventory_check(c);
 	cluster_check(c);
+	check_replays(c);
 }

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -108,6 +109,29 @@ def test_show_says_where_from():
     assert shown["node.name"] == {"value": "from-outside", "origin": "environment DROVER_NODE__NAME"}
     assert shown["store.plugin"]["origin"].startswith("from conf.d/standalone.yaml:")
     assert shown["lease.take_over"] == {"value": "45s", "origin": "default"}
+
+
+@pytest.mark.parametrize("keep, age, refused", [("12h", "12h", True), ("12h", "24h", True), ("12h", "11h", False),
+                                                ("30d", "24h", False)])
+def test_repeated_messages_end_before_their_task_is_removed(tmp_path, keep, age, refused):
+    file = tmp_path / "drover.yaml"
+    (tmp_path / "producers").write_text("")
+    file.write_text(f"""\
+store: {{plugin: sqlite, keep: {keep}}}
+cluster: {{name: test}}
+connections: {{k1: {{kafka: {{brokers: "k1:9092"}}}}}}
+sources:
+  - {{plugin: kafka, use: k1, units: no, cluster: test, tasks: orders, producers: {tmp_path}/producers,
+     max_age: {age}}}
+""")
+    done = run(["drover", "config", "check", str(file)], plugins=os.path.join(BUILD, "plugins"))
+    if not refused:
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 78
+    assert re.fullmatch(rf"{file}:6:15: sources\[0\].max_age: [0-9]+ s must be shorter than store.keep \(43200 s\): a "
+                        "message that is repeated after its task was removed would be executed again; make it shorter, or "
+                        "keep tasks longer\n", done.stderr), done.stderr
 
 
 def test_override_that_matches_nothing():
