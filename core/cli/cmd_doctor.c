@@ -150,7 +150,7 @@ const struct argp cmd_doctor_argp = {
 	NULL,
 	"Checks what a machine with a daemon needs, and says of each thing that is wrong what to do about it: the "
 	"configuration, tokens and keys, the state folder and the store, whether the daemon answers, executors, "
-	"spools, "
+	"results and events that wait, "
 	"isolation, descriptors, clock, ssh, audit logs, Kafka and its topics. It changes nothing, but with "
 	"--create-topic. Run it as the user that starts droverd."
 	"\vExit code: 0, or 1 when something is wrong; warnings are no errors.\n\n"

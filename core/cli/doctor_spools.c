@@ -1,5 +1,6 @@
-/* doctor_spools.c - of `drover doctor`: what sinks have not taken yet, and the chains of audit logs. */
+/* doctor_spools.c - of `drover doctor`: what the store and sinks have not taken yet, and the chains of audit logs. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include "cli/audit_chain.h"
 #include "cli/doctor.h"
 #include "cli/field.h"
+#include "sched/results_file.h"
+#include "sched/results_spool.h"
 #include "spool/spool.h"
 
 #define MB (1024LL * 1024)
@@ -37,8 +40,40 @@ static void check_spool(struct doctor *doctor, struct json_object *process)
 			   (long long)size / 1024, (long long)limit / 1024);
 }
 
+/* What the store has not taken yet, and what it never took. */
+static void check_results(struct doctor *doctor)
+{
+	struct json_object *slice = field(doctor_core(doctor), "slice");
+	const char *state = field_text(field(slice, "node"), "state_dir");
+	int64_t limit = field_int(field(slice, "limits"), "results_spool", 0);
+	char *folder = results_spool_folder(state);
+	struct results_usage usage;
+	struct drover_error err = { 0 };
+
+	if (results_file_usage(folder, &usage, &err))
+		doctor_say(doctor, DOCTOR_WARNING, "results", "run this as the user that starts droverd", "%s",
+			   err.message);
+	else if (limit && usage.bytes >= limit / BEHIND)
+		doctor_say(doctor, usage.bytes >= limit - limit / 20 ? DOCTOR_ERROR : DOCTOR_WARNING, "results",
+			   "see what keeps the store from taking them: the log; when the limit is reached no unit is "
+			   "claimed",
+			   "%lld KB wait in %s for the store, of %lld KB", (long long)usage.bytes / 1024, folder,
+			   (long long)limit / 1024);
+	else
+		doctor_say(doctor, DOCTOR_OK, "results", NULL, "%lld KB wait in %s for the store, of %lld KB",
+			   (long long)usage.bytes / 1024, folder, (long long)limit / 1024);
+	if (!err.code && usage.unusable_files)
+		doctor_say(doctor, DOCTOR_WARNING, "results",
+			   "the log says why; their hosts ended without them. Move them away when nobody needs them",
+			   "%lld files of results (%lld KB) in %s could not be stored: *.unusable",
+			   (long long)usage.unusable_files, (long long)usage.unusable_bytes / 1024, folder);
+	free(folder);
+}
+
 void doctor_spools(struct doctor *doctor)
 {
+	if (doctor_core(doctor))
+		check_results(doctor);
 	doctor_each(doctor, "sink", check_spool);
 }
 

@@ -55,7 +55,7 @@ def test_a_daemon_that_is_well():
         wait_for("the audit log", lambda: os.path.exists(f"{daemon.folder}/audit.jsonl"))
         code, said = doctor(daemon)
         assert code == 0, said
-        for what in ("configuration", "tokens", "state folder", "store", "daemon", "engine", "executor", "sink",
+        for what in ("configuration", "tokens", "state folder", "store", "daemon", "engine", "executor", "results", "sink",
                      "descriptors", "audit log"):
             assert ("ok", what) in said, (what, said)
         done = drover("doctor", "-c", daemon.config_file, env={"DROVER_TOKEN": daemon.admin, "DROVER_URL": ""})

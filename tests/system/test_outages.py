@@ -3,6 +3,7 @@
 import datetime
 import glob
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from daemon import Daemon, PATIENCE, wait_for
+from daemon import Daemon, PATIENCE, drover, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -73,6 +74,45 @@ def test_results_outlive_the_core_while_the_database_is_away(server):
         wait_for("the files to be gone", lambda: not waiting_files(daemon))
         assert "stored what an earlier life of this node could not: 300 results" in daemon.log()
         assert {r["attempt"] for r in daemon.results(task)} == {1}
+
+
+def ends_on_disk(daemon):
+    """Of units, as the heads of the files say."""
+    total = 0
+    for path in waiting_files(daemon):
+        with open(path, "rb") as f:
+            head = f.read(40)
+        if len(head) == 40:
+            total += struct.unpack_from("=I", head, 36)[0]
+    return total
+
+
+def test_deadlines_outlive_the_core_while_the_database_is_away(server):
+    """Hosts without a result: what is known of them is how their unit ended."""
+    with node(server) as daemon:
+        task = daemon.submit("sim", "s[1-60]", {"hang": "1/2", "latency": "0"}, unit_size=30, timeout="4s")
+        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 30)
+        server.kill()
+        wait_for("the units to end", lambda: not daemon.units())
+        wait_for("their ends on disk", lambda: ends_on_disk(daemon) == 2)
+        doctor = drover("doctor", "-c", daemon.config_file, env={"DROVER_URL": daemon.url()}).stdout
+        assert re.search(r"^ok  +results: [1-9][0-9]* KB wait in [^ ]*/results for the store, of", doctor, re.M), doctor
+        assert daemon.metric("results_spool_bytes") > 0 and daemon.metric("results_spool_files") > 0
+        kill_core(daemon)
+        back = time.time() + 5  # so that a time of storing differs from that of ending
+        wait_for("some time to pass", lambda: time.time() > back)
+        server.start()
+        daemon.wait_ready(60)
+        answer = daemon.wait(task)
+        assert answer["counts"]["timeout"] == 30 and answer["counts"]["ok"] == 30, daemon.log()[-3000:]
+        daemon.verify(task)
+        rows = daemon.results(task, "&status=timeout")
+        assert {r["attempt"] for r in rows} == {1} and "no result by the unit's deadline" in rows[0]["message"]
+        for row in rows:
+            assert moment(row["finished_at"]) < back, row
+        assert "2 ends of units" in daemon.log()
+        wait_for("the files to be gone", lambda: not waiting_files(daemon))
+        assert daemon.metric("results_spool_bytes") == 0
 
 
 def ask(daemon, method, path, body=None):
