@@ -22,12 +22,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* `tasks`, `groups` and `engines` are what the script asks for, so they are not in the help. */
+/* `tasks`, `groups`, `engines` and `plugins` are what the script asks for, so they are not in the help. */
 const struct argp cmd_completion_argp = { NULL,
 					  parse,
 					  "bash",
 					  "Prints what makes bash complete commands, options, tasks, statuses, groups "
-					  "of hosts and engines. The daemon is asked for "
+					  "of hosts, engines and plugins. The daemon is asked for "
 					  "what it knows, for a second at most. zsh reads the same by bashcompinit."
 					  "\vExample: source <(drover completion bash)",
 					  NULL,

@@ -112,7 +112,9 @@ static void put_second_words(FILE *out, const struct command *command)
 		what = verbs + size + 1 + strspn(verbs + size + 1, "[");
 		kind = kind_of(what, strcspn(what, " ].\n"));
 		if (!strncmp(what, "NAME", 4))
-			kind = !strcmp(command->name, "engines") ? "engines" : "";
+			kind = !strcmp(command->name, "engines")  ? "engines"
+			       : !strcmp(command->name, "plugin") ? "plugins"
+								  : "";
 		for (const char *verb = verbs; *kind && verb < verbs + size;) {
 			size_t length = strcspn(verb, "| ]\n");
 

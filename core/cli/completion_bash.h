@@ -46,7 +46,7 @@
 	"\tmethods) words='sudo su doas' ;;\n"
 	"\ton_lost) words='report rerun' ;;\n"
 	"\tstates) words='queued running cancelling aborting done cancelled aborted' ;;\n"
-	"\ttasks | engines) words=$(\"${given[0]}\" $where completion \"$1\" 2>/dev/null) ;;\n"
+	"\ttasks | engines | plugins) words=$(\"${given[0]}\" $where completion \"$1\" 2>/dev/null) ;;\n"
 	"\tnone) return ;;\n"
 	"\tcommands) words=$_drover_commands ;;\n"
 	"\t*) words=$1 ;;\n"

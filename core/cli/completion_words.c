@@ -1,4 +1,4 @@
-/* completion_words.c - what the daemon knows, for completion; see completion.h. */
+/* completion_words.c - what the daemon and this machine know, for completion; see completion.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "cli/field.h"
 #include "cli/private.h"
 #include "cli/client.h"
+#include "loader/loader.h"
 
 #define PATIENCE_MS 1000 /* somebody waits at a prompt */
 
@@ -80,8 +81,26 @@ static void ask(struct cli *cli, const char *path, const char *member, const cha
 	address_dispose(&address);
 }
 
+/* Of this machine: nobody need be asked. */
+static void print_plugins(FILE *out)
+{
+	struct plugin_listing listing;
+	char *folders = loader_path(NULL);
+
+	loader_list(folders, &loader_host, &listing);
+	for (size_t i = 0; i < listing.count; i++)
+		if (is_plain(listing.plugins[i].name))
+			fprintf(out, "%s\n", listing.plugins[i].name);
+	loader_listing_dispose(&listing);
+	free(folders);
+}
+
 bool completion_words(struct cli *cli, const char *kind, FILE *out)
 {
+	if (!strcmp(kind, "plugins")) {
+		print_plugins(out);
+		return true;
+	}
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
 		if (strcmp(lists[i].kind, kind))
 			continue;

@@ -91,7 +91,9 @@ int conf_manual(const char *path, FILE *out)
 		put_table(out, s->table);
 	}
 	roff_section(out, "EVERY INSTANCE");
-	roff_lines(out, "Of store, sources, executors, sinks and monitors; beside these its plugin's own options.");
+	roff_lines(
+		out,
+		"Of store, dispatcher, sources, executors, sinks and monitors; beside these its plugin's own options.");
 	put_table(out, schema_instance);
 	roff_subsection(out, "match");
 	put_table(out, schema_match);

@@ -96,7 +96,7 @@ int conf_reference(const char *path, FILE *out)
 				s->shape == SCHEMA_LIST ? "Each of the list" : "It", s->table ? ", and" : ".");
 		table(s->table, out);
 	}
-	fputs("## Every instance\n\nOf `store`, `sources`, `executors`, `sinks`, `monitors`.\n\n", out);
+	fputs("## Every instance\n\nOf `store`, `dispatcher`, `sources`, `executors`, `sinks`, `monitors`.\n\n", out);
 	table(schema_instance, out);
 	fputs("## An executor's `match`\n\n", out);
 	table(schema_match, out);

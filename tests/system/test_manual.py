@@ -82,6 +82,12 @@ def test_commands_options_and_words():
     assert complete("drover hosts ") == ["expand", "fold", "count", "groups"]
     assert complete("drover token create x --role ") == ["read", "submit", "admin"]
     assert complete("drover run -H a -- up") == [], "the command is the remote shell's"
+    assert complete("drover doctor --cr") == ["--create-topic"]
+    assert set(complete("drover doctor --")) > {"--create-topic", "--partitions", "--replication", "--config-file"}
+    assert complete("drover key ") == ["generate", "show", "sign-task"]
+    assert set(complete("drover key sign-task --")) > {"--key", "--cluster", "--expires"}
+    assert complete("drover plugin describe ka") == ["kafka"]
+    assert complete("drover plugin run sh") == ["shell"]
     assert complete("drover run --name ") == [] and complete("drover run -u ro") == []
 
 
