@@ -19,15 +19,19 @@ OTHER_USER = "drover-other"  # of an /etc of a fleet's own
 LISTEN_MOST = 16  # sshd's own limit of listening sockets: more addresses need more processes
 
 
+# As in system/daemon.py: programs under a sanitizer are several times slower.
+PATIENCE = float(os.environ.get("DROVER_TEST_PATIENCE", "1"))
+
+
 def wait_for(condition, seconds=10, what="it"):
     """Waits until condition() is true, and returns what it gave."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > until:
-            raise AssertionError(f"{what} did not happen within {seconds} s")
+            raise AssertionError(f"{what} did not happen within {seconds * PATIENCE:g} s")
         time.sleep(0.005)
 
 

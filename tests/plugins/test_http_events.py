@@ -5,6 +5,8 @@ import time
 
 from fakecore import JSON
 
+SANITIZED = os.environ.get("DROVER_SANITIZED")
+
 
 # -------------------------------------------------------------------------------------------- events
 def test_events_of_a_task(core):
@@ -129,8 +131,8 @@ def test_many_deaf_readers_share_a_bounded_memory(start, tmp_path):
         for _ in range(50):
             assert quick.next()["event"] == "host"
         most = max(most, resident(core))
-    # What the allocator keeps in its arenas comes on top of the 2 MB.
-    assert most - before < 12, f"{before:.1f} MB before, {most:.1f} MB at most"
+    # What the allocator keeps in its arenas comes on top of the 2 MB; a sanitizer's keeps all that was freed.
+    assert SANITIZED or most - before < 12, f"{before:.1f} MB before, {most:.1f} MB at most"
     core.tell("host t1 h0 ok")
     assert quick.next()["data"]["host"] == "h0"
     quick.connection.close()

@@ -304,20 +304,22 @@ int main(int argc, char **argv)
 						   .unsubscribe = unsubscribe };
 	struct drover_error err = { 0 };
 	char line[512];
+	int code;
 
 	core_set_task_services(&services);
 	core_set_about_services(&services);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (source->open(self, &services, &core, &err)) {
+	code = source->open(self, &services, &core, &err);
+	if (code)
 		fprintf(stderr, "open: %s\n", err.message);
-		return 1;
-	}
-	puts("ready");
-	while (fgets(line, sizeof(line), stdin))
+	else
+		puts("ready");
+	while (!code && fgets(line, sizeof(line), stdin))
 		obey(line, source, self);
-	printf("left %d\n", subscribers());
+	if (!code)
+		printf("left %d\n", subscribers());
 	fake_host_free(&source->info, self);
 	free_tasks();
 	free(options);
-	return 0;
+	return code ? 1 : 0;
 }

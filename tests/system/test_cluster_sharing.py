@@ -97,7 +97,11 @@ def test_a_node_that_distributes_and_executes(mixed):
     task = mixed.submit("sim", "m[1-600]", {"latency": "50-150ms"}, unit_size=10, executor="sim")
     assert mixed.wait(task)["counts"]["ok"] == 600
     mixed.verify(task)
-    assert engines_of(mixed.results(task)) == {"dist1", "eng1", "eng2"}
+    # Which of them took part depends on who was first. All three are needed where each of them is full.
+    hanging = mixed.submit("sim", "k[1-300]", {"hang": 1.0}, unit_size=10, executor="sim", timeout=600)
+    wait_for("all of them to be full", lambda: mixed.task(hanging)["counts"]["running"] == 300, 60)
+    cancel(mixed, hanging)
+    assert engines_of(mixed.results(hanging)) == {"dist1", "eng1", "eng2"}
     one = mixed.submit("sim", "n1", {}, executor="sim")
     assert mixed.wait(one)["counts"]["ok"] == 1
 
