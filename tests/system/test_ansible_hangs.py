@@ -12,7 +12,7 @@ from fleet.sshd import kill
 pytestmark = pytest.mark.alone
 
 HOSTS = 30
-UNIT = 60 * PATIENCE  # seconds
+UNIT = 90 * PATIENCE  # seconds
 SIX = """
 - hosts: all
   gather_facts: false
