@@ -37,6 +37,8 @@ SLOW = [
     ({"command": "read", "rate": 1}, "timeout", {"execution"}, "host_timeout"),
     ({"at": "exec", "do": "stall"}, "timeout", {"execution"}, "waiting for the command to be started"),
 ]
+SANITIZED = os.environ.get("DROVER_SANITIZED")  # it keeps what was freed: memory says nothing
+LONG = f"{100 * PATIENCE:g}s"
 GROUPS = {"none": [], "drops": DROPS, "refusals": REFUSALS, "slow": SLOW,
           "floods": [({"command": "flood 0"}, "timeout", {"execution"}, "host_timeout"),
                      ({"command": "flood 0 line"}, "timeout", {"execution"}, "host_timeout")]}
@@ -122,7 +124,7 @@ def test_one_host_that_prints_much(size, kind):
     with Light(os.path.join(BUILD, "tests/light_sshd"), 30, {7: {"command": f"flood {size} {kind}"}}) as light:
         with Daemon({"executors": [light.executor()]}) as daemon:
             before = memory(daemon)
-            task = daemon.submit("shell", light.addresses, {"command": "host"}, timeout="100s")
+            task = daemon.submit("shell", light.addresses, {"command": "host"}, timeout=LONG)
             most = 0
             while daemon.task(task)["state"] not in ("done", "aborted"):
                 most = max(most, memory(daemon) - before)
@@ -135,7 +137,7 @@ def test_one_host_that_prints_much(size, kind):
             assert all(row["stdout"] == f"{row['host']}\n" for row in well)
             if size >= 100_000_000:  # less is over in the time that results are gathered for one commit
                 assert took(daemon.task(task), well) < took(daemon.task(task), rows.values())
-            assert most < 30, f"{most} MB more"
+            assert SANITIZED or most < 30, f"{most} MB more"
             daemon.verify(task)
 
 
@@ -143,7 +145,7 @@ def test_a_thousand_hosts_that_print_a_megabyte_each():
     with Light(os.path.join(BUILD, "tests/light_sshd"), HOSTS) as light:
         with Daemon({"executors": [light.executor()]}) as daemon:
             before, most = memory(daemon), 0
-            task = daemon.submit("shell", light.nodeset(), {"command": "flood 1000000"}, timeout="100s")
+            task = daemon.submit("shell", light.nodeset(), {"command": "flood 1000000"}, timeout=LONG)
             while daemon.task(task)["state"] not in ("done", "aborted"):
                 most = max(most, memory(daemon) - before)
             assert daemon.wait(task)["outcome"] == "ok"
@@ -151,5 +153,5 @@ def test_a_thousand_hosts_that_print_a_megabyte_each():
             assert len(rows) == HOSTS and all(row["stdout_bytes"] == 1_000_000 and row["truncated"] for row in rows)
             for row in rows[::97]:
                 check_ends(daemon, task, row["host"], 1_000_000, "lines", 65536)
-            assert most < 150, f"{most} MB more"
+            assert SANITIZED or most < 150, f"{most} MB more"
             daemon.verify(task)

@@ -40,7 +40,7 @@ class Herd:
             opened.enter_context(self.light)
             with Daemon({"executors": [self.light.executor()]}) as self.daemon:
                 hosts = self.thousand(0)
-                rows, task = self.run(hosts, host_timeout="60s")
+                rows, task = self.run(hosts, host_timeout=f"{60 * PATIENCE:g}s")
                 for host in hosts:
                     assert rows[host]["status"] == "ok" and rows[host]["stdout"] == f"{host}\n", rows[host]
                 self.usual = took(task, rows.values())
@@ -60,7 +60,7 @@ class Herd:
         """A shell task; gives its rows by host, and the task."""
         daemon = daemon or self.daemon
         more.setdefault("host_timeout", self.limit and milliseconds(self.limit))
-        task = daemon.submit("shell", hosts, payload or {"command": "host"}, timeout="100s", **more)
+        task = daemon.submit("shell", hosts, payload or {"command": "host"}, timeout=f"{100 * PATIENCE:g}s", **more)
         answer = daemon.wait(task, 100)
         daemon.verify(task)
         rows = {row["host"]: row for row in daemon.results(task)}
