@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import WAYS
-from daemon import Daemon, Problem, alive, cmdline, descendants, drover, wait_for
+from daemon import PATIENCE, Daemon, Problem, alive, cmdline, descendants, drover, wait_for
 from inventories import configured, hosts_of, inventory, refused, rows_of, script, wait_state, write
 
 
@@ -131,7 +131,7 @@ def test_a_hang_is_ended_with_all_that_it_has_started(way, tmp_path):
     pids.touch()
     pids.chmod(0o666)
     source = script(tmp_path / "dynamic", HANG.format(pids=pids, daemonize="1"))
-    with Daemon(configured(source, timeout="2s", refresh="1h"), **way) as daemon:
+    with Daemon(configured(source, timeout=f"{2 * PATIENCE:g}s", refresh="1h"), **way) as daemon:
         wait_for("its processes", lambda: len(pids.read_text().split()) >= 4)
         started = [int(pid) for pid in pids.read_text().split()]
         assert hosts_of(daemon, "x1") == ["x1"]  # after at most five seconds: it is the first reading
