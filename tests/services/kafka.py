@@ -26,6 +26,10 @@ import time
 import confluent_kafka
 from confluent_kafka import admin
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # as a program
+
+from services import ports  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 JARS = ROOT / "build/broker"
 PATIENCE = float(os.environ.get("DROVER_TEST_PATIENCE", "1"))
@@ -60,12 +64,6 @@ SETTINGS = {
     "num.network.threads": 2,
     "num.io.threads": 2,
 }
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def java(*arguments):
@@ -108,13 +106,13 @@ class Kafka:
     def __init__(self, settings=None, users=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="drover-kafka-"))
         self.data = self.folder / "data"
-        self.port, controller = free_port(), free_port()
+        self.port, controller = ports.take(), ports.take()
         self.brokers = f"127.0.0.1:{self.port}"
         self.process = None
         listeners = [f"PLAINTEXT://{self.brokers}", f"CONTROLLER://127.0.0.1:{controller}"]
         own = {"log.dirs": self.data, "controller.quorum.voters": f"1@127.0.0.1:{controller}"}
         if users:
-            self.sasl_port = free_port()
+            self.sasl_port = ports.take()
             listeners.append(f"SASL://127.0.0.1:{self.sasl_port}")
             accounts = " ".join(f'user_{name}="{password}"' for name, password in users.items())
             own["listener.name.sasl.sasl.enabled.mechanisms"] = "PLAIN"

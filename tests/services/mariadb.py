@@ -17,11 +17,14 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # as a program
+
+from services import ports  # noqa: E402
 
 PATIENCE = float(os.environ.get("DROVER_TEST_PATIENCE", "1"))
 USER, PASSWORD = "drover", "open sesame"
@@ -32,12 +35,6 @@ def find(program):
     if not path:
         raise RuntimeError(f"{program} is missing: contrib/deps.sh test")
     return path
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def as_user():
@@ -75,7 +72,7 @@ class MariaDB:
         # A server that starts removes what servers leave in its folder for temporary tables: those of others, too.
         self.temporary = self.folder / "tmp"
         self.temporary.mkdir(exist_ok=True)
-        self.port = free_port()
+        self.port = ports.take()
         self.password = self.folder / "password"
         self.password.write_text(PASSWORD + "\n")
         self.password.chmod(0o600)

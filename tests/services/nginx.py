@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import time
 
-from services.mariadb import PATIENCE, find, free_port
+from services import ports
+from services.mariadb import PATIENCE, find
 
 CONFIG = """\
 daemon off;
@@ -49,7 +50,7 @@ class Nginx:
 
     def __init__(self, servers):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="drover-nginx-"))
-        self.port = free_port()
+        self.port = ports.take()
         listed = "\n".join(f"\t\tserver {server} max_fails=1 fail_timeout=2s;" for server in servers)
         (self.folder / "nginx.conf").write_text(CONFIG.format(folder=self.folder, servers=listed, port=self.port,
                                                               server=sample_location()))

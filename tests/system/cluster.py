@@ -14,7 +14,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -22,6 +21,7 @@ import time
 
 from daemon import BUILD, FINAL, PATIENCE, Daemon, Problem, alive, cmdline, drover, wait_for
 
+from services import ports
 from services.mariadb import MariaDB
 
 # The lease times that nodes under test have: a tenth of the defaults.
@@ -41,25 +41,6 @@ def lease_times(wanted):
                            capture_output=True).stdout
     section = known.split("## `lease`", 1)[1].split("\n## ", 1)[0] if "## `lease`" in known else known
     return {name: value for name, value in wanted.items() if f"`{name}`" in section}
-
-
-class Ports:
-    """Loopback ports that stay a node's own while it is down: nobody is given one twice within a run."""
-
-    def __init__(self):
-        self.held = []
-
-    def take(self):
-        """The port is bound (not listened on) with SO_REUSEADDR here, so that port 0 gives it to nobody else."""
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        self.held.append(s)
-        return s.getsockname()[1]
-
-    def close(self):
-        for s in self.held:
-            s.close()
 
 
 class Node(Daemon):
@@ -226,7 +207,6 @@ class Cluster:
         self.secret = self.public = None
         self.distributors, self.engines, self.stopped = [], [], []
         self.stopping = threading.Lock()
-        self.ports = Ports()
 
     @property
     def nodes(self):
@@ -248,7 +228,7 @@ class Cluster:
         return config
 
     def make_node(self, name, distributes, executes, *more):
-        port = self.ports.take()
+        port = ports.take()
         config = self.base()
         sources = [{"plugin": "http", "listen": f"127.0.0.1:{port}", "port_file": f"/tmp/unused-{port}"}]
         if self.shares_units and distributes:
@@ -350,7 +330,6 @@ class Cluster:
             self.broker.stop()
         if self.database and not self._database:
             self.database.stop()
-        self.ports.close()
         return left
 
     def keep_logs(self):
