@@ -38,6 +38,9 @@ static const struct drover_option node[] = {
 static const struct drover_option capacity[] = {
 	DROVER_OPT_INT(struct schema_capacity, hosts, "2000", "1", "1000000", "hosts that run at once on this node"),
 	DROVER_OPT_INT(struct schema_capacity, units, "512", "1", "100000", "units that run at once on this node"),
+	DROVER_OPT_INT(struct schema_capacity, reserve, "5", "0", "50",
+		       "percent of both that is kept for tasks of which nothing runs on this node yet: they begin even "
+		       "where it is full of others' hosts"),
 	DROVER_OPT_END
 };
 

@@ -67,7 +67,7 @@ struct schema_node {
 };
 
 struct schema_capacity {
-	int64_t hosts, units;
+	int64_t hosts, units, reserve;
 };
 
 struct schema_lease {

@@ -168,6 +168,8 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err);
 void core_open_inventory(struct core *core);
 int core_open_store(struct core *core, struct drover_error *err);
 int core_recover(struct core *core, struct drover_error *err);
+/* What the configuration says of how much runs at once. */
+struct room_limits core_capacity(struct json_object *slice);
 int core_open_sinks(struct core *core, struct drover_error *err);
 int core_open_sources(struct core *core, struct drover_error *err);
 /* Loads the plugin of an instance in the slice and makes its options. */

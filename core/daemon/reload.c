@@ -41,6 +41,7 @@ static void reload_keys(struct core *core, struct json_object *slice)
 void core_reload(struct core *core, const char *text)
 {
 	struct json_object *slice;
+	struct room_limits capacity;
 	struct drover_error err = { 0 };
 
 	if (json_read(text, strlen(text), &slice, &err)) {
@@ -48,8 +49,8 @@ void core_reload(struct core *core, const char *text)
 		return;
 	}
 	atomic_store(&core->keep, slice_int(slice, "store.keep", 0));
-	engine_set_capacity(core->engine, slice_int(slice, "capacity.hosts", 2000),
-			    slice_int(slice, "capacity.units", 512));
+	capacity = core_capacity(slice);
+	engine_set_capacity(core->engine, &capacity);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
 		if (!is_same(core->slice, slice, fixed[i]))
 			log_warning("`%s` has changed in a way that the core takes over at the next start of droverd",

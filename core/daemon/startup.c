@@ -258,11 +258,17 @@ static int store_results(struct core *core, struct drover_error *err)
 	return code;
 }
 
+struct room_limits core_capacity(struct json_object *slice)
+{
+	return (struct room_limits){ .hosts = slice_int(slice, "capacity.hosts", 2000),
+				     .units = slice_int(slice, "capacity.units", 512),
+				     .reserve = slice_int(slice, "capacity.reserve", 5) };
+}
+
 int core_recover(struct core *core, struct drover_error *err)
 {
 	struct engine_options options = {
-		.capacity_hosts = slice_int(core->slice, "capacity.hosts", 2000),
-		.capacity_units = slice_int(core->slice, "capacity.units", 512),
+		.capacity = core_capacity(core->slice),
 		.max_attempts = CORE_MAX_ATTEMPTS,
 		.result_backlog = core->limits.results,
 		.executors = &core->executors,

@@ -30,7 +30,8 @@ struct loaded_hosts {
 struct claimed_unit {
 	struct active_task *task;
 	struct drover_claim claim;
-	int64_t expected;    /* hosts, counted as being claimed */
+	int64_t expected; /* hosts, counted as being claimed */
+	struct kept_room kept;
 	int64_t changes;     /* task->changes when the claim was put */
 	struct offer *offer; /* of a shared task: owned */
 	struct loaded_hosts hosts;
@@ -147,7 +148,7 @@ static void start_unit(struct engine *e, struct claimed_unit *unit)
 	resolve_strings(&unit->hosts);
 	if (hand_is_as_signed(e, unit->task, unit->offer, &unit->claim, unit->hosts.targets, unit->hosts.indexes,
 			      unit->hosts.count, why, sizeof(why)))
-		running_start(e, unit->task, &unit->claim, &exec);
+		running_start(e, unit->task, &unit->claim, unit->kept, &exec);
 	else
 		ending_refuse(e, unit->task, &unit->claim, why);
 }
@@ -188,8 +189,7 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 
 		e->claiming_hosts -= unit->expected;
 		e->claiming_units--;
-		e->slots[task->executor].running_hosts -= unit->expected;
-		e->slots[task->executor].running_units--;
+		claim_room(e, (size_t)task->executor, unit->kept, -unit->expected, -1);
 		if (!code && unit->claim.claimed) {
 			e->look_soon = true;
 			start_unit(e, unit);
@@ -203,50 +203,55 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 	engine_wake(e);
 }
 
+/* ----------------------------------------------------------------------------------------------- room */
+
+void claim_room(struct engine *e, size_t executor, struct kept_room kept, int64_t hosts, int64_t units)
+{
+	room_add(&e->room, kept.node, hosts, units);
+	room_add(&e->slots[executor].room, kept.executor, hosts, units);
+}
+
 /* The room that a new unit would take: its last one may be smaller, which is known once it is claimed. */
 static int64_t unit_hosts(const struct active_task *task)
 {
-	return task->task.unit_size;
+	return task->task.unit_size < task->task.hosts ? task->task.unit_size : task->task.hosts;
 }
 
-static bool has_room(int64_t running, int64_t more, int64_t capacity)
+static enum room_fit node_room(const struct engine *e, const struct active_task *task)
 {
-	/* A unit larger than the whole capacity runs alone. */
-	return !capacity || !running || running + more <= capacity;
+	return room_fit(&e->room, &e->options.capacity, unit_hosts(task), !task->running);
 }
 
-static bool has_node_room(const struct engine *e, int64_t hosts)
+static enum room_fit executor_room(const struct engine *e, const struct active_task *task)
 {
-	return has_room(e->running_hosts + e->claiming_hosts, hosts, e->options.capacity_hosts) &&
-	       has_room(e->running_units + e->claiming_units, 1, e->options.capacity_units);
+	const struct executor_slot *slot = &e->slots[task->executor];
+
+	return room_fit(&slot->room, &slot->limits, unit_hosts(task), !task->running);
 }
 
-/* Where the node itself has room, `waiting` lacks its own executor's. */
+/* Where the node itself has room, `waiting` lacks its own executor's. What is kept for first units is never another's. */
 static bool shares(void *context, struct ready_task *waiting, struct ready_task *task)
 {
+	const struct engine *e = context;
 	const struct active_task *w = (const struct active_task *)waiting, *t = (const struct active_task *)task;
 
-	return !has_node_room(context, unit_hosts(w)) || w->executor == t->executor;
+	if (node_room(e, w) == ROOM_NONE)
+		return node_room(e, t) != ROOM_KEPT;
+	return w->executor == t->executor && executor_room(e, t) != ROOM_KEPT;
 }
 
 static enum ready_fit fits(void *context, struct ready_task *ready)
 {
 	struct engine *e = context;
 	struct active_task *task = (struct active_task *)ready;
-	const struct executor_entry *executor;
 	const struct executor_slot *slot;
-	int64_t hosts = unit_hosts(task);
 
 	if (task->executor < 0 || (task->task.fanout && task->wants.head))
 		return READY_NOT_NOW;
-	executor = &e->options.executors->items[task->executor];
 	slot = &e->slots[task->executor];
 	if (!slot->link || !slot->ready || slot->not_before > clock_boot_ms())
 		return READY_NOT_NOW;
-	return has_node_room(e, hosts) && has_room(slot->running_hosts, hosts, executor->capacity_hosts) &&
-			       has_room(slot->running_units, 1, executor->capacity_units)
-		       ? READY_FITS
-		       : READY_NO_ROOM;
+	return node_room(e, task) != ROOM_NONE && executor_room(e, task) != ROOM_NONE ? READY_FITS : READY_NO_ROOM;
 }
 
 static bool may_claim_more(const struct engine *e)
@@ -288,17 +293,17 @@ void claim_units(struct engine *e)
 			.task = task,
 			.claim = { .task_key = task->key, .unit = number, .window = first_window(e, task) },
 			.expected = unit_hosts(task),
+			.kept = { node_room(e, task) == ROOM_KEPT, executor_room(e, task) == ROOM_KEPT },
 			.changes = task->changes,
 			.offer = task->shared ? hand_take(e, task, number) : NULL,
 		};
 		job->job.weight += unit_hosts(task);
-		task->running++;
 		e->claiming_hosts += unit_hosts(task);
 		e->claiming_units++;
-		e->slots[task->executor].running_hosts += unit_hosts(task);
-		e->slots[task->executor].running_units++;
+		claim_room(e, (size_t)task->executor, job->units[job->count - 1].kept, unit_hosts(task), 1);
+		task->running++;
 	}
 	if (job)
 		writer_put(e->writer, &job->job);
-	hand_look(e, !job && may_claim_more(e) && has_node_room(e, 1));
+	hand_look(e, !job && may_claim_more(e) && room_fit(&e->room, &e->options.capacity, 1, false) != ROOM_NONE);
 }

@@ -24,6 +24,17 @@ void engine_wake(struct engine *e)
 	sd_event_source_set_enabled(e->work, SD_EVENT_ONESHOT);
 }
 
+static void limit_executors(struct engine *e)
+{
+	for (size_t i = 0; i < e->options.executors->count; i++) {
+		const struct executor_entry *executor = &e->options.executors->items[i];
+
+		e->slots[i].limits = (struct room_limits){ .hosts = executor->capacity_hosts,
+							   .units = executor->capacity_units,
+							   .reserve = e->options.capacity.reserve };
+	}
+}
+
 struct engine *engine_new(struct sd_event *event, struct writer *writer, struct hub *hub,
 			  const struct engine_options *options)
 {
@@ -39,6 +50,7 @@ struct engine *engine_new(struct sd_event *event, struct writer *writer, struct 
 		e->slots[i].engine = e;
 		e->slots[i].position = i;
 	}
+	limit_executors(e);
 	if (sd_event_add_defer(event, &e->work, on_work, e) < 0)
 		abort();
 	sd_event_source_set_enabled(e->work, SD_EVENT_OFF);
@@ -107,6 +119,7 @@ struct active_task *engine_task_copy(const struct drover_task *from, int executo
 		.output_limit = from->output_limit,
 		.fanout = from->fanout,
 		.unit_size = from->unit_size,
+		.hosts = from->hosts,
 		.units = from->units,
 		.expires_at = from->expires_at,
 		.waves = from->waves,
@@ -267,10 +280,10 @@ void engine_permit(struct engine *e)
 			exec_link_permit(e->slots[i].link);
 }
 
-void engine_set_capacity(struct engine *e, int64_t hosts, int64_t units)
+void engine_set_capacity(struct engine *e, const struct room_limits *capacity)
 {
-	e->options.capacity_hosts = hosts;
-	e->options.capacity_units = units;
+	e->options.capacity = *capacity;
+	limit_executors(e);
 	engine_wake(e);
 }
 
@@ -307,7 +320,7 @@ void engine_check_lease(struct engine *e)
 		log_warning(
 			"the lease is not renewed: no host is begun until it is, and hosts that would be run again are "
 			"ended; %lld units run on",
-			(long long)e->running_units);
+			(long long)(e->room.units - e->claiming_units));
 	if (cut_off)
 		end_reruns(e);
 	if (!cut_off && e->cut_off) {
@@ -351,10 +364,10 @@ void engine_stop_units(struct engine *e, const char *reason)
 
 void engine_load(const struct engine *e, struct engine_load *load)
 {
-	*load = (struct engine_load){ .capacity_hosts = e->options.capacity_hosts,
-				      .capacity_units = e->options.capacity_units,
-				      .running_hosts = e->running_hosts,
-				      .running_units = e->running_units + e->claiming_units,
+	*load = (struct engine_load){ .capacity_hosts = e->options.capacity.hosts,
+				      .capacity_units = e->options.capacity.units,
+				      .running_hosts = e->room.hosts - e->claiming_hosts,
+				      .running_units = e->room.units,
 				      .ready_units = e->ready.units,
 				      .tasks = HASH_COUNT(e->tasks),
 				      .results_full = e->spool_full };

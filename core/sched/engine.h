@@ -10,6 +10,7 @@
 
 #include <drover/store.h>
 
+#include "sched/room.h"
 #include "store/writer.h"
 #include "task/executors.h"
 
@@ -22,7 +23,7 @@ struct offers;
 struct results_spool;
 
 struct engine_options {
-	int64_t capacity_hosts, capacity_units; /* running at once */
+	struct room_limits capacity; /* running at once */
 	int64_t incarnation;
 	int max_attempts;                  /* of a unit */
 	int64_t result_backlog;            /* results not yet stored, above which nothing more is read */
@@ -81,7 +82,7 @@ void engine_watch(struct engine *engine, const char *task, bool watched);
 int64_t engine_next_expiry(const struct engine *engine);
 
 /* What runs already runs on. */
-void engine_set_capacity(struct engine *engine, int64_t hosts, int64_t units);
+void engine_set_capacity(struct engine *engine, const struct room_limits *capacity);
 /* Looks for units to claim, soon: something may have changed, or a pause may be over. */
 void engine_wake(struct engine *engine);
 /* Permits for all executor hosts: every lease.permit. */

@@ -10,6 +10,7 @@
 #include "proc/exec_link.h"
 #include "sched/engine.h"
 #include "sched/ready.h"
+#include "sched/room.h"
 
 /* Hosts that a unit's process waits for: positions [first, first + count) of the unit. */
 struct want {
@@ -48,6 +49,11 @@ struct active_task {
 	UT_hash_handle hh;
 };
 
+/* Where a unit's room is of what is kept for first units. */
+struct kept_room {
+	bool node, executor;
+};
+
 /* A unit from its claim to its recorded end. */
 struct running_unit {
 	uint64_t handle;
@@ -63,9 +69,10 @@ struct running_unit {
 	bool *reported;
 	char *notes;      /* what its process did wrong, or NULL */
 	int64_t deadline; /* CLOCK_BOOTTIME ms */
-	bool stopped;     /* by us, before its deadline */
-	bool shutdown;    /* … since the node stops */
-	bool cut_off;     /* … or not started, since the lease is not renewed */
+	struct kept_room kept;
+	bool stopped;  /* by us, before its deadline */
+	bool shutdown; /* … since the node stops */
+	bool cut_off;  /* … or not started, since the lease is not renewed */
 	UT_hash_handle hh;
 };
 
@@ -76,7 +83,8 @@ struct executor_slot {
 	bool ready;             /* it has opened its plugin and takes units */
 	int64_t not_before;     /* CLOCK_BOOTTIME ms: it could not start a unit; nothing more goes to it until then */
 	bool paused;
-	int64_t running_hosts, running_units;
+	struct room room;
+	struct room_limits limits;
 };
 
 struct result_batch;
@@ -103,8 +111,8 @@ struct engine {
 	struct running_unit *units;
 	struct executor_slot *slots;
 	uint64_t last_handle;
-	int64_t running_hosts, running_units;
-	int64_t claiming_hosts, claiming_units; /* in claims under way */
+	struct room room;
+	int64_t claiming_hosts, claiming_units; /* of that, in claims under way */
 	struct result_batch *batch;             /* being filled, or NULL */
 	/* Put to the writer, in that order, and not yet stored. */
 	struct result_batch *unstored_first, *unstored_last;
@@ -135,6 +143,8 @@ bool engine_has_lease(const struct engine *engine);
 void engine_check_lease(struct engine *engine);
 /* claim.c */
 void claim_units(struct engine *engine);
+/* Hosts and units of a task begin to take room, or no longer do where the numbers are negative. */
+void claim_room(struct engine *engine, size_t executor, struct kept_room kept, int64_t hosts, int64_t units);
 /* hand.c: the envelope of a unit that is taken to be claimed; NULL: it has none. */
 struct offer *hand_take(struct engine *engine, const struct active_task *task, int64_t unit);
 void hand_return(struct engine *engine, struct active_task *task, int64_t unit, struct offer *offer);
@@ -150,7 +160,7 @@ bool hand_is_as_signed(struct engine *engine, const struct active_task *task, co
 /* running.c */
 extern const struct exec_link_events running_events;
 void running_start(struct engine *engine, struct active_task *task, const struct drover_claim *claim,
-		   struct exec_unit *unit);
+		   struct kept_room kept, struct exec_unit *unit);
 void running_free(struct engine *engine, struct running_unit *unit);
 struct running_unit *running_find(struct engine *engine, uint64_t handle);
 /* watching.c */

@@ -143,7 +143,7 @@ static void come_back(struct engine *e, int64_t at)
 /* When it has room, or will have soon, and its hand is empty. */
 void hand_look(struct engine *e, bool idle)
 {
-	int64_t units = e->options.capacity_units - e->running_units - e->claiming_units;
+	int64_t units = e->options.capacity.units - e->room.units;
 	int64_t now = clock_boot_ms(), pause;
 
 	if (!e->offers || (!idle && e->hand))
@@ -157,7 +157,7 @@ void hand_look(struct engine *e, bool idle)
 	e->looked_at = now;
 	e->look_soon = false;
 	/* One or two more than there is room for: some of them will be others' by then. */
-	units = units > 0 ? units + 1 : 1 + e->options.capacity_units / 8;
+	units = units > 0 ? units + 1 : 1 + e->options.capacity.units / 8;
 	offers_look(e->offers, units < LOOK_MOST ? units : LOOK_MOST);
 }
 

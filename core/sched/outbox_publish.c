@@ -267,9 +267,12 @@ static enum ready_fit fits(void *context, struct ready_task *ready)
 	const struct outbox *o = context;
 	const struct outbox_task *task = (const struct outbox_task *)ready;
 	const struct outbox_lane *lane = task->lane;
+	int64_t ahead = o->options.ahead * capacity_for(lane, task->unit_size);
 
-	return lane->queued + lane->in_flight < o->options.ahead * capacity_for(lane, task->unit_size) ? READY_FITS
-												       : READY_NOT_NOW;
+	/* The first unit of each goes on where the engines are full of others': they keep room for it (room.h). */
+	if (!ready->fresh && !ready->returned_count)
+		ahead *= 2;
+	return lane->queued + lane->in_flight < ahead ? READY_FITS : READY_NOT_NOW;
 }
 
 static bool shares(void *context, struct ready_task *waiting, struct ready_task *task)

@@ -32,7 +32,8 @@ void running_free(struct engine *e, struct running_unit *unit)
 	free(unit);
 }
 
-void running_start(struct engine *e, struct active_task *task, const struct drover_claim *claim, struct exec_unit *exec)
+void running_start(struct engine *e, struct active_task *task, const struct drover_claim *claim, struct kept_room kept,
+		   struct exec_unit *exec)
 {
 	struct executor_slot *slot = &e->slots[task->executor];
 	struct running_unit *unit = xcalloc(1, sizeof(*unit));
@@ -52,10 +53,8 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	unit->reported = xcalloc(count, sizeof(bool));
 	unit->hosts = watching_names(exec->info.targets, count);
 	HASH_ADD(hh, e->units, handle, sizeof(unit->handle), unit);
-	e->running_hosts += (int64_t)count;
-	e->running_units++;
-	slot->running_hosts += (int64_t)count;
-	slot->running_units++;
+	unit->kept = kept;
+	claim_room(e, slot->position, kept, (int64_t)count, 1);
 	hub_unit(e->hub, task->task.id, unit->unit, "claimed", unit->attempt);
 	if (!slot->link || task->cancelled || !count || !has_lease) {
 		/* Between the claim and here the executor died, the task was cancelled, or this process stood still
@@ -139,8 +138,7 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 	}
 	unit->reported[position] = true;
 	unit->left--;
-	e->running_hosts--;
-	slot->running_hosts--;
+	claim_room(e, slot->position, unit->kept, -1, 0);
 	CRASH_POINT("result.take");
 	results_add(e, unit, position, status, report);
 	engine_wake(e);

@@ -17,7 +17,8 @@ PENDING = "pending"
 @pytest.fixture(scope="module", name="cluster")
 def shared_cluster():
     """So far ahead that the topic holds thousands of hosts: it is not the topic's order that counts."""
-    with Cluster(1, 3, distributor={"dispatcher": {"ahead": 8}}, engine={"capacity": {"hosts": 200, "units": 8}}) as c:
+    capacity = {"hosts": 200, "units": 8, "reserve": 20}
+    with Cluster(1, 3, distributor={"dispatcher": {"ahead": 8}}, engine={"capacity": capacity}) as c:
         yield c
 
 
@@ -75,6 +76,20 @@ def test_one_host_tasks_start_early_beside_a_large_one(cluster):
         assert sum(at < start for at in started) - before < 1000, task
     cluster.ask("POST", f"/v1/tasks/{large}/cancel")
     cluster.wait(large)
+
+
+def test_hosts_that_hang_hold_up_no_other_task(cluster):
+    """All engines are full of them, and more wait; others' tasks begin at once in the room that is kept for these."""
+    hanging = cluster.submit("sim", "f[1-1000]", {"hang": 1.0}, unit_size=25, timeout=600)
+    wait_for("all to be full", lambda: cluster.task(hanging)["counts"]["running"] == 3 * 7 * 25, 30)
+    for number in range(6):
+        begun = time.monotonic()
+        answer = cluster.wait(cluster.submit("sim", f"one{number}", {}))
+        assert answer["counts"]["ok"] == 1 and time.monotonic() - begun < 5 * PATIENCE
+    counts = cluster.task(hanging)["counts"]
+    assert (counts["running"], counts["pending"]) == (525, 475), counts
+    cluster.ask("POST", f"/v1/tasks/{hanging}/cancel")
+    cluster.wait(hanging)
 
 
 def test_an_urgent_task_overtakes(cluster):
