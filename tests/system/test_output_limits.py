@@ -11,6 +11,7 @@ import pytest
 from daemon import BUILD, PATIENCE, Daemon, descendants, pss_kb, wait_for
 from fleet.light import Light, flood
 from fleet.sshd import Sshd
+from thousand import timeouts
 
 pytestmark = pytest.mark.alone
 
@@ -43,8 +44,9 @@ class Memory:
         self.stop.set()
         self.thread.join()
 
-    def grown(self):
-        return self.most - self.before
+    def within(self, most):
+        """Says nothing of programs under a sanitizer: that keeps what was freed."""
+        return os.environ.get("DROVER_SANITIZED") or self.most - self.before < most
 
 
 def raw(daemon, task, host, stream="stdout"):
@@ -102,7 +104,7 @@ def test_a_gigabyte_on_one_host():
             seconds = time.monotonic() - begin
             rows = {r["host"]: r for r in daemon.results(task)}
             # Both floods keep 64 KB of each stream; libssh and the pipes have their buffers.
-            assert memory.grown() < 24, f"{memory.before:.0f} MB before, {memory.most:.0f} MB at most"
+            assert memory.within(24), f"{memory.before:.0f} MB before, {memory.most:.0f} MB at most"
             print(f"{size / seconds / 1e6:.0f} MB/s, {memory.before:.1f} -> {memory.most:.1f} MB")
             assert size / seconds / 1e6 > 5 / PATIENCE  # nothing waits for a timer somewhere
 
@@ -131,7 +133,7 @@ def test_a_megabyte_on_each_of_a_thousand_hosts():
     """Over real SSH to the light server, no two outputs alike, while somebody watches as much as he is shown."""
     hosts = {number: {"command": f"flood {MEGABYTE + number} lines"} for number in range(1000)}
     with Light(os.path.join(BUILD, "tests/light_sshd"), 1000, hosts) as light:
-        with Daemon({"executors": [light.executor()]}) as daemon:
+        with Daemon({"executors": [light.executor(**timeouts(10 * PATIENCE))]}) as daemon:
             daemon.wait(daemon.submit("shell", light.address(1), {"command": "true"}))
             memory = Memory(daemon)
             with memory:
@@ -141,7 +143,7 @@ def test_a_megabyte_on_each_of_a_thousand_hosts():
             assert answer["counts"]["ok"] == 1000, answer
             assert kinds.count("host") == 1000 and "output" in kinds
             # 34 unit processes; 64 KB of each of a thousand hosts there, and some of them on their ways to the store.
-            assert memory.grown() < 180, f"{memory.before:.0f} MB before, {memory.most:.0f} MB at most"
+            assert memory.within(180), f"{memory.before:.0f} MB before, {memory.most:.0f} MB at most"
             print(f"{memory.before:.1f} -> {memory.most:.1f} MB")
             for number in (0, 1, 499, 999):
                 size = MEGABYTE + number
@@ -168,6 +170,6 @@ def test_outputs_that_are_kept_whole_do_not_pile_up():
             assert daemon.wait(task, 120)["counts"]["ok"] == 1000
         print(f"{memory.before:.1f} -> {memory.most:.1f} MB")
         # 32 MB in the core, 8 MB on the way to it, one output in each of 20 unit processes; a gigabyte went through.
-        assert memory.grown() < 220, f"{memory.before:.0f} MB before, {memory.most:.0f} MB at most"
+        assert memory.within(220), f"{memory.before:.0f} MB before, {memory.most:.0f} MB at most"
         item, = daemon.get(f"/v1/tasks/{task}/outputs")["items"]
         assert item["count"] == 1000 and len(item["stdout"]) == MEGABYTE
