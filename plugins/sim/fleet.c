@@ -293,6 +293,8 @@ int fleet_run(struct drover_unit *unit, const struct plan *plan, struct drover_e
 	int code;
 
 	fleet.at_once = fleet.info->fanout > 0 ? (size_t)fleet.info->fanout : fleet.info->count;
+	if (plan->step && (size_t)plan->step < fleet.at_once)
+		fleet.at_once = (size_t)plan->step;
 	code = oracle_open(&fleet.oracle, plan->lock_dir, fleet.info, err);
 	if (code)
 		goto out;

@@ -329,6 +329,10 @@ class Chaos:
 
     def compare(self):
         """At the very end: no status has changed since, and no host was begun."""
+        for node in self.cluster.nodes:
+            crashed = re.search(r".* died after .*: killed by signal (?!9 ).*", node.log())
+            if crashed:
+                raise Violation(f"{node.name} crashed by itself: {crashed[0]}")
         now = {name: int(found) for name, found in self.cluster.database.sql(DIGESTS, "drover")}
         for known in self.tasks.values():
             if known.judged_at is None:
