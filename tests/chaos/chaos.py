@@ -24,6 +24,7 @@ from witness import Violation
 
 NODE_PARTS = ["supervisor", "core", "executor: sim", "units", "all"]
 HOSTS = 3000
+KILLS_A_TASK = 12  # at most, of those that were acknowledged
 # What tasks ask of their hosts: short ones; some at a time, so that hosts are begun all the while; a few that last
 # longer than it takes to be taken over from; hosts that are asked for one by one.
 KINDS = [
@@ -70,6 +71,7 @@ class Chaos:
         self.ended = threading.Event()
         self.broken = None  # the first violation that a thread saw
         self.timers, self.restarts = [], []
+        self.waits = 45 * PATIENCE  # s: so long faults may wait for tasks, in all
         self.busy = threading.Semaphore(1)  # one server at a time is away
         self.began = time.monotonic()
         self.times = {}
@@ -232,6 +234,7 @@ class Chaos:
         threads = [self.guarded(self.load), self.guarded(self.read), self.guarded(self.judge_as_they_end)]
         try:
             while self.kills < self.wanted and not self.ended.wait(self.choose.uniform(*self.pause)):
+                self.await_work()
                 for _ in range(5):
                     if self.fault():
                         break
@@ -249,6 +252,13 @@ class Chaos:
         self.compare()
         self.note("compared")
         return self.summary()
+
+    def await_work(self):
+        """Faults that come faster than a slow machine begins anew would strike nothing that works."""
+        while self.kills > KILLS_A_TASK * sum(t.acked for t in self.tasks.values()) and self.waits > 0:
+            self.waits -= 0.1
+            if self.ended.wait(0.1):
+                return
 
     def note(self, what):
         self.times[what] = round(time.monotonic() - self.began)
