@@ -40,7 +40,7 @@ START_TEST(the_plan)
 	IS(plan, "secret_variables", "[\"CONF_TEST_SECRET\"]");
 	IS(plan, "processes.0.role", "\"core\"");
 	IS(plan, "processes.0.user", "null");
-	IS(plan, "processes.0.slice.capacity", "{\"hosts\":2000,\"units\":512}");
+	IS(plan, "processes.0.slice.capacity", "{\"hosts\":2000,\"units\":512,\"reserve\":5}");
 	IS(plan, "processes.0.slice.limits.output_default", "65536");
 	IS(plan, "processes.0.slice.store.options", "{\"password\":\"s3cret\",\"path\":\"/srv/drover/drover.db\"}");
 	IS(plan, "processes.0.slice.store.keep", "172800000");

@@ -368,7 +368,7 @@ START_TEST(a_backlog_of_one_executor_holds_no_other_up)
 	struct drover_task rare = make_task(1, 90, 40), common = make_task(2, 50, 3);
 
 	announce("[{\"name\": \"rare\", \"capacity\": {\"hosts\": 0, \"units\": 1}}, {\"name\": \"sim\"}]");
-	store.rare_queued = 2; /* twice the one that it may have at once */
+	store.rare_queued = 4; /* twice the one that it may have at once, and that twice for a task's first unit */
 	rare.executor = "rare";
 	open_outbox();
 	outbox_accepted(box, &rare);
