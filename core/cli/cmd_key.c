@@ -120,7 +120,7 @@ static int write_line(const char *file, const char *line, mode_t mode)
 
 static void print(const struct cli *cli, const struct signing_key *key)
 {
-	char id[2 * SIGNING_ID_SIZE + 1], text[SIGNING_KEY_TEXT];
+	char id[DROVER_SIGNING_ID_TEXT], text[SIGNING_KEY_TEXT];
 
 	signing_key_id_text(key->id, id);
 	signing_key_public_text(key, text);

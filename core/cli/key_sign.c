@@ -1,10 +1,11 @@
-/* key_sign.c - see key_sign.h; what is signed is described in plugins/kafka/signers.h. */
+/* key_sign.c - see key_sign.h; what is signed is described in drover/signing.h. */
 #include "cli/key_sign.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,11 +19,10 @@
 #include "util/buf.h"
 #include "util/clock.h"
 
-#define PURPOSE "drover task 1\n"
 #define VALUE_MAX (1 << 30)
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
 
-/* The value's exact bytes, added to `text`. */
+/* The value's exact bytes. */
 static bool read_value(const char *file, struct buf *text)
 {
 	int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
@@ -64,35 +64,41 @@ static void print(const struct cli *cli, const char *id, const char *expires, co
 	struct json_object *headers;
 
 	if (!cli->json) {
-		printf("drover-key=%s\ndrover-expires=%s\ndrover-signature=%s\n", id, expires, signature);
+		printf(DROVER_SIGNED_KEY "=%s\n" DROVER_SIGNED_EXPIRES "=%s\n" DROVER_SIGNED_SIGNATURE "=%s\n", id,
+		       expires, signature);
 		return;
 	}
 	headers = json_object_new_object();
-	json_object_object_add(headers, "drover-key", json_object_new_string(id));
-	json_object_object_add(headers, "drover-expires", json_object_new_string(expires));
-	json_object_object_add(headers, "drover-signature", json_object_new_string(signature));
+	json_object_object_add(headers, DROVER_SIGNED_KEY, json_object_new_string(id));
+	json_object_object_add(headers, DROVER_SIGNED_EXPIRES, json_object_new_string(expires));
+	json_object_object_add(headers, DROVER_SIGNED_SIGNATURE, json_object_new_string(signature));
 	term_json_line(cli, headers, true);
 	json_object_put(headers);
 }
 
 int key_sign_task(const struct cli *cli, const struct key_sign *what)
 {
-	char id[2 * SIGNING_ID_SIZE + 1], expires[24], encoded[sodium_base64_ENCODED_LEN(crypto_sign_BYTES, BASE64)];
+	char id[DROVER_SIGNING_ID_TEXT], expires[24], encoded[sodium_base64_ENCODED_LEN(crypto_sign_BYTES, BASE64)];
 	unsigned char signature[crypto_sign_BYTES];
 	struct signing_key key = { .has_private = false };
-	struct buf text = BUF_INIT;
-	bool good = read_key(what->key, &key);
+	struct buf value = BUF_INIT;
+	bool good = read_key(what->key, &key) && read_value(what->file, &value);
+	void *text = NULL;
+	size_t size;
 
 	snprintf(expires, sizeof(expires), "%" PRId64, (clock_utc_ms() + what->expires) / 1000);
-	buf_printf(&text, PURPOSE "%s\n%s\n", what->cluster, expires);
-	good = good && read_value(what->file, &text);
+	if (good && !(text = drover_signed_task(what->cluster, expires, value.data, value.size, &size))) {
+		cli_say("not enough memory");
+		good = false;
+	}
 	if (good) {
-		crypto_sign_detached(signature, NULL, (const unsigned char *)text.data, text.size, key.private);
+		crypto_sign_detached(signature, NULL, text, size, key.private);
 		sodium_bin2base64(encoded, sizeof(encoded), signature, sizeof(signature), BASE64);
 		signing_key_id_text(key.id, id);
 		print(cli, id, expires, encoded);
 	}
 	sodium_memzero(&key, sizeof(key));
-	buf_dispose(&text);
+	free(text);
+	buf_dispose(&value);
 	return good ? CLI_OK : CLI_ERROR;
 }

@@ -14,7 +14,7 @@
 
 #define MAGIC "DRV1"
 #define MAGIC_SIZE 4
-#define HEAD_SIZE (MAGIC_SIZE + SIGNING_ID_SIZE + SIGNING_SIGNATURE_SIZE)
+#define HEAD_SIZE (MAGIC_SIZE + DROVER_SIGNING_ID_SIZE + SIGNING_SIGNATURE_SIZE)
 #define DIGEST_TEXT (2 * crypto_hash_sha256_BYTES)
 #define NUMBER_MAX (INT64_C(1) << 53)
 
@@ -113,7 +113,7 @@ int envelope_sign(const struct signing_keys *keys, const struct drover_task *tas
 		  const struct drover_unit_spec *spec, const struct drover_host_spec *hosts, bool confined,
 		  struct buf *message, struct drover_error *err)
 {
-	unsigned char id[SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
+	unsigned char id[DROVER_SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
 	struct json_object *root = unit_json(keys, task, unit, spec, hosts, confined);
 	int64_t limit = signing_keys_limit(keys);
 	size_t size;
@@ -363,8 +363,8 @@ int envelope_open(const struct signing_keys *keys, const void *message, size_t s
 		return denied(err, "it is not signed: there is no envelope");
 	if (size <= HEAD_SIZE || memcmp(head, MAGIC, MAGIC_SIZE) != 0)
 		return denied(err, "it is no signed unit");
-	code = signing_keys_verify(keys, head + MAGIC_SIZE, head + MAGIC_SIZE + SIGNING_ID_SIZE, text, size - HEAD_SIZE,
-				   err);
+	code = signing_keys_verify(keys, head + MAGIC_SIZE, head + MAGIC_SIZE + DROVER_SIGNING_ID_SIZE, text,
+				   size - HEAD_SIZE, err);
 	envelope->altered = code == DROVER_EDENIED;
 	if (code && err)
 		err->code = DROVER_EDENIED;

@@ -57,14 +57,14 @@ int signing_key_parse(const char *line, struct signing_key *key, struct drover_e
 	if (sodium_init() < 0)
 		return drover_error_set(err, DROVER_EFAULT, "cannot set up libsodium");
 	line += strspn(line, BLANKS);
-	if (!strncmp(line, SIGNING_PRIVATE, strlen(SIGNING_PRIVATE))) {
-		good = decode(line + strlen(SIGNING_PRIVATE), seed);
+	if (!strncmp(line, DROVER_SIGNING_PRIVATE, strlen(DROVER_SIGNING_PRIVATE))) {
+		good = decode(line + strlen(DROVER_SIGNING_PRIVATE), seed);
 		if (good)
 			crypto_sign_seed_keypair(key->public, key->private, seed);
 		key->has_private = good;
 		sodium_memzero(seed, sizeof(seed));
-	} else if (!strncmp(line, SIGNING_PUBLIC, strlen(SIGNING_PUBLIC))) {
-		good = decode(line + strlen(SIGNING_PUBLIC), key->public);
+	} else if (!strncmp(line, DROVER_SIGNING_PUBLIC, strlen(DROVER_SIGNING_PUBLIC))) {
+		good = decode(line + strlen(DROVER_SIGNING_PUBLIC), key->public);
 	}
 	if (!good)
 		return drover_error_set(err, DROVER_EINVALID,
@@ -93,17 +93,17 @@ static void key_text(const char *label, const unsigned char bytes[32], char *tex
 
 void signing_key_private_text(const struct signing_key *key, char *text)
 {
-	key_text(SIGNING_PRIVATE, key->private, text); /* libsodium's begins with the seed */
+	key_text(DROVER_SIGNING_PRIVATE, key->private, text); /* libsodium's begins with the seed */
 }
 
 void signing_key_public_text(const struct signing_key *key, char *text)
 {
-	key_text(SIGNING_PUBLIC, key->public, text);
+	key_text(DROVER_SIGNING_PUBLIC, key->public, text);
 }
 
 void signing_key_id_text(const unsigned char *id, char *text)
 {
-	sodium_bin2hex(text, 2 * SIGNING_ID_SIZE + 1, id, SIGNING_ID_SIZE);
+	sodium_bin2hex(text, DROVER_SIGNING_ID_TEXT, id, DROVER_SIGNING_ID_SIZE);
 }
 
 /* --------------------------------------------------------------------------------------- a cluster's */
@@ -254,9 +254,9 @@ int64_t signing_keys_limit(const struct signing_keys *keys)
 /* The bytes that are signed: what for, whose key, what. */
 static void signed_bytes(struct buf *bytes, const unsigned char *id, const void *text, size_t size)
 {
-	buf_reserve(bytes, strlen(PURPOSE) + SIGNING_ID_SIZE + size);
+	buf_reserve(bytes, strlen(PURPOSE) + DROVER_SIGNING_ID_SIZE + size);
 	buf_append(bytes, PURPOSE, strlen(PURPOSE));
-	buf_append(bytes, id, SIGNING_ID_SIZE);
+	buf_append(bytes, id, DROVER_SIGNING_ID_SIZE);
 	buf_append(bytes, text, size);
 }
 
@@ -270,7 +270,7 @@ int signing_keys_sign(const struct signing_keys *keys, const void *text, size_t 
 		pthread_rwlock_rdlock(keys->lock);
 		has_private = keys->set.signing.has_private;
 		if (has_private) {
-			memcpy(id, keys->set.signing.id, SIGNING_ID_SIZE);
+			memcpy(id, keys->set.signing.id, DROVER_SIGNING_ID_SIZE);
 			signed_bytes(&bytes, id, text, size);
 			crypto_sign_detached(signature, NULL, (const unsigned char *)bytes.data, bytes.size,
 					     keys->set.signing.private);
@@ -286,14 +286,14 @@ int signing_keys_verify(const struct signing_keys *keys, const unsigned char *id
 {
 	struct buf bytes = BUF_INIT;
 	bool known = false, good = false;
-	char name[2 * SIGNING_ID_SIZE + 1];
+	char name[DROVER_SIGNING_ID_TEXT];
 
 	if (keys) {
 		pthread_rwlock_rdlock(keys->lock);
 		for (size_t i = 0; i < keys->set.count && !good; i++) {
 			const struct signing_key *key = &keys->set.believed[i];
 
-			if (memcmp(key->id, id, SIGNING_ID_SIZE) != 0)
+			if (memcmp(key->id, id, DROVER_SIGNING_ID_SIZE) != 0)
 				continue;
 			if (!known)
 				signed_bytes(&bytes, id, text, size);

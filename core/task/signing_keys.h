@@ -2,9 +2,7 @@
  * signing_keys.h - the keys of a cluster: the one that this node signs units with, if it does, and those that it
  * believes. Ed25519 (RFC 8032) by libsodium.
  *
- * A private key is a line `drover-signing-private1:` and base64 of its 32 bytes (RFC 8032's seed), a public one a
- * line `drover-signing-public1:` and base64. A key's id is the first 8 bytes of the BLAKE2b of the public key. Who
- * signs believes its own signatures.
+ * How keys are written and what their ids are: drover/signing.h. Who signs believes its own signatures.
  *
  * Thread: any; an update waits for those who are using the keys.
  */
@@ -15,12 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <drover/signing.h>
+
 struct drover_error;
 struct json_object;
 
-#define SIGNING_PRIVATE "drover-signing-private1:"
-#define SIGNING_PUBLIC "drover-signing-public1:"
-#define SIGNING_ID_SIZE 8
 #define SIGNING_SIGNATURE_SIZE 64
 #define SIGNING_KEY_TEXT 128 /* room for a key's line */
 
@@ -51,7 +48,7 @@ int signing_keys_verify(const struct signing_keys *keys, const unsigned char *id
 
 /* Reads one line of either kind; a private one has its public key, too. DROVER_EINVALID says what it is instead. */
 struct signing_key {
-	unsigned char id[SIGNING_ID_SIZE], public[32], private[64];
+	unsigned char id[DROVER_SIGNING_ID_SIZE], public[DROVER_SIGNING_KEY_SIZE], private[64];
 	bool has_private;
 };
 int signing_key_parse(const char *line, struct signing_key *key, struct drover_error *err);
@@ -60,7 +57,7 @@ int signing_key_make(struct signing_key *key, struct drover_error *err);
 /* Its line, without a line end; `text` has SIGNING_KEY_TEXT bytes. */
 void signing_key_private_text(const struct signing_key *key, char *text);
 void signing_key_public_text(const struct signing_key *key, char *text);
-/* In hex, 17 bytes. */
+/* In hex, DROVER_SIGNING_ID_TEXT bytes. */
 void signing_key_id_text(const unsigned char *id, char *text);
 
 #endif

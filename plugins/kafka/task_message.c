@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <json-c/json.h>
+#include <drover/signing.h>
 
 #include "source.h"
 
@@ -174,9 +175,9 @@ static int find_principal(struct tasks *t, const rd_kafka_message_t *m, const ch
 {
 	const struct signed_message message = { .value = m->payload,
 						.size = m->len,
-						.key = header(m, "drover-key"),
-						.expires = header(m, "drover-expires"),
-						.signature = header(m, "drover-signature") };
+						.key = header(m, DROVER_SIGNED_KEY),
+						.expires = header(m, DROVER_SIGNED_EXPIRES),
+						.signature = header(m, DROVER_SIGNED_SIGNATURE) };
 	int code = 0;
 
 	if (t->source->open)

@@ -15,7 +15,7 @@
 
 static struct signing_keys *read_keys(void)
 {
-	struct json_object *section = json_tokener_parse("{\"name\":\"east\",\"signing_key\":\"" SIGNING_PRIVATE
+	struct json_object *section = json_tokener_parse("{\"name\":\"east\",\"signing_key\":\"" DROVER_SIGNING_PRIVATE
 							 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}");
 	struct signing_keys *keys;
 
@@ -27,7 +27,7 @@ static struct signing_keys *read_keys(void)
 
 static struct buf sign(const struct signing_keys *keys, const void *text, size_t size)
 {
-	unsigned char id[SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
+	unsigned char id[DROVER_SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
 	struct buf message = BUF_INIT;
 
 	if (signing_keys_sign(keys, text, size, id, signature, NULL))

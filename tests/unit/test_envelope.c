@@ -12,9 +12,9 @@
 
 #include "task/envelope.h"
 
-#define PRIVATE SIGNING_PRIVATE "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-#define PUBLIC SIGNING_PUBLIC "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
-#define OTHER SIGNING_PRIVATE "/////////////////////////////////////////w8="
+#define PRIVATE DROVER_SIGNING_PRIVATE "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define PUBLIC DROVER_SIGNING_PUBLIC "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
+#define OTHER DROVER_SIGNING_PRIVATE "/////////////////////////////////////////w8="
 #define MADE INT64_C(1795000000000)
 #define EXPIRES INT64_C(1795604800000)
 #define PAYLOAD "{\"command\":\"true\"}"
@@ -101,7 +101,7 @@ static void add_head(struct buf *message)
 /* Signed by one who may, whatever it says. */
 static struct buf signed_text(const struct signing_keys *keys, const char *what)
 {
-	unsigned char id[SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
+	unsigned char id[DROVER_SIGNING_ID_SIZE], signature[SIGNING_SIGNATURE_SIZE];
 	struct buf message = BUF_INIT;
 
 	ck_assert(!signing_keys_sign(keys, what, strlen(what), id, signature, NULL));
@@ -224,7 +224,7 @@ START_TEST(keys_of_others)
 	ck_assert_int_eq(open_with(NULL, message.data, message.size, MADE, "cluster.public_keys"), DROVER_EDENIED);
 	ck_assert_int_eq(open_with(far, message.data, message.size, MADE, "for the cluster `east`"), DROVER_EDENIED);
 	/* Another's signature under the name of a key that is believed. */
-	memcpy(forged.data + 4, message.data + 4, SIGNING_ID_SIZE);
+	memcpy(forged.data + 4, message.data + 4, DROVER_SIGNING_ID_SIZE);
 	ck_assert_int_eq(open_with(ours, forged.data, forged.size, MADE, "altered"), DROVER_EDENIED);
 	/* While keys are exchanged both are believed. */
 	ck_assert(!open_with(both, message.data, message.size, MADE, NULL));
@@ -494,7 +494,7 @@ START_TEST(key_lines)
 	ck_assert(!signing_key_make(&key, &err));
 	signing_key_public_text(&key, line);
 	ck_assert(!signing_key_parse(line, &again, &err));
-	ck_assert_mem_eq(key.id, again.id, SIGNING_ID_SIZE);
+	ck_assert_mem_eq(key.id, again.id, DROVER_SIGNING_ID_SIZE);
 	for (size_t i = 0; i + 1 < strlen(PUBLIC); i++) {
 		snprintf(line, sizeof(line), "%.*s", (int)i, PUBLIC);
 		ck_assert_int_eq(signing_key_parse(line, &key, &err), DROVER_EINVALID);
