@@ -3,11 +3,13 @@
 PLUGINS = http sqlite mysql kafka file shell sim ansible_adhoc ansible_playbook
 
 http_PKGS   = libmicrohttpd json-c libsodium gnutls
+http_LIBS   = principals
 sqlite_PKGS = sqlite3 libsodium
 sqlite_LIBS = sqlstore
 mysql_PKGS  = libmariadb libsodium
 mysql_LIBS  = sqlstore
 kafka_PKGS  = rdkafka json-c libsodium
+kafka_LIBS  = principals
 file_PKGS   = libsodium
 shell_PKGS  = libssh libcrypto libsystemd json-c
 shell_LIBS  = ssh

@@ -16,13 +16,16 @@ $(TEST_HOST): tests/sdk/fake_host.c
 $(B)/tests/unit/%: tests/unit/%.c $(TEST_HOST) $(B)/libdrover.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(DROVER_SANITIZE) $(shell $(PKG_CONFIG) --cflags check $(CORE_PKGS)) \
-		-Itests -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_OBJ) $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS) $(TEST_PKGS)) $(CORE_LIBS)
+		-Itests -Iplugins/lib -MMD -MP -MF $@.d -pie -o $@ $< $(TEST_OBJ) $(TEST_HOST) $(B)/libdrover.a $(shell $(PKG_CONFIG) --libs check $(CORE_PKGS) $(TEST_PKGS)) $(CORE_LIBS)
 $(B)/tests/unit/test_sqlite_file $(B)/tests/unit/test_sqlite_plans: TEST_PKGS = sqlite3
 $(B)/tests/unit/test_kafka $(B)/tests/unit/test_kafka_source: TEST_PKGS = rdkafka
 CLI_PARTS = $(filter-out %/drover.o,$(CLI_OBJ))
 $(B)/tests/unit/test_cli_parts: $(CLI_PARTS)
 $(B)/tests/unit/test_cli_parts: TEST_OBJ = $(CLI_PARTS)
 $(B)/tests/unit/test_cli_parts: TEST_PKGS = $(CLI_PKGS)
+PRINCIPALS_PARTS = $(patsubst %.c,$(B)/obj/%.pic.o,plugins/http/tokens.c plugins/kafka/signers.c $(wildcard plugins/lib/principals/*.c))
+$(B)/tests/unit/test_principals: $(PRINCIPALS_PARTS)
+$(B)/tests/unit/test_principals: TEST_OBJ = $(PRINCIPALS_PARTS)
 -include $(UNIT_TESTS:=.d)
 
 # Each fuzz target without its engine, to be run on its seeds.

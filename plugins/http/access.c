@@ -151,13 +151,8 @@ void access_identify(struct request *r)
 	}
 	*a->owner = '\0';
 	identify_token(r);
-	if (r->problem.kind)
-		return;
-	a->by.name = a->owner;
-	a->by.role = a->token.role;
-	a->by.admin = a->token.role == DROVER_ROLE_ADMIN;
-	a->by.hosts = a->token.hosts;
-	a->by.token = a->token.id;
+	if (!r->problem.kind)
+		principal_describe(&a->token, &a->by);
 }
 
 /* ------------------------------------------------------------------------------- what they may do */
@@ -285,5 +280,5 @@ void access_audit_failure(struct request *r)
 
 void access_dispose(struct access *access)
 {
-	token_dispose(&access->token);
+	principal_dispose(&access->token);
 }

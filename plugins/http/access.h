@@ -18,8 +18,8 @@ struct request;
 
 struct access {
 	struct drover_principal by; /* its strings are those below */
-	struct token token;         /* owned; role NONE: there is none */
-	char owner[TOKEN_NAME_SIZE];
+	struct principal token;     /* owned; role NONE: there is none */
+	char owner[PRINCIPAL_NAME_SIZE];
 	char from[ACCESS_FROM_SIZE];
 	bool audited; /* an action of this request is in the audit log */
 	bool refused; /* it is noted there that it was refused */

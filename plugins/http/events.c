@@ -43,8 +43,8 @@ struct stream {
 	struct job job;
 	struct parked parked;
 	void *subscription;
-	struct token token; /* what it was opened with, owned; role NONE: no token was needed */
-	int64_t since;      /* rows changed after it are replayed; -1: none */
+	struct principal token; /* what it was opened with, owned; role NONE: no token was needed */
+	int64_t since;          /* rows changed after it are replayed; -1: none */
 	int64_t key, after_id;
 	bool final;             /* the task had ended when it was looked at */
 	bool output;            /* what hosts print is wanted, too */
@@ -293,7 +293,7 @@ static void stream_free(struct stream *s)
 	writer_dispose(&s->out);
 	writer_dispose(&s->held);
 	writer_dispose(&s->greeting);
-	token_dispose(&s->token);
+	principal_dispose(&s->token);
 	free(s);
 }
 
@@ -426,7 +426,7 @@ static struct stream *stream_new(struct request *r, int64_t since)
 	s->server = r->server;
 	s->parked.connection = r->connection;
 	s->job.run = work;
-	if (!token_copy(&s->token, &r->access.token)) {
+	if (!principal_copy(&s->token, &r->access.token)) {
 		free(s);
 		return NULL;
 	}

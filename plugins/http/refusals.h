@@ -16,10 +16,10 @@
 
 /* Those of one reason from one place. */
 struct refusal {
-	char place[ACCESS_FROM_SIZE]; /* an address without its port */
-	char from[ACCESS_FROM_SIZE];  /* the first one */
-	char name[TOKEN_NAME_SIZE];   /* the token's, where it is known; or "" */
-	char token[TOKEN_ID_SIZE];
+	char place[ACCESS_FROM_SIZE];   /* an address without its port */
+	char from[ACCESS_FROM_SIZE];    /* the first one */
+	char name[PRINCIPAL_NAME_SIZE]; /* the token's, where it is known; or "" */
+	char token[PRINCIPAL_ID_SIZE];
 	char detail[200];
 	int status;
 	int64_t times;  /* not written yet */

@@ -12,7 +12,7 @@
 #include <drover/plugin.h>
 #include <sodium.h>
 
-#include "token_file.h"
+#include "principals/file_look.h"
 #include "workers.h"
 
 #define CHAIN_MAX 16
@@ -192,8 +192,8 @@ static void read_again(struct tls *tls)
 	if (now < tls->next_look)
 		return;
 	tls->next_look = now + LOOK_EVERY;
-	token_file_look(tls->cert, &cert);
-	token_file_look(tls->key, &key);
+	cert = file_look_at(tls->cert);
+	key = file_look_at(tls->key);
 	if (file_look_equal(&cert, &tls->cert_look) && file_look_equal(&key, &tls->key_look))
 		return;
 	tls->cert_look = cert;
@@ -263,8 +263,8 @@ int tls_open(struct tls **out, const struct drover_map *option, int listener, st
 			     .key = member(option, "key"),
 			     .port = local_port(listener) };
 	TAILQ_INIT(&tls->pairs);
-	token_file_look(tls->cert, &tls->cert_look);
-	token_file_look(tls->key, &tls->key_look);
+	tls->cert_look = file_look_at(tls->cert);
+	tls->key_look = file_look_at(tls->key);
 	code = pair_read(tls, &pair, err);
 	if (code) {
 		free(tls);

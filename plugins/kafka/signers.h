@@ -5,44 +5,20 @@
  *
  *	{"name":"ci","role":"submit","hosts":"web[1-9]","key":"drover-signing-public1:…","expires":"2027-01-31T00:00:00Z"}
  *
- * `key` is what `drover key` prints; `hosts` and `expires` may be missing. The file is looked at at most twice a second,
- * and read again when it has changed. One that cannot be read, or is wrong anywhere, changes nothing: those before it
- * stand, and it is logged, once.
- *
- * A message is signed by the headers `drover-key` (the key's id: 16 hexadecimal digits), `drover-expires` (UTC seconds,
- * decimal) and `drover-signature` (base64, Ed25519, RFC 8032) over "drover task 1\n", the cluster's name, "\n", the value
- * of drover-expires, "\n" and the message's value.
+ * `key` is what `drover key` prints. What the other members are and when it is read again: principals/principals.h. A
+ * message is signed by its headers, as drover/signing.h has it.
  *
  * Of one thread.
  */
 #ifndef KAFKA_SIGNERS_H
 #define KAFKA_SIGNERS_H
 
-#include <stdint.h>
-#include <sys/stat.h>
-
-#include <drover/source.h>
-
-#define SIGNER_NAME_SIZE 65 /* with its NUL */
-#define SIGNER_ID_SIZE 17
-#define SIGNER_KEY_SIZE 32
-
-struct signer {
-	char name[SIGNER_NAME_SIZE];
-	char id[SIGNER_ID_SIZE];
-	enum drover_role role;
-	char *hosts;     /* owned, or NULL: any */
-	int64_t expires; /* UTC ms, 0: never */
-	unsigned char key[SIGNER_KEY_SIZE];
-};
+#include "principals/principals.h"
 
 struct signers {
-	const char *path, *cluster; /* borrowed */
-	int64_t max_age;            /* ms that an expiry may lie ahead */
-	struct signer *items;       /* owned */
-	size_t count;
-	struct stat look; /* of the file as it was read */
-	int64_t next_look;
+	struct principals file;
+	const char *cluster; /* borrowed */
+	int64_t max_age;     /* ms that an expiry may lie ahead */
 };
 
 /* A message as it came; headers that are missing are NULL. */
