@@ -6,16 +6,14 @@
  * has grown does it read the tasks that changed. What this node has changed by itself comes along: to be told
  * twice does no harm.
  */
-#define _GNU_SOURCE /* pthread_setname_np, pthread_cond_clockwait */
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "daemon/cluster.h"
 #include "sched/outbox.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define BATCH 500 /* tasks in one query */
 
@@ -25,11 +23,7 @@ struct elsewhere {
 	int64_t since;    /* everything up to this change number was told */
 	struct drover_session *session;
 	bool failing;
-	pthread_t thread;
-	bool started;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stop; /* under lock */
+	struct worker worker;
 };
 
 /* Tasks that changed, on their way to the loop: numbers, states, and concurrency keys of their own. */
@@ -154,74 +148,39 @@ static void one_round(struct elsewhere *e)
 	}
 }
 
-static bool await_turn(struct elsewhere *e)
+static void elsewhere_thread(void *context)
 {
-	struct timespec until;
-	bool stop;
+	struct elsewhere *e = context;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += e->interval % 1000 * 1000000;
-	until.tv_sec += e->interval / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&e->lock);
-	while (!e->stop)
-		if (pthread_cond_clockwait(&e->wake, &e->lock, CLOCK_MONOTONIC, &until))
-			break;
-	stop = e->stop;
-	pthread_mutex_unlock(&e->lock);
-	return !stop;
-}
-
-static void *elsewhere_thread(void *arg)
-{
-	struct elsewhere *e = arg;
-
-	pthread_setname_np(pthread_self(), "elsewhere");
-	while (await_turn(e))
+	while (worker_sleep(&e->worker, clock_boot_ms() + e->interval))
 		one_round(e);
-	return NULL;
 }
 
 int elsewhere_new(struct core *core, int64_t interval, int64_t since, struct elsewhere **elsewhere,
 		  struct drover_error *err)
 {
 	struct elsewhere *e = xcalloc(1, sizeof(*e));
-	int code;
 
 	e->core = core;
 	e->interval = interval;
 	e->since = since;
-	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->wake, NULL);
+	worker_init(&e->worker);
 	*elsewhere = e;
-	code = pthread_create(&e->thread, NULL, elsewhere_thread, e);
-	if (code)
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the thread for others' changes: %s",
-					strerror(code));
-	e->started = true;
-	return 0;
+	return worker_start(&e->worker, "elsewhere", elsewhere_thread, e, err);
 }
 
 void elsewhere_stop(struct elsewhere *e)
 {
-	if (!e || !e->started)
-		return;
-	pthread_mutex_lock(&e->lock);
-	e->stop = true;
-	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
-	pthread_join(e->thread, NULL);
-	e->started = false;
+	if (e)
+		worker_stop(&e->worker);
 }
 
 void elsewhere_free(struct elsewhere *e)
 {
 	if (!e)
 		return;
-	elsewhere_stop(e);
+	worker_dispose(&e->worker);
 	if (e->session)
 		e->core->ops->session_close(e->session);
-	pthread_mutex_destroy(&e->lock);
-	pthread_cond_destroy(&e->wake);
 	free(e);
 }

@@ -1,12 +1,9 @@
 /* lease.c - see lease.h. */
-#define _GNU_SOURCE /* pthread_setname_np, pthread_cond_clockwait */
 #include "sched/lease.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <drover/crash_point.h>
 
@@ -14,6 +11,7 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define LOOK_MAX 1000  /* ms between two readings: an order to drain is in them, too */
 #define AGAIN_MAX 1000 /* ms after a renewal that failed */
@@ -25,17 +23,14 @@ struct lease {
 	struct lease_options options;
 	struct drover_session *session;
 	int64_t look; /* ms between readings */
-	pthread_t thread;
-	bool started;
 
 	/* the thread's own */
 	int64_t next_renew, next_look; /* CLOCK_BOOTTIME ms */
 	bool announced, blind, drain;
 	char *told; /* of its executors; what has not changed is not told again */
 
-	pthread_mutex_t lock; /* of the following */
-	pthread_cond_t wake;
-	bool stop, soon;
+	struct worker worker; /* its lock is of the following */
+	bool soon;
 	struct silence silence; /* written by the thread alone */
 
 	atomic_llong renewed; /* begin of the last renewal that worked */
@@ -207,14 +202,14 @@ static void weigh(struct lease *l, const struct nodes_read *read, int64_t begun,
 {
 	bool *silent = xcalloc(read->count, sizeof(*silent));
 
-	pthread_mutex_lock(&l->lock);
+	worker_lock(&l->worker);
 	silence_begin(&l->silence, begun, ended, atomic_load(&l->renewed));
 	for (size_t i = 0; i < read->count; i++)
 		silent[i] = !read->rows[i].ended &&
 			    silence_read(&l->silence, read->rows[i].incarnation, read->rows[i].renewed_at) &&
 			    read->rows[i].incarnation != l->options.incarnation;
 	silence_end(&l->silence);
-	pthread_mutex_unlock(&l->lock);
+	worker_unlock(&l->worker);
 	for (size_t i = 0; i < read->count; i++) {
 		const struct node_read *node = &read->rows[i];
 
@@ -256,7 +251,6 @@ static void look(struct lease *l)
 /* A newer incarnation of this node that lives is another process: the daemon starts a core when the old one is gone. */
 static enum lease_end find_out_why(struct lease *l)
 {
-	const struct timespec pause = { .tv_nsec = WHO_PAUSE * 1000000 };
 	enum lease_end how = LEASE_EXPELLED;
 
 	for (int i = 0; i < WHO_TRIES; i++) {
@@ -268,9 +262,8 @@ static enum lease_end find_out_why(struct lease *l)
 			if (!strcmp(read.rows[n].node, l->options.node) && !read.rows[n].ended)
 				how = LEASE_REPLACED;
 		free(read.rows);
-		if (!code)
+		if (!code || !worker_sleep(&l->worker, clock_boot_ms() + WHO_PAUSE))
 			break;
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}
 	return how;
 }
@@ -341,37 +334,33 @@ static bool renew(struct lease *l)
 
 /* ---------------------------------------------------------------------------------- the thread */
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Until the next thing is to be done. False: the end. */
 static bool await_turn(struct lease *l)
 {
-	int64_t wait = (l->next_renew < l->next_look ? l->next_renew : l->next_look) - clock_boot_ms();
-	struct timespec until;
+	int64_t until = least(l->next_renew, l->next_look);
 	bool stop;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	if (wait > 0) {
-		until.tv_nsec += wait % 1000 * 1000000;
-		until.tv_sec += wait / 1000 + until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-	}
-	pthread_mutex_lock(&l->lock);
-	while (!l->stop && !l->soon && wait > 0)
-		if (pthread_cond_clockwait(&l->wake, &l->lock, CLOCK_MONOTONIC, &until))
-			break;
+	worker_lock(&l->worker);
+	while (!l->soon && worker_wait(&l->worker, until))
+		;
 	if (l->soon)
 		l->next_renew = 0;
 	l->soon = false;
-	stop = l->stop;
-	pthread_mutex_unlock(&l->lock);
+	stop = l->worker.stop;
+	worker_unlock(&l->worker);
 	return !stop;
 }
 
-static void *lease_thread(void *arg)
+static void lease_thread(void *context)
 {
-	struct lease *l = arg;
+	struct lease *l = context;
 	bool lives = true;
 
-	pthread_setname_np(pthread_self(), "lease");
 	while (lives && await_turn(l)) {
 		if (clock_boot_ms() >= l->next_renew)
 			lives = renew(l);
@@ -380,12 +369,6 @@ static void *lease_thread(void *arg)
 			look(l);
 		}
 	}
-	return NULL;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 int lease_new(const struct lease_options *options, struct lease **lease, struct drover_error *err)
@@ -403,58 +386,45 @@ int lease_new(const struct lease_options *options, struct lease **lease, struct 
 				       .read_gap = options->read_gap,
 				       .stop_after = options->stop_after };
 	atomic_store(&l->renewed, clock_boot_ms()); /* the incarnation has just begun */
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->wake, NULL);
+	worker_init(&l->worker);
 	*lease = l;
 	/* Others know of this node before it says that it is ready. */
 	renew(l);
-	code = pthread_create(&l->thread, NULL, lease_thread, l);
-	if (code)
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the lease's thread: %s", strerror(code));
-	l->started = true;
-	return 0;
+	return worker_start(&l->worker, "lease", lease_thread, l, err);
 }
 
 void lease_stop(struct lease *l)
 {
-	if (!l || !l->started)
-		return;
-	pthread_mutex_lock(&l->lock);
-	l->stop = true;
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
-	pthread_join(l->thread, NULL);
-	l->started = false;
+	if (l)
+		worker_stop(&l->worker);
 }
 
 void lease_free(struct lease *l)
 {
 	if (!l)
 		return;
-	lease_stop(l);
+	worker_dispose(&l->worker);
 	l->options.ops->session_close(l->session);
 	silence_dispose(&l->silence);
 	free(l->told);
-	pthread_mutex_destroy(&l->lock);
-	pthread_cond_destroy(&l->wake);
 	free(l);
 }
 
 void lease_soon(struct lease *l)
 {
-	pthread_mutex_lock(&l->lock);
+	worker_lock(&l->worker);
 	l->soon = true;
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
+	worker_wake(&l->worker);
+	worker_unlock(&l->worker);
 }
 
 int64_t lease_silence(struct lease *l, int64_t incarnation)
 {
 	int64_t silent;
 
-	pthread_mutex_lock(&l->lock);
+	worker_lock(&l->worker);
 	silent = silence_of(&l->silence, incarnation);
-	pthread_mutex_unlock(&l->lock);
+	worker_unlock(&l->worker);
 	return silent;
 }
 

@@ -1,10 +1,8 @@
 /* offers.c - see offers.h. What comes in, the thread, and what the engine asks. */
-#define _GNU_SOURCE /* pthread_setname_np */
 #include "sched/offers.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "sched/offers_state.h"
 #include "util/buf.h"
@@ -143,11 +141,11 @@ int offers_take(struct offers *o, const void *envelope, size_t size, struct drov
 	atomic_fetch_add(&o->by_message, 1);
 	atomic_fetch_add(&o->waiting, 1);
 	atomic_fetch_add(&o->bytes, (int64_t)size);
-	pthread_mutex_lock(&o->lock);
+	worker_lock(&o->worker);
 	*o->queue_tail = offered;
 	o->queue_tail = &offered->next;
-	pthread_cond_signal(&o->wake);
-	pthread_mutex_unlock(&o->lock);
+	worker_wake(&o->worker);
+	worker_unlock(&o->worker);
 	return 0;
 }
 
@@ -185,10 +183,10 @@ void offers_look(struct offers *o, int64_t wanted)
 {
 	if (atomic_exchange(&o->looking, true))
 		return;
-	pthread_mutex_lock(&o->lock);
+	worker_lock(&o->worker);
 	o->wanted = wanted;
-	pthread_cond_signal(&o->wake);
-	pthread_mutex_unlock(&o->lock);
+	worker_wake(&o->worker);
+	worker_unlock(&o->worker);
 }
 
 bool offers_found(const struct offers *o)
@@ -251,24 +249,17 @@ static bool take_work(struct offers *o, struct offered **queue, int64_t *wanted)
 {
 	bool stop;
 
-	pthread_mutex_lock(&o->lock);
-	while (!o->queue && !o->wanted && !o->stop)
-		pthread_cond_wait(&o->wake, &o->lock);
+	worker_lock(&o->worker);
+	while (!o->queue && !o->wanted && worker_wait(&o->worker, WORKER_FOREVER))
+		;
 	*queue = o->queue;
 	*wanted = o->wanted;
 	o->queue = NULL;
 	o->queue_tail = &o->queue;
 	o->wanted = 0;
-	stop = o->stop;
-	pthread_mutex_unlock(&o->lock);
+	stop = o->worker.stop;
+	worker_unlock(&o->worker);
 	return !stop;
-}
-
-static void pause_ms(int64_t ms)
-{
-	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
 static int work(struct offers *o, struct drover_session *session, struct offered **queue, int64_t *wanted,
@@ -305,13 +296,12 @@ static void forget(struct offers *o, struct offered *queue)
 	}
 }
 
-static void *offers_thread(void *arg)
+static void offers_thread(void *context)
 {
-	struct offers *o = arg;
+	struct offers *o = context;
 	struct offered *queue;
 	int64_t wanted;
 
-	pthread_setname_np(pthread_self(), "offers");
 	while (take_work(o, &queue, &wanted)) {
 		struct drover_session *session;
 		struct drover_error err = { 0 };
@@ -326,13 +316,12 @@ static void *offers_thread(void *arg)
 			log_error("cannot read of offered units in the store: %s; trying again", err.message);
 		o->store_ok = !code;
 		if (code)
-			pause_ms(STORE_PAUSE);
+			worker_sleep(&o->worker, clock_boot_ms() + STORE_PAUSE);
 		forget(o, queue);
 		if (looked)
 			atomic_store(&o->looking, false);
 	}
 	forget(o, queue);
-	return NULL;
 }
 
 int offers_new(const struct offers_options *options, struct offers **offers, struct drover_error *err)
@@ -349,29 +338,20 @@ int offers_new(const struct offers_options *options, struct offers **offers, str
 	o->queue_tail = &o->queue;
 	o->look_units = LOOK_UNITS;
 	o->store_ok = true;
-	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->room_lock, NULL);
-	pthread_cond_init(&o->wake, NULL);
-	code = pthread_create(&o->thread, NULL, offers_thread, o);
-	if (code) {
+	worker_init(&o->worker);
+	code = worker_start(&o->worker, "offers", offers_thread, o, err);
+	if (code)
 		offers_free(o);
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the thread of offers: %s", strerror(code));
-	}
-	o->running = true;
-	*offers = o;
-	return 0;
+	else
+		*offers = o;
+	return code;
 }
 
 void offers_stop(struct offers *o)
 {
-	if (!o || !o->running)
-		return;
-	pthread_mutex_lock(&o->lock);
-	o->stop = true;
-	pthread_cond_signal(&o->wake);
-	pthread_mutex_unlock(&o->lock);
-	pthread_join(o->thread, NULL);
-	o->running = false;
+	if (o)
+		worker_stop(&o->worker);
 }
 
 void offers_free(struct offers *o)
@@ -383,8 +363,7 @@ void offers_free(struct offers *o)
 	offers_forget_tasks(o);
 	readers_free(o->readers);
 	free(o->pools);
-	pthread_mutex_destroy(&o->lock);
+	worker_dispose(&o->worker);
 	pthread_mutex_destroy(&o->room_lock);
-	pthread_cond_destroy(&o->wake);
 	free(o);
 }

@@ -8,6 +8,7 @@
 
 #include "sched/offers.h"
 #include "store/readers.h"
+#include "util/worker.h"
 
 /* Verified, and on its way to the engine. */
 struct offered {
@@ -30,14 +31,10 @@ struct offers {
 	struct offers_options options;
 	struct readers *readers; /* of one session */
 	char *pools;             /* separated by blanks */
-	pthread_t thread;
-	bool running;
 
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct offered *queue, **queue_tail; /* under lock */
-	int64_t wanted;                      /* under lock: by a look; 0: none is asked for */
-	bool stop;                           /* under lock */
+	struct worker worker;
+	struct offered *queue, **queue_tail; /* under its lock */
+	int64_t wanted;                      /* under its lock: by a look; 0: none is asked for */
 
 	pthread_mutex_t room_lock;
 	void (*room)(void *context); /* under room_lock, or NULL */

@@ -1,11 +1,8 @@
 /* outbox.c - see outbox.h. Its thread, what it is told, and the tasks that it has. */
-#define _GNU_SOURCE /* pthread_setname_np */
 #include "sched/outbox.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "sched/outbox_state.h"
 #include "util/buf.h"
@@ -118,11 +115,11 @@ void outbox_update(struct outbox *o, struct outbox_task *task, const struct drov
 void outbox_post(struct outbox *o, struct outbox_note *note)
 {
 	note->next = NULL;
-	pthread_mutex_lock(&o->lock);
+	worker_lock(&o->worker);
 	*o->inbox_tail = note;
 	o->inbox_tail = &note->next;
-	pthread_cond_signal(&o->wake);
-	pthread_mutex_unlock(&o->lock);
+	worker_wake(&o->worker);
+	worker_unlock(&o->worker);
 }
 
 struct task_note {
@@ -299,24 +296,16 @@ static int64_t work(struct outbox *o)
 
 static struct outbox_note *take_notes(struct outbox *o, int64_t until, bool *stop)
 {
-	int64_t wait = until - clock_boot_ms();
 	struct outbox_note *notes;
-	struct timespec at;
 
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	wait = wait < 0 ? 0 : wait;
-	at.tv_nsec += wait % 1000 * 1000000;
-	at.tv_sec += wait / 1000 + at.tv_nsec / 1000000000;
-	at.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&o->lock);
-	while (!o->inbox && !o->stop)
-		if (pthread_cond_clockwait(&o->wake, &o->lock, CLOCK_MONOTONIC, &at) == ETIMEDOUT)
-			break;
+	worker_lock(&o->worker);
+	while (!o->inbox && worker_wait(&o->worker, until))
+		;
 	notes = o->inbox;
 	o->inbox = NULL;
 	o->inbox_tail = &o->inbox;
-	*stop = o->stop;
-	pthread_mutex_unlock(&o->lock);
+	*stop = o->worker.stop;
+	worker_unlock(&o->worker);
 	return notes;
 }
 
@@ -330,13 +319,12 @@ static void take_all(struct outbox *o, struct outbox_note *notes)
 	}
 }
 
-static void *outbox_thread(void *arg)
+static void outbox_thread(void *context)
 {
-	struct outbox *o = arg;
+	struct outbox *o = context;
 	int64_t until = 0;
 	bool stop = false;
 
-	pthread_setname_np(pthread_self(), "outbox");
 	while (!stop) {
 		take_all(o, take_notes(o, until, &stop));
 		if (!stop)
@@ -344,7 +332,6 @@ static void *outbox_thread(void *arg)
 	}
 	/* What was delivered until now is told to the store, so that the next start has less to do again. */
 	outbox_put_marks(o);
-	return NULL;
 }
 
 struct outbox *outbox_new(const struct outbox_options *options)
@@ -356,31 +343,19 @@ struct outbox *outbox_new(const struct outbox_options *options)
 	o->inbox_tail = &o->inbox;
 	o->store_ok = true;
 	o->ranks = 1;
-	pthread_mutex_init(&o->lock, NULL);
-	pthread_cond_init(&o->wake, NULL);
+	worker_init(&o->worker);
 	return o;
 }
 
 int outbox_start(struct outbox *o, struct drover_error *err)
 {
-	int code = pthread_create(&o->thread, NULL, outbox_thread, o);
-
-	if (code)
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the outbox's thread: %s", strerror(code));
-	o->running = true;
-	return 0;
+	return worker_start(&o->worker, "outbox", outbox_thread, o, err);
 }
 
 void outbox_stop(struct outbox *o)
 {
-	if (!o || !o->running)
-		return;
-	pthread_mutex_lock(&o->lock);
-	o->stop = true;
-	pthread_cond_signal(&o->wake);
-	pthread_mutex_unlock(&o->lock);
-	pthread_join(o->thread, NULL);
-	o->running = false;
+	if (o)
+		worker_stop(&o->worker);
 }
 
 static void free_lanes(struct outbox_lane *lane)
@@ -421,7 +396,6 @@ void outbox_free(struct outbox *o)
 	}
 	free(o->living);
 	readers_free(o->readers);
-	pthread_mutex_destroy(&o->lock);
-	pthread_cond_destroy(&o->wake);
+	worker_dispose(&o->worker);
 	free(o);
 }

@@ -2,13 +2,13 @@
 #ifndef SCHED_OUTBOX_STATE_H
 #define SCHED_OUTBOX_STATE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <uthash.h>
 
 #include "sched/outbox.h"
 #include "sched/ready.h"
 #include "store/readers.h"
+#include "util/worker.h"
 
 /* What somebody tells the outbox. */
 struct outbox_note {
@@ -70,13 +70,9 @@ struct outbox_marks;
 struct outbox {
 	struct outbox_options options;
 	struct readers *readers; /* of one session */
-	pthread_t thread;
-	bool running;
 
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct outbox_note *inbox, **inbox_tail; /* under lock */
-	bool stop;                               /* under lock */
+	struct worker worker;
+	struct outbox_note *inbox, **inbox_tail; /* under its lock */
 
 	struct outbox_pool *pools;
 	struct outbox_task *tasks;
