@@ -58,17 +58,10 @@ void doctor_configuration(struct doctor *doctor)
 
 /* ---------------------------------------------------------------------------------------- tokens */
 
-static int64_t time_of(const char *text)
-{
-	struct tm tm = { 0 };
-
-	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
-}
-
 static void check_token(struct doctor *doctor, struct json_object *token)
 {
 	const char *expires = field_text(token, "expires"), *name = field_text(token, "name");
-	int64_t left = time_of(expires) - clock_utc_ms();
+	int64_t left = clock_parse(expires) - clock_utc_ms();
 
 	if (!*expires || left > SOON_MS)
 		return;

@@ -197,24 +197,17 @@ static bool ask(struct doctor *doctor, const char *what, const char *path, struc
 	return false;
 }
 
-static int64_t time_of(const char *text)
-{
-	struct tm tm = { 0 };
-
-	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
-}
-
 static void check_parts(struct doctor *doctor, struct json_object *parts)
 {
 	for (size_t i = 0; i < field_count(parts); i++) {
 		struct json_object *part = json_object_array_get_idx(parts, i);
-		int64_t died = time_of(field_text(part, "died_at"));
+		int64_t died = clock_parse(field_text(part, "died_at"));
 
 		if (!field_int(part, "pid", 0))
 			doctor_say(doctor, DOCTOR_ERROR, field_text(part, "name"),
 				   "its log says why; it is started again", "it is down: %s",
 				   field_text(part, "last_death"));
-		else if (died && clock_utc_ms() - died < DEATH_MS)
+		else if (died > 0 && clock_utc_ms() - died < DEATH_MS)
 			doctor_say(doctor, DOCTOR_WARNING, field_text(part, "name"), "its log says why",
 				   "it was restarted %" PRId64 " times, last at %s: %s", field_int(part, "restarts", 0),
 				   field_text(part, "died_at"), field_text(part, "last_death"));
@@ -242,8 +235,8 @@ static void check_inventory(struct doctor *doctor, struct json_object *inventory
 static void check_engine(struct doctor *doctor, struct json_object *engine)
 {
 	const char *name = field_text(engine, "name"), *state = field_text(engine, "state");
-	int64_t renewed = time_of(field_text(engine, "renewed_at"));
-	int64_t apart = renewed ? clock_utc_ms() - renewed : 0;
+	int64_t renewed = clock_parse(field_text(engine, "renewed_at"));
+	int64_t apart = renewed > 0 ? clock_utc_ms() - renewed : 0;
 
 	if (strcmp(state, "up"))
 		doctor_say(doctor, DOCTOR_WARNING, "engine", "`drover engines undrain' lets it take units again",

@@ -1,34 +1,22 @@
 /* summary.c - see summary.h. */
-#define _GNU_SOURCE /* timegm, strptime */
 #include "cli/summary.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <drover/status.h>
 
 #include "cli/field.h"
 #include "cli/term.h"
+#include "util/clock.h"
 #include "util/nodeset.h"
-
-/* ms since 1970 of RFC 3339 in UTC, or -1. */
-static int64_t parse_time(const char *text)
-{
-	struct tm tm = { 0 };
-	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-
-	if (!rest)
-		return -1;
-	return timegm(&tm) * INT64_C(1000) + (*rest == '.' ? (int64_t)(strtod(rest, NULL) * 1000 + 0.5) : 0);
-}
 
 void summary_line(const struct cli *cli, FILE *out, struct json_object *task)
 {
 	struct json_object *counts = field(task, "counts");
 	int64_t total = field_int(task, "hosts_total", 0);
-	int64_t from = parse_time(field_text(task, "created_at")), to = parse_time(field_text(task, "finished_at"));
+	int64_t from = clock_parse(field_text(task, "created_at")), to = clock_parse(field_text(task, "finished_at"));
 	const char *comma = "", *state = field_word(task, "state"), *reason = field_text(task, "reason");
 
 	/* ok comes first, whatever its number is, and what is not final last. */

@@ -1,5 +1,4 @@
 /* table.c - see table.h. */
-#define _GNU_SOURCE /* strptime, timegm */
 #include "cli/table.h"
 
 #include <libsmartcols.h>
@@ -7,6 +6,7 @@
 #include <time.h>
 
 #include "cli/term.h"
+#include "util/clock.h"
 
 struct libscols_table *table_new(const struct cli *cli, const struct table_column *columns, size_t count)
 {
@@ -49,14 +49,12 @@ int table_print(struct libscols_table *table)
 
 const char *table_time(const char *text, char *local, size_t size)
 {
-	struct tm utc = { 0 }, here;
-	time_t seconds;
+	int64_t ms = clock_parse(text);
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm here;
 
 	snprintf(local, size, "%s", text);
-	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &utc))
-		return local;
-	seconds = timegm(&utc);
-	if (localtime_r(&seconds, &here))
+	if (ms >= 0 && localtime_r(&seconds, &here))
 		strftime(local, size, "%Y-%m-%d %H:%M:%S", &here);
 	return local;
 }

@@ -1,7 +1,9 @@
 /* clock.c - see clock.h. */
+#define _GNU_SOURCE /* strptime, timegm */
 #include "util/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -41,4 +43,16 @@ char *clock_format(int64_t utc_ms, char *text, size_t size)
 	if (n)
 		snprintf(text + n, size - n, ".%03dZ", (int)(utc_ms % 1000));
 	return text;
+}
+
+int64_t clock_parse(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t ms = 0;
+
+	if (rest && *rest == '.')
+		for (int unit = 100; *++rest >= '0' && *rest <= '9'; unit /= 10)
+			ms += unit * (*rest - '0');
+	return rest && !strcmp(rest, "Z") ? timegm(&tm) * INT64_C(1000) + ms : -1;
 }

@@ -15,5 +15,7 @@ int64_t clock_boot_us(void);
 int64_t clock_utc_ms(void);
 /* Writes RFC 3339 with milliseconds and `Z`; `size` at least 25. Returns `text`. */
 char *clock_format(int64_t utc_ms, char *text, size_t size);
+/* Reads that, with any fraction of a second or none; -1: it is something else. */
+int64_t clock_parse(const char *text);
 
 #endif
