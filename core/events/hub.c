@@ -1,19 +1,16 @@
 /* hub.c - see hub.h. */
-#define _GNU_SOURCE /* pthread_setname_np */
 #include "events/hub.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "events/event_json.h"
 #include "events/shown.h"
 #include "events/sinks.h"
 #include "events/subscribers.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define ROUND_MS 20    /* between two readings of the feed */
 #define BEHIND_MS 1000 /* … for a sink whose spool is full */
@@ -35,13 +32,9 @@ struct news {
 
 struct hub {
 	struct hub_options options;
-	pthread_t thread;
-	bool started;
 	struct sinks sinks;
 	struct subscribers subscribers;
-	pthread_mutex_t lock; /* of the following */
-	pthread_cond_t wake;
-	bool stop;
+	struct worker worker; /* its lock is of the following */
 	struct news news;
 	struct shown shown;
 };
@@ -64,8 +57,7 @@ int hub_new(const struct hub_options *options, struct hub **hub, struct drover_e
 	h->news.committed = seq;
 	sinks_init(&h->sinks);
 	subscribers_init(&h->subscribers, seq);
-	pthread_mutex_init(&h->lock, NULL);
-	pthread_cond_init(&h->wake, NULL);
+	worker_init(&h->worker);
 	*hub = h;
 	return 0;
 }
@@ -123,11 +115,11 @@ int64_t hub_subscribers(struct hub *h)
 
 void hub_committed(struct hub *h, int64_t seq)
 {
-	pthread_mutex_lock(&h->lock);
+	worker_lock(&h->worker);
 	if (seq > h->news.committed)
 		h->news.committed = seq;
-	pthread_cond_signal(&h->wake);
-	pthread_mutex_unlock(&h->lock);
+	worker_wake(&h->worker);
+	worker_unlock(&h->worker);
 }
 
 void hub_unit(struct hub *h, const char *task, int64_t unit, const char *state, int attempt)
@@ -136,22 +128,22 @@ void hub_unit(struct hub *h, const char *task, int64_t unit, const char *state, 
 
 	if (!atomic_load(&h->subscribers.count))
 		return;
-	pthread_mutex_lock(&h->lock);
+	worker_lock(&h->worker);
 	if (news->note_count < UNIT_NOTES) {
 		news->notes = xrealloc(news->notes, (news->note_count + 1) * sizeof(*news->notes));
 		news->notes[news->note_count++] = (struct unit_note){ xstrdup(task), unit, state, attempt };
 	}
-	pthread_cond_signal(&h->wake);
-	pthread_mutex_unlock(&h->lock);
+	worker_wake(&h->worker);
+	worker_unlock(&h->worker);
 }
 
 void hub_output(struct hub *h, const char *task, const char *host, int stream, int64_t offset, const void *data,
 		size_t size)
 {
-	pthread_mutex_lock(&h->lock);
+	worker_lock(&h->worker);
 	shown_add(&h->shown, task, host, stream, offset, data, size);
-	pthread_cond_signal(&h->wake);
-	pthread_mutex_unlock(&h->lock);
+	worker_wake(&h->worker);
+	worker_unlock(&h->worker);
 }
 
 /* ----------------------------------------------------------------------------------- thread */
@@ -159,21 +151,16 @@ void hub_output(struct hub *h, const char *task, const char *host, int stream, i
 /* Waits for a commit past `seen` or a note. False: the end. */
 static bool wait_for_news(struct hub *h, int64_t seen, bool behind, struct news *news)
 {
-	struct timespec until;
+	int64_t until = behind ? clock_boot_ms() + BEHIND_MS : WORKER_FOREVER;
 	bool stop;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += BEHIND_MS / 1000;
-	pthread_mutex_lock(&h->lock);
-	while (!h->stop && h->news.committed == seen && !h->news.note_count && !h->shown.first)
-		if (!behind)
-			pthread_cond_wait(&h->wake, &h->lock);
-		else if (pthread_cond_timedwait(&h->wake, &h->lock, &until) == ETIMEDOUT)
-			break;
+	worker_lock(&h->worker);
+	while (h->news.committed == seen && !h->news.note_count && !h->shown.first && worker_wait(&h->worker, until))
+		;
 	*news = h->news;
 	h->news = (struct news){ .committed = news->committed };
-	stop = h->stop;
-	pthread_mutex_unlock(&h->lock);
+	stop = h->worker.stop;
+	worker_unlock(&h->worker);
 	return !stop;
 }
 
@@ -203,10 +190,10 @@ static void tell_shown(struct hub *h)
 	struct shown shown;
 	struct shown_item *item;
 
-	pthread_mutex_lock(&h->lock);
+	worker_lock(&h->worker);
 	shown = h->shown;
 	h->shown = (struct shown){ .first = NULL };
-	pthread_mutex_unlock(&h->lock);
+	worker_unlock(&h->worker);
 	while ((item = shown_take(&shown))) {
 		json.size = 0;
 		event_json_output(item, &json);
@@ -241,48 +228,34 @@ static bool one_round(struct hub *h, struct news *news)
 	return code != 0;
 }
 
-static void *hub_thread(void *arg)
+static void hub_thread(void *context)
 {
-	const struct timespec pause = { .tv_nsec = ROUND_MS * 1000000 };
-	struct hub *h = arg;
+	struct hub *h = context;
 	struct news news = { .committed = -1 }; /* so that sinks get at once what they missed while nothing ran */
 	bool behind = false, more;
 
-	pthread_setname_np(pthread_self(), "events");
 	do {
 		more = wait_for_news(h, news.committed, behind, &news);
 		/* At the end, once more: what was committed last is still told. */
 		behind = one_round(h, &news);
 		if (more)
-			nanosleep(&pause, NULL);
+			worker_sleep(&h->worker, clock_boot_ms() + ROUND_MS);
 	} while (more);
-	return NULL;
 }
 
 int hub_start(struct hub *h, struct drover_error *err)
 {
-	int code = pthread_create(&h->thread, NULL, hub_thread, h);
-
-	if (code)
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the events' thread: %s", strerror(code));
-	h->started = true;
-	return 0;
+	return worker_start(&h->worker, "events", hub_thread, h, err);
 }
 
 void hub_free(struct hub *h)
 {
 	if (!h)
 		return;
-	pthread_mutex_lock(&h->lock);
-	h->stop = true;
-	pthread_cond_signal(&h->wake);
-	pthread_mutex_unlock(&h->lock);
-	if (h->started)
-		pthread_join(h->thread, NULL);
+	worker_stop(&h->worker);
 	sinks_dispose(&h->sinks);
 	subscribers_dispose(&h->subscribers);
 	shown_dispose(&h->shown);
-	pthread_mutex_destroy(&h->lock);
-	pthread_cond_destroy(&h->wake);
+	worker_dispose(&h->worker);
 	free(h);
 }

@@ -1,10 +1,8 @@
 /* results_spool.c - see results_spool.h. */
-#define _GNU_SOURCE /* pthread_setname_np */
 #include "sched/results_spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +16,7 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 struct work_list {
 	struct result_batch *head, **tail;
@@ -26,11 +25,8 @@ struct work_list {
 struct results_spool {
 	int folder;
 	int64_t last_number; /* the thread's */
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct work_list todo, ready; /* under lock */
-	bool stop;                    /* under lock; set by the loop */
+	struct worker worker;
+	struct work_list todo, ready; /* under its lock */
 	int event_fd;
 	sd_event_source *source;
 	results_spool_done_fn *done;
@@ -87,14 +83,14 @@ static void write_batch(struct results_spool *spool, struct result_batch *batch)
 	if (batch->spool_code)
 		return;
 	spool->last_number = number;
-	pthread_mutex_lock(&spool->lock);
+	worker_lock(&spool->worker);
 	batch->number = number;
 	batch->size = size;
 	if (batch->applying)
 		rows = NULL;
 	else
 		batch->rows = NULL;
-	pthread_mutex_unlock(&spool->lock);
+	worker_unlock(&spool->worker);
 	result_rows_free(rows);
 }
 
@@ -116,29 +112,27 @@ static void work(struct results_spool *spool, struct result_batch *batch)
 	}
 }
 
-static void *spool_thread(void *arg)
+static void spool_thread(void *context)
 {
-	struct results_spool *spool = arg;
+	struct results_spool *spool = context;
 	struct result_batch *batch;
 	uint64_t one = 1;
 
-	pthread_setname_np(pthread_self(), "results");
-	pthread_mutex_lock(&spool->lock);
+	worker_lock(&spool->worker);
 	for (;;) {
-		while (!spool->todo.head && !spool->stop)
-			pthread_cond_wait(&spool->wake, &spool->lock);
+		while (!spool->todo.head && worker_wait(&spool->worker, WORKER_FOREVER))
+			;
 		batch = list_take(&spool->todo);
 		if (!batch)
 			break;
-		pthread_mutex_unlock(&spool->lock);
+		worker_unlock(&spool->worker);
 		work(spool, batch);
-		pthread_mutex_lock(&spool->lock);
+		worker_lock(&spool->worker);
 		list_put(&spool->ready, batch);
 		while (write(spool->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 			;
 	}
-	pthread_mutex_unlock(&spool->lock);
-	return NULL;
+	worker_unlock(&spool->worker);
 }
 
 /* ------------------------------------------------------------------------------------- the loop */
@@ -149,10 +143,10 @@ static void take_ready(struct results_spool *spool)
 	struct result_batch *batch;
 
 	list_init(&ready);
-	pthread_mutex_lock(&spool->lock);
+	worker_lock(&spool->worker);
 	while ((batch = list_take(&spool->ready)))
 		list_put(&ready, batch);
-	pthread_mutex_unlock(&spool->lock);
+	worker_unlock(&spool->worker);
 	while ((batch = list_take(&ready)))
 		spool->done(spool->context, batch);
 }
@@ -182,20 +176,21 @@ int results_spool_new(struct sd_event *event, const char *folder, struct results
 	spool->last_number = results_file_highest(fd);
 	list_init(&spool->todo);
 	list_init(&spool->ready);
-	pthread_mutex_init(&spool->lock, NULL);
-	pthread_cond_init(&spool->wake, NULL);
+	worker_init(&spool->worker);
 	spool->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	code = spool->event_fd < 0 ? -errno
 				   : sd_event_add_io(event, &spool->source, spool->event_fd, EPOLLIN, on_event, spool);
-	if (code >= 0)
-		code = -pthread_create(&spool->thread, NULL, spool_thread, spool);
-	if (code < 0) {
+	code = code < 0
+		       ? drover_error_set(err, DROVER_EFAULT, "cannot hear of the results' thread: %s", strerror(-code))
+		       : worker_start(&spool->worker, "results", spool_thread, spool, err);
+	if (code) {
 		sd_event_source_unref(spool->source);
 		if (spool->event_fd >= 0)
 			close(spool->event_fd);
 		close(fd);
+		worker_dispose(&spool->worker);
 		free(spool);
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the results' thread: %s", strerror(-code));
+		return code;
 	}
 	*result = spool;
 	return 0;
@@ -205,15 +200,10 @@ void results_spool_free(struct results_spool *spool)
 {
 	if (!spool)
 		return;
-	pthread_mutex_lock(&spool->lock);
-	spool->stop = true;
-	pthread_cond_signal(&spool->wake);
-	pthread_mutex_unlock(&spool->lock);
-	pthread_join(spool->thread, NULL);
+	worker_stop(&spool->worker);
 	take_ready(spool);
 	sd_event_source_unref(spool->source);
-	pthread_mutex_destroy(&spool->lock);
-	pthread_cond_destroy(&spool->wake);
+	worker_dispose(&spool->worker);
 	close(spool->event_fd);
 	close(spool->folder);
 	free(spool);
@@ -227,15 +217,15 @@ void results_spool_listen(struct results_spool *spool, results_spool_done_fn *do
 
 void results_spool_put(struct results_spool *spool, struct result_batch *batch)
 {
-	if (spool->stop) { /* the thread has ended: what follows from its last work */
+	if (!spool->worker.runs) { /* the thread has ended: what follows from its last work */
 		work(spool, batch);
 		spool->done(spool->context, batch);
 		return;
 	}
-	pthread_mutex_lock(&spool->lock);
+	worker_lock(&spool->worker);
 	list_put(&spool->todo, batch);
-	pthread_cond_signal(&spool->wake);
-	pthread_mutex_unlock(&spool->lock);
+	worker_wake(&spool->worker);
+	worker_unlock(&spool->worker);
 }
 
 /* ------------------------------------------------------------------------ the writer's thread */
@@ -247,11 +237,11 @@ struct drover_result *results_spool_enter(struct results_spool *spool, struct re
 	int64_t number, now;
 
 	*file = (struct results_file){ .results = NULL };
-	pthread_mutex_lock(&spool->lock);
+	worker_lock(&spool->worker);
 	rows = batch->rows;
 	batch->applying = rows != NULL;
 	number = batch->number;
-	pthread_mutex_unlock(&spool->lock);
+	worker_unlock(&spool->worker);
 	*code = 0;
 	if (rows) {
 		now = clock_utc_ms();
@@ -269,13 +259,13 @@ void results_spool_leave(struct results_spool *spool, struct result_batch *batch
 {
 	struct result_rows *rows = NULL;
 
-	pthread_mutex_lock(&spool->lock);
+	worker_lock(&spool->worker);
 	if (batch->applying && batch->number) { /* it got its file meanwhile */
 		rows = batch->rows;
 		batch->rows = NULL;
 	}
 	batch->applying = false;
-	pthread_mutex_unlock(&spool->lock);
+	worker_unlock(&spool->worker);
 	result_rows_free(rows);
 	results_file_dispose(file);
 }
