@@ -340,11 +340,12 @@ int offers_new(const struct offers_options *options, struct offers **offers, str
 	o->store_ok = true;
 	pthread_mutex_init(&o->room_lock, NULL);
 	worker_init(&o->worker);
+	*offers = o; /* before its thread makes calls that come back to it */
 	code = worker_start(&o->worker, "offers", offers_thread, o, err);
-	if (code)
+	if (code) {
+		*offers = NULL;
 		offers_free(o);
-	else
-		*offers = o;
+	}
 	return code;
 }
 

@@ -247,6 +247,7 @@ def test_nothing_is_lost_while_the_store_is_away(broker):
             time.sleep(1)
             assert daemon.committed() == 1
             database.start()
+            wait_for("the store to be back", lambda: daemon.request("GET", "/v1/tasks", raw=True)[0].status == 200, 60)
             for i in range(5):
                 wait_for(f"t{i}", lambda: f"t{i}" in daemon.tasks(), 60)
                 assert daemon.wait(f"t{i}")["counts"]["ok"] == 3
