@@ -53,7 +53,9 @@ def test_nodes_see_each_other(pair):
     assert [(e["name"], e["state"], e["executors"]) for e in told] == [
         ("dist1", "up", ["sim", "shell"]), ("dist2", "up", ["sim", "shell"])]
     assert told[0]["parts"] and not told[1]["parts"] and told[1]["version"] == told[0]["version"]
-    assert told[1]["capacity"] == {"hosts": 2000, "units": 512} and told[1]["silent_ms"] < 5000
+    assert told[1]["capacity"] == {"hosts": 2000, "units": 512}
+    wait_for("its lease to be read", lambda: engines(one)["dist2"]["silent_ms"] is not None)
+    assert engines(one)["dist2"]["silent_ms"] < 5000
     task = two.submit("sim", "s[1-60]", {"latency": "60s"})
     wait_for("its load to be told", lambda: engines(one)["dist2"]["running"] == {"hosts": 60, "units": 2})
     two.post(f"/v1/tasks/{task}/cancel")
