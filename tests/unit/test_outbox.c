@@ -368,7 +368,7 @@ START_TEST(a_backlog_of_one_executor_holds_no_other_up)
 	struct drover_task rare = make_task(1, 90, 40), common = make_task(2, 50, 3);
 
 	announce("[{\"name\": \"rare\", \"capacity\": {\"hosts\": 0, \"units\": 1}}, {\"name\": \"sim\"}]");
-	store.rare_queued = 4; /* twice the one that it may have at once, and that twice for a task's first unit */
+	store.rare_queued = 4; /* twice the one that it may have at once, and as many again for first units */
 	rare.executor = "rare";
 	open_outbox();
 	outbox_accepted(box, &rare);
@@ -378,9 +378,15 @@ START_TEST(a_backlog_of_one_executor_holds_no_other_up)
 	ck_assert_int_eq(sent.count, 3);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_int_eq(sent.units[i].task_key, 2);
-	set(&store.rare_queued, 1);
+	set(&store.rare_queued, 3);
 	await(&sent.count, 4);
 	ck_assert_int_eq(sent.units[3].task_key, 1);
+	/* Its next is no first unit any more. */
+	set(&store.rare_queued, 2);
+	pause_a_while();
+	ck_assert_int_eq(sent.count, 4);
+	set(&store.rare_queued, 1);
+	await(&sent.count, 5);
 }
 END_TEST
 
