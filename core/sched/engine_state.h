@@ -55,7 +55,14 @@ struct kept_room {
 };
 
 /* A unit from its claim to its recorded end. */
+/* Whether a unit has ended, for jobs of the writer that may still wait then. */
+struct unit_life {
+	atomic_int holders;
+	atomic_bool ended;
+};
+
 struct running_unit {
+	struct unit_life *life; /* held */
 	uint64_t handle;
 	struct active_task *task;
 	int64_t unit;
@@ -162,6 +169,8 @@ extern const struct exec_link_events running_events;
 void running_start(struct engine *engine, struct active_task *task, const struct drover_claim *claim,
 		   struct kept_room kept, struct exec_unit *unit);
 void running_free(struct engine *engine, struct running_unit *unit);
+struct unit_life *running_hold(struct running_unit *unit);
+void running_let_go(struct unit_life *life); /* any thread */
 struct running_unit *running_find(struct engine *engine, uint64_t handle);
 /* watching.c */
 char **watching_names(const struct drover_target *targets, size_t count);

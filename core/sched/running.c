@@ -22,9 +22,23 @@ struct running_unit *running_find(struct engine *e, uint64_t handle)
 	return unit;
 }
 
+struct unit_life *running_hold(struct running_unit *unit)
+{
+	atomic_fetch_add(&unit->life->holders, 1);
+	return unit->life;
+}
+
+void running_let_go(struct unit_life *life)
+{
+	if (atomic_fetch_sub(&life->holders, 1) == 1)
+		free(life);
+}
+
 void running_free(struct engine *e, struct running_unit *unit)
 {
 	HASH_DEL(e->units, unit);
+	atomic_store(&unit->life->ended, true);
+	running_let_go(unit->life);
 	free(unit->indexes);
 	free(unit->reported);
 	free(unit->hosts);
@@ -41,6 +55,8 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	bool has_lease = engine_has_lease(e);
 
 	unit->handle = ++e->last_handle;
+	unit->life = xcalloc(1, sizeof(*unit->life));
+	atomic_init(&unit->life->holders, 1);
 	unit->task = task;
 	unit->unit = claim->unit;
 	unit->attempt = claim->attempt;

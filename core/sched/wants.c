@@ -4,6 +4,7 @@
  * meanwhile goes into the next.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <drover/crash_point.h>
 
@@ -17,7 +18,8 @@
 /* One run of neighbouring hosts of a unit. */
 struct asked {
 	uint64_t handle;
-	size_t first; /* position in the unit */
+	struct unit_life *life; /* held */
+	size_t first;           /* position in the unit */
 };
 
 struct want_job {
@@ -98,14 +100,41 @@ static void take_answer(struct engine *e, struct want_job *job, size_t i)
 		list_push(&job->task->wants, unit->handle, job->asked[i].first + granted, rest);
 }
 
+/* Those of units that have ended while the job waited go to the end of it: an intent that nobody follows would make a
+ * host `lost` that was never begun. How many are before them. */
+static size_t sort_out(struct want_job *job)
+{
+	size_t count = job->count;
+
+	for (size_t i = 0; i < count;) {
+		struct asked asked = job->asked[i];
+		struct drover_intent intent = job->intents[i];
+
+		if (!atomic_load(&asked.life->ended)) {
+			i++;
+			continue;
+		}
+		intent.granted_count = 0;
+		intent.later = false;
+		memmove(&job->asked[i], &job->asked[i + 1], (job->count - i - 1) * sizeof(asked));
+		memmove(&job->intents[i], &job->intents[i + 1], (job->count - i - 1) * sizeof(intent));
+		job->asked[job->count - 1] = asked;
+		job->intents[job->count - 1] = intent;
+		count--;
+	}
+	return count;
+}
+
+/* On the writer's thread. */
 static int run_wants(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
 		     struct drover_error *err)
 {
 	struct want_job *job = (struct want_job *)base;
+	size_t count = sort_out(job);
 	int code;
 
 	CRASH_POINT("intend.write");
-	code = ops->intend(session, job->intents, job->count, err);
+	code = count ? ops->intend(session, job->intents, count, err) : 0;
 	CRASH_POINT("intend.written");
 	return code;
 }
@@ -126,6 +155,7 @@ static void wants_done(struct job *base, int code, const struct drover_error *er
 			job->intents[i].granted_count = job->intents[i].later = 0;
 		later = later || job->intents[i].later;
 		take_answer(e, job, i);
+		running_let_go(job->asked[i].life);
 	}
 	task->asking = false;
 	if (later)
@@ -139,7 +169,7 @@ static void wants_done(struct job *base, int code, const struct drover_error *er
 
 /* ----------------------------------------------------------------------------------- the question */
 
-static void add_host(struct want_job *job, const struct running_unit *unit, size_t position)
+static void add_host(struct want_job *job, struct running_unit *unit, size_t position)
 {
 	struct drover_intent *last = job->count ? &job->intents[job->count - 1] : NULL;
 
@@ -154,7 +184,8 @@ static void add_host(struct want_job *job, const struct running_unit *unit, size
 		job->asked = xrealloc(job->asked, job->room * sizeof(*job->asked));
 		job->intents = xrealloc(job->intents, job->room * sizeof(*job->intents));
 	}
-	job->asked[job->count] = (struct asked){ .handle = unit->handle, .first = position };
+	job->asked[job->count] =
+		(struct asked){ .handle = unit->handle, .life = running_hold(unit), .first = position };
 	job->intents[job->count++] = (struct drover_intent){ .task_key = unit->task->key,
 							     .unit = unit->unit,
 							     .incarnation = job->engine->options.incarnation,

@@ -53,8 +53,9 @@ class Excuses:
         """"" where a fault explains it, else what is wrong."""
         if row["started_at"] is None:
             return "it was never begun"
-        # A database that hung may have told the time of the one too late.
-        begin, end = sorted((moment(row["started_at"]), moment(row["finished_at"])))
+        begin, end = moment(row["started_at"]), moment(row["finished_at"])
+        if begin > end:
+            return "it had ended before it was begun"
         end += 1
         hits = [hit for hit in self.hits if hit.where == row["engine"] and hit.overlaps(begin, end)]
         if any(hit.number == signal.SIGKILL and hit.part in ENDS_UNITS or hit.stops("core", "all") for hit in hits):

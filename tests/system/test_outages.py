@@ -235,6 +235,27 @@ def executions(oracle):
             for path in oracle.rglob("*") if path.is_file()}
 
 
+def test_hosts_that_wait_for_their_intent_when_their_executor_dies(server, tmp_path):
+    """While the store hangs no host is begun; those that an executor asked for before it died are not `lost`: they are
+    begun by the next."""
+    oracle = tmp_path / "oracle"
+    oracle.mkdir()
+    with node(server, {"executors": [{"plugin": "sim", "lock_dir": str(oracle)}]}) as daemon:
+        task = daemon.submit("sim", "s[1-24]", {"latency": "300ms"}, fanout=4)
+        wait_for("some to end", lambda: count(daemon, task, "ok") >= 4)
+        server.pause()
+        try:
+            wait_for("those that were begun to end", lambda: all(
+                path.read_text().splitlines()[-1].startswith("end ") for path in oracle.rglob("*") if path.is_file()))
+            os.kill(daemon.parts()["executor: sim"], signal.SIGKILL)
+            wait_for("its units to be ended", lambda: "the executor host sim died" in daemon.log())
+        finally:
+            server.resume()
+        answer = daemon.wait(task)
+        assert answer["counts"]["ok"] == 24, answer["counts"]
+    assert executions(oracle) == {f"s{i}": 1 for i in range(1, 25)}
+
+
 @pytest.mark.parametrize("how", ["limit", "disk"] if os.geteuid() == 0 else ["limit"])
 def test_no_room_for_results(server, how):
     """It says so, reads no more from the executors, and goes on when the database is back."""

@@ -6,7 +6,8 @@
 
 /* Each host gets a change number of its own: ?8 plus its id. */
 static const char sql_end_hosts[] =
-	"UPDATE hosts SET status = ?4, phase = ?5, remote = ?6, finished_at = ?7, seq = ?8 + id, message = ?9"
+	"UPDATE hosts SET status = ?4, phase = ?5, remote = ?6, finished_at = CASE WHEN started_at > ?7 THEN started_at"
+	" ELSE ?7 END, seq = ?8 + id, message = ?9"
 	" WHERE id BETWEEN ?1 AND ?2 AND status = ?3";
 static const char sql_requeue[] =
 	"UPDATE hosts SET status = 0, attempt = 0, incarnation = 0, started_at = 0, seq = ?3 + id"
