@@ -165,11 +165,10 @@ static int execute(struct sql_stmt *stmt, struct drover_error *err)
 	return 0;
 }
 
-/* Gets what did not fit, into room that stays. */
+/* Gets what did not fit, into room that stays. The library is told of that before the next row: in between, some releases
+ * of it (MariaDB's of 10.11.18) forget how long the columns of this one are. */
 static int fetch_long(struct sql_stmt *stmt, struct drover_error *err)
 {
-	bool grown = false;
-
 	for (unsigned i = 0; i < stmt->column_count; i++) {
 		struct column *column = &stmt->columns[i];
 		MYSQL_BIND bind = { .buffer_type = MYSQL_TYPE_BLOB, .length = &column->size, .is_null = &column->null };
@@ -188,10 +187,8 @@ static int fetch_long(struct sql_stmt *stmt, struct drover_error *err)
 			return statement_fail(stmt, stmt->stmt, "read from the store", err);
 		stmt->binds[i].buffer = column->bytes;
 		stmt->binds[i].buffer_length = column->room - 1;
-		grown = true;
+		stmt->moved = true;
 	}
-	if (grown && mysql_stmt_bind_result(stmt->stmt, stmt->binds))
-		return statement_fail(stmt, stmt->stmt, "read from the store", err);
 	return 0;
 }
 
@@ -203,6 +200,11 @@ int sql_step(struct drover_session *s, struct sql_stmt *stmt, struct drover_erro
 		code = batch_flush(s->driver, err);
 		if (!code)
 			code = execute(stmt, err);
+	}
+	if (!code && stmt->running && stmt->moved) {
+		stmt->moved = false;
+		if (mysql_stmt_bind_result(stmt->stmt, stmt->binds))
+			code = statement_fail(stmt, stmt->stmt, "read from the store", err);
 	}
 	if (!code && stmt->running) {
 		switch (mysql_stmt_fetch(stmt->stmt)) {

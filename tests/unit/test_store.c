@@ -523,20 +523,24 @@ START_TEST(an_end_that_comes_late_tells_when_it_was)
 				       .begun = DROVER_TIMEOUT,
 				       .rest = DROVER_TIMEOUT,
 				       .age = 60000 };
-	struct drover_task task = store_task("t", 2, 1);
+	struct drover_task task = store_task("t", 4, 2);
+	struct drover_result_row begun;
 	int64_t late, now;
 
 	store_submit(&st, &task);
 	end.task_key = task.key;
-	store_claim(&st, st.incarnation, task.key, 0, 0);
-	store_claim(&st, st.incarnation, task.key, 1, 0);
+	store_claim(&st, st.incarnation, task.key, 0, 1);
+	store_claim(&st, st.incarnation, task.key, 1, 1);
 	store_end(&st, end);
 	end.unit = 1;
 	end.age = 0;
 	store_end(&st, end);
-	late = store_row(&st, task.key, 0).row.finished_at;
-	now = store_row(&st, task.key, 1).row.finished_at;
+	late = store_row(&st, task.key, 1).row.finished_at;
+	now = store_row(&st, task.key, 3).row.finished_at;
 	ck_assert(now - late >= 60000 && now - late < 90000);
+	/* But no host before it was begun. */
+	begun = store_row(&st, task.key, 0).row;
+	ck_assert(begun.started_at > 0 && begun.finished_at == begun.started_at);
 }
 END_TEST
 
