@@ -262,7 +262,7 @@ def test_no_room_for_results(server, how):
     limits = {"results": 100, "results_patience": "100ms"}
     if how == "limit":
         limits["results_spool"] = "1M"
-    daemon = node(server, {"limits": limits})
+    daemon = node(server, {"limits": limits, "capacity": {"hosts": 2000, "reserve": 0}})
     folder = os.path.join(daemon.state, "results")
     if how == "disk":
         os.mkdir(folder, 0o700)
