@@ -31,6 +31,22 @@ class World:
         for engine in self.cluster.engines:
             status, answer = engine.ask("POST", f"/v1/engines/{engine.name}/{verb}")
             assert status == 200, answer
+        if verb == "drain":
+            self.held_back()
+
+    def held_back(self):
+        """Until the distributor publishes nothing to them: it reads what they are as often as it renews its own lease."""
+        distributor = self.cluster.distributors[0]
+
+        def row(name):
+            rows = distributor.request("GET", "/v1/engines")["items"]
+            return next(row for row in rows if row["name"] == name)
+
+        for engine in self.cluster.engines:
+            wait_for("its drain to be told", lambda name=engine.name: row(name)["state"] == "draining")
+        for _ in range(2):
+            before = row(distributor.name)["renewed_at"]
+            wait_for("its next renewal", lambda b=before: row(distributor.name)["renewed_at"] != b)
 
     def submit(self, hosts, unit_size=30, **members):
         """A task that waits: (its id, its key in the store)."""
