@@ -15,8 +15,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define CLAIM_HOSTS 600 /* in claims under way, or … */
-#define CLAIM_UNITS 4   /* … so many units, however large they are */
+/* What is in claims under way is begun before whatever comes meanwhile, on each engine: so little, and enough while a commit
+ * takes no longer than its units' processes to start. */
+#define CLAIM_HOSTS 60 /* in claims under way, or … */
+#define CLAIM_UNITS 2  /* … so many units, however large they are */
 
 /* The hosts of one claimed unit, as the store gave them; strings in one run of bytes. */
 struct loaded_hosts {

@@ -9,7 +9,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define TURN_UNITS 500     /* published in one turn, so that reports and news are taken between them */
+#define TURN_UNITS 16      /* published in one turn, so that reports and news are taken between them */
 #define DUE_UNITS 500      /* … again */
 #define FULL_PAUSE 100     /* ms, when the dispatcher's queue is full */
 #define REFUSED_PAUSE 1000 /* ms, when it failed otherwise */

@@ -5,8 +5,8 @@ Efficiency: units that take 1 s each, engines with room for 4 of them, 240 units
 from the first claim to the last end, against the time that the units alone would take. Rate: one distributor, one
 engine, simulated hosts without latency in units of 1,000, from submission to final rows, against a bare program that
 issues the same statements in the same batches to the same server, in turn in one run. Size: 100,000 hosts in one task
-over 4 engines, every host counted and verified, and 20 tasks of one host that come meanwhile: how many further hosts of
-the large one were begun between the answer to each and its own begin.
+over 4 engines, every host counted and verified, and 20 tasks of one host that come at once after it, while the engines
+fill: how many further hosts of the large one were begun between the answer to each and its own begin.
 """
 
 import bisect
@@ -84,6 +84,7 @@ def large():
     """The most hosts that were begun before a small task was, by the database's clock."""
     hosts, small = 100000, {}
     with Cluster(distributors=1, engines=4, engine={"capacity": {"hosts": 600, "units": 64}}, lease=False) as cluster:
+        cluster.wait(cluster.submit("sim", "warm[1-400]", {}, unit_size=5))
         begin = time.monotonic()
         status, answer = cluster.ask("POST", "/v1/tasks", {"type": "sim", "hosts": f"big[000001-{hosts}]", "timeout": 600,
                                                            "payload": {"latency": "1s"}}, timeout=60)
@@ -92,6 +93,7 @@ def large():
         while len(small) < 20:
             task = cluster.submit("sim", f"one{len(small)}", {})
             small[task] = time.time()
+        for task in small:
             cluster.wait(task)
         assert cluster.task(answer["id"])["counts"]["pending"] > 1000, "the large task was over too soon"
         assert cluster.wait(answer["id"], 600)["counts"]["ok"] == hosts
