@@ -118,13 +118,14 @@ check:
 	@$(SUBMAKE) B=$(B)/crash CRASH_POINTS=1 all
 	@tests/run.py --build $(B) $(SUITES)
 
-# Hours: everything of a cluster is killed and stopped, a thousand times; and the larger sizes of the protocol's model.
+# An hour or two: everything of a cluster is killed and stopped, a thousand times; the larger sizes of the protocol's model;
+# outages of a minute.
 chaos: export DROVER_CHAOS = long
 chaos:
 	@$(DEPS) test
 	@$(SUBMAKE) all tests
 	@$(SUBMAKE) B=$(B)/crash CRASH_POINTS=1 all
-	@tests/run.py --build $(B) chaos model
+	@tests/run.py --build $(B) chaos model outages
 
 # The part that needs no server; VALGRIND=1 runs its programs under valgrind.
 check-fast:

@@ -34,6 +34,7 @@ PYTEST = {
     "system": ["tests/system"],
     "model": ["tests/model"],
     "chaos": ["tests/chaos"],
+    "outages": ["tests/system/test_outages.py", "tests/system/test_broker_away.py"],  # of `system`, at their full length
 }
 # Tests run side by side. Those in C keep a processor busy more often than not; those in Python mostly wait for something.
 # Those that are marked `alone`, which measure a time or a size, run one after the other when the others are done.
@@ -159,7 +160,7 @@ def count_report(path):
 
 
 def run_pytest(part, env):
-    folders = [f for f in PYTEST[part] if list((ROOT / f).glob("**/test_*.py"))]
+    folders = [f for f in PYTEST[part] if (ROOT / f).is_file() or list((ROOT / f).glob("**/test_*.py"))]
     side_by_side = ["-m", "not alone", "-n", str(PYTEST_JOBS), "--dist", HANDED.get(part, "loadfile")]
     counts = Counts()
     for way in (side_by_side, ["-m", "alone"]) if folders else ():

@@ -19,6 +19,7 @@ BUILD = os.path.join(ROOT, os.environ.get("DROVER_BUILD", "build"))
 FINAL = {"done", "cancelled", "aborted"}
 # Programs under a sanitizer are several times slower: deadlines of waits (not of promises) grow with this.
 PATIENCE = float(os.environ.get("DROVER_TEST_PATIENCE", "1"))
+OUTAGE = 60 if os.environ.get("DROVER_CHAOS") == "long" else 3  # s that a server is away; the long tests' are a minute
 
 
 def wait_for(what, condition, timeout=20.0, every=0.02):

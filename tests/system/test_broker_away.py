@@ -1,8 +1,10 @@
 """The broker is away: tasks are accepted and executed when it is back, and nothing of Drover is started again."""
 
+import time
+
 from cluster import Cluster
 
-from daemon import wait_for
+from daemon import OUTAGE, wait_for
 
 
 def test_the_broker_is_away():
@@ -13,6 +15,7 @@ def test_the_broker_is_away():
         cluster.broker.kill()
         meanwhile = [cluster.submit("sim", f"m{i}x[1-50]", {"latency": "0-200ms"}, unit_size=10) for i in range(5)]
         wait_for("what runs to go on", lambda: not cluster.task(before)["counts"]["running"])
+        time.sleep(OUTAGE)
         cluster.broker.start()
         after = cluster.submit("sim", "a[1-50]", {}, unit_size=10)
         for task in [before, *meanwhile, after]:
