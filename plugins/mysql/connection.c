@@ -16,8 +16,8 @@
 
 #include "settings.h"
 
-#define CLOCK_EVERY 1000    /* ms: how long the database's clock is taken from ours */
-#define CLOCK_LATE 200      /* ms: it is read once more where the answer took longer */
+#define CLOCK_EVERY 1000 /* ms: how long the database's clock is taken from ours */
+#define CLOCK_LATE 200   /* ms: it is read once more where the answer took longer */
 #define CLOCK_TRIES 3
 #define READERS_CLOCK 10000 /* ms: the same for one that only reads */
 #define IDLE_CHECK 1000     /* ms without use after which a reader asks whether its connection stands */

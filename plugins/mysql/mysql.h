@@ -99,7 +99,7 @@ struct sql_stmt {
 	struct column *columns;
 	MYSQL_BIND *binds; /* of the columns */
 	unsigned column_count;
-	bool moved; /* columns have other room than the client library knows */
+	bool moved;          /* columns have other room than the client library knows */
 	struct batch *batch; /* NULL: nothing was ever queued */
 	struct sql_stmt *next_queued;
 };
