@@ -112,11 +112,12 @@ static char *pools_served(const struct core *core)
 
 int cluster_introduce(struct core *core, struct drover_error *err)
 {
+	const struct room_limits capacity = core_capacity(core->slice);
 	struct drover_announcement node_is = {
 		.size = sizeof(node_is),
 		.state = "up",
-		.capacity_hosts = slice_int(core->slice, "capacity.hosts", 2000),
-		.capacity_units = slice_int(core->slice, "capacity.units", 512),
+		.capacity_hosts = capacity.hosts,
+		.capacity_units = capacity.units,
 		.dispatches = core->dispatches,
 	};
 	struct drover_renewal renewal = { .size = sizeof(renewal),

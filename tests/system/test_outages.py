@@ -35,15 +35,24 @@ def waiting_files(daemon):
     return glob.glob(os.path.join(daemon.state, "results", "*.results"))
 
 
-def results_on_disk(daemon):
-    """As the heads of the files say."""
+def on_disk(daemon, place):
+    """The sum of a number of the files' heads."""
     total = 0
     for path in waiting_files(daemon):
         with open(path, "rb") as f:
             head = f.read(40)
         if len(head) == 40:
-            total += struct.unpack_from("=I", head, 20)[0]
+            total += struct.unpack_from("=I", head, place)[0]
     return total
+
+
+def results_on_disk(daemon):
+    return on_disk(daemon, 20)
+
+
+def ends_on_disk(daemon):
+    """Of units."""
+    return on_disk(daemon, 36)
 
 
 def count(daemon, task, status):
@@ -74,17 +83,6 @@ def test_results_outlive_the_core_while_the_database_is_away(server):
         wait_for("the files to be gone", lambda: not waiting_files(daemon))
         assert "stored what an earlier life of this node could not: 300 results" in daemon.log()
         assert {r["attempt"] for r in daemon.results(task)} == {1}
-
-
-def ends_on_disk(daemon):
-    """Of units, as the heads of the files say."""
-    total = 0
-    for path in waiting_files(daemon):
-        with open(path, "rb") as f:
-            head = f.read(40)
-        if len(head) == 40:
-            total += struct.unpack_from("=I", head, 36)[0]
-    return total
 
 
 def test_deadlines_outlive_the_core_while_the_database_is_away(server):
