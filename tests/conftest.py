@@ -30,3 +30,18 @@ LONG = ["test_ansible_adhoc", "test_core_stopped", "test_ansible_playbook", "tes
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
+
+
+SHOWN = 2000  # characters of each variable
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(call):
+    """A failed test's variables, with its failure: an assertion's own text shows 240 characters of a value."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and call.excinfo and hasattr(report.longrepr, "addsection"):
+        own = [entry for entry in call.excinfo.traceback if "test" in entry.path.name]
+        values = own[-1].frame.f_locals if own else {}
+        report.longrepr.addsection("its variables", "\n".join(
+            f"{name} = {repr(value)[:SHOWN]}" for name, value in values.items() if not name.startswith("@")))

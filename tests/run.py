@@ -54,7 +54,7 @@ VALGRIND = [
 ]
 
 
-FAILURE_LINES = 25  # of each failure's text that are said again at the end
+FAILURE_LINES = 40  # of each failure's text that are said again at the end
 
 
 class Counts:

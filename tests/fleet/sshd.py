@@ -4,6 +4,7 @@ Each address of a fleet is a host of its own to whoever connects. A fleet has it
 port, its own /24 of loopback addresses, and leaves nothing behind: every process that its sessions
 start carries the fleet's mark in its environment.
 """
+import contextlib
 import getpass
 import os
 import random
@@ -38,6 +39,22 @@ def wait_for(condition, seconds=10, what="it"):
 def keygen(path, kind="ed25519"):
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(path)], check=True)
     return str(path)
+
+
+@contextlib.contextmanager
+def ssh_agent(path):
+    """A real one that listens at `path`; its process. A socket's file is there a moment before somebody listens."""
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+
+    def listens():
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(path)) == 0
+    try:
+        wait_for(listens, what="ssh-agent's start")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def public_key(path):

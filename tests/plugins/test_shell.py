@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from fleet.sshd import PATIENCE, Peer, Sshd, keygen, kill, public_key, wait_for
+from fleet.sshd import PATIENCE, Peer, Sshd, keygen, kill, public_key, ssh_agent, wait_for
 from fleet.unit import Unit, run_unit
 
 LOCAL = ["transport=local", "allow_localhost=true"]
@@ -449,17 +449,8 @@ def test_kinds_of_keys(build, fleet, tmp_path, kind):
 
 @pytest.fixture(name="agent")
 def _agent(tmp_path):
-    path = str(tmp_path / "agent")
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-
-    def listens():  # its socket is there before it does
-        with socket.socket(socket.AF_UNIX) as s:
-            return s.connect_ex(path) == 0
-    wait_for(listens)
-    yield {**os.environ, "SSH_AUTH_SOCK": path}, process
-    process.send_signal(signal.SIGCONT)
-    process.kill()
-    process.wait()
+    with ssh_agent(tmp_path / "agent") as process:
+        yield {**os.environ, "SSH_AUTH_SOCK": str(tmp_path / "agent")}, process
 
 
 def with_agent(build, fleet, env, key):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from fleet.sshd import Peer, Sshd, keygen, public_key, wait_for
+from fleet.sshd import Peer, Sshd, keygen, public_key, ssh_agent, wait_for
 from fleet.unit import Unit, run_unit
 
 
@@ -173,9 +173,7 @@ def test_methods(attempt):
 
 def test_agents(attempt, fleet, tmp_path):
     path = str(tmp_path / "agent")
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: os.path.exists(path))
+    with ssh_agent(path):
         subprocess.run(["ssh-add", "-q", fleet.key], env={**os.environ, "SSH_AUTH_SOCK": path}, check=True)
         login = "HostName {a}\nPort {p}\nUserKnownHostsFile {known}\n"
         assert attempt(f"IdentityAgent {path}\n" + login)["status"] == "ok"
@@ -185,9 +183,6 @@ def test_agents(attempt, fleet, tmp_path):
         assert attempt("IdentityAgent $AGENT\n" + login, env={"AGENT": path})["status"] == "ok"
         r = attempt(f"IdentityAgent {path}x\n" + login)
         assert "the agent (it cannot be reached)" in r["message"]
-    finally:
-        agent.kill()
-        agent.wait()
 
 
 # ------------------------------------------------------------------------------------- by way of

@@ -15,6 +15,15 @@ CANARIES = {"password": "canary-password-8f21", "passphrase": "canary-phrase-b3d
             "inside": "canary-inside-e09d", "argument": "canary-argument-4c66"}
 PASSWORD = CANARIES["password"]
 SUDOERS = {"sudoers.d/fleet": f"{ORDINARY_USER} ALL=(ALL:ALL) ALL\n{ORDINARY_USER} ALL=(ALL:ALL) NOPASSWD: /bin/true\n"}
+# An agent whose socket's file is there, for a while, before anybody listens at it.
+LATE_AGENT = """#!/usr/bin/python3
+import os, socket, sys, time
+path = sys.argv[sys.argv.index("-a") + 1]
+socket.socket(socket.AF_UNIX).bind(path)
+time.sleep(0.2)
+os.unlink(path)
+os.execv("/usr/bin/ssh-agent", sys.argv)
+"""
 SSHD = "UsePAM yes\nPasswordAuthentication yes\n"
 
 
@@ -70,12 +79,18 @@ class Setting:
     def config(self):
         plain = self.herd.executor("adhoc", self.release)
         more = self.herd.executor("adhoc", self.release, inventory=[self.inventory])
+        late = os.path.join(self.folder, "late")
+        os.mkdir(late)
+        write(os.path.join(late, "ssh-agent"), LATE_AGENT)
+        os.chmod(os.path.join(late, "ssh-agent"), 0o755)
         vaults = write(os.path.join(self.folder, "vault-option"), CANARIES["vault"])
         return {"credentials": self.credentials(),
                 "executors": [plain,
                               {**more, "name": "vault", "vault_password": vaults},
                               {**more, "name": "vault-id", "vault_ids": {"prod": self.vault}},
                               {**more, "name": "no-vault"},
+                              {**plain, "name": "late-agent",
+                               "environment": {**plain["environment"], "PATH": f"{late}:{os.environ['PATH']}"}},
                               {**plain, "name": "silent",
                                "environment": {**plain["environment"], "ANSIBLE_NO_LOG": "true"}}]}
 
@@ -112,6 +127,11 @@ def statuses(rows):
 def test_logging_in(state, credential):
     rows = run(state, "command", "id -un", credential=credential)
     assert statuses(rows) == {"ok"} and {row["stdout"] for row in rows} == {state.setting.herd.user}, rows
+
+
+def test_an_agent_that_is_slow_to_listen(state):
+    rows = run(state, "ping", executor="late-agent", credential="locked")
+    assert statuses(rows) == {"ok"}, rows
 
 
 @pytest.mark.parametrize("credential,words", [("wrongly-locked", "passphrase of the credential's key is wrong"),

@@ -4,19 +4,30 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import time
 
-PATIENCE = 10.0  # seconds, for ssh-add
+PATIENCE = 10.0  # seconds, for ssh-agent and for ssh-add
+
+
+def listens(path):
+    """Whether somebody does. A socket's file is there a moment before: bind(2) makes it, and then comes listen(2)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 def start_agent(folder):
     """Its socket; it ends with the unit."""
     path = os.path.join(folder, "agent")
-    subprocess.Popen(["ssh-agent", "-D", "-a", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     until = time.monotonic() + PATIENCE
-    while not os.path.exists(path):
-        if time.monotonic() > until:
+    while not listens(path):
+        if agent.poll() is not None or time.monotonic() > until:
             raise RuntimeError("ssh-agent did not start")
         time.sleep(0.002)
     return path
