@@ -1,6 +1,7 @@
 """What every test in Python shares. Being here, this file also puts tests/ on the import path."""
 import os
 import pathlib
+import signal
 
 import pytest
 
@@ -8,6 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config):
+    # What a shell starts in its background ignores SIGINT, and so would every program that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "alone: measures a time or a size: nothing else is to run beside it")
 
 
