@@ -265,6 +265,8 @@ static struct json_object *processes(const struct conf *c)
 		struct json_object *s = put_instance(slice(c), &executors->items[i]);
 
 		put(s, "lease", fields(&c->tables[SCHEMA_LEASE]));
+		put_number(s, "live_rate", common->live_rate);
+		put_number(s, "live_unit_rate", common->live_unit_rate);
 		if (credential_taken(&executors->items[i]))
 			put(s, "credentials", credential_secrets(c));
 		add_process(all, "executor", executors->items[i].name, common->run_as, s);

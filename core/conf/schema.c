@@ -70,6 +70,9 @@ static const struct drover_option limits[] = {
 	DROVER_OPT_INT(struct schema_limits, hosts, "200000", "1", "10000000", "hosts of one task"),
 	DROVER_OPT_INT(struct schema_limits, unit_size, "10000", "1", "100000",
 		       "most hosts of a unit that a task may ask for"),
+	DROVER_OPT_INT(struct schema_limits, attempts, "3", "1", "1000",
+		       "attempts at a unit whose processes die or cannot be started; what none of them has begun then "
+		       "ends `failed`"),
 	DROVER_OPT_SIZE(struct schema_limits, output, "16M", "0", "1G",
 			"most that a task may ask to be kept of each of a host's streams, head and tail"),
 	DROVER_OPT_SIZE(struct schema_limits, output_default, "64K", "0", "1G",
@@ -178,6 +181,11 @@ static const struct drover_option executor[] = {
 	DROVER_OPT_MAP(struct schema_executor, capacity, "what of it runs at once: `{hosts: N, units: N}`"),
 	DROVER_OPT_STRING(struct schema_executor, run_as, NULL,
 			  "account that its processes run as, where the daemon is started by root"),
+	DROVER_OPT_SIZE(struct schema_executor, live_rate, "8M", "16K", "1G",
+			"bytes a second of what hosts print that all of its units show to those who watch; what is "
+			"above that is left out of the events, never of the results"),
+	DROVER_OPT_SIZE(struct schema_executor, live_unit_rate, "1M", "16K", "1G",
+			"the same of one unit; twice that at once"),
 	DROVER_OPT_END
 };
 

@@ -76,7 +76,7 @@ struct schema_lease {
 
 struct schema_limits {
 	int64_t hosts, unit_size, output, output_default, results, results_spool, results_patience, offers, offer_bytes;
-	int64_t store_patience;
+	int64_t store_patience, attempts;
 };
 
 struct schema_log {
@@ -116,6 +116,7 @@ struct schema_store {
 struct schema_executor {
 	struct drover_map match, capacity;
 	char *run_as;
+	int64_t live_rate, live_unit_rate; /* bytes a second */
 };
 
 struct schema_matching {

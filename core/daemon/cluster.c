@@ -147,7 +147,7 @@ int cluster_open(struct core *core, struct drover_error *err)
 		.take_over = slice_int(core->slice, "lease.take_over", 45000),
 		.read_gap = slice_int(core->slice, "lease.read_gap", 5000),
 		.stop_after = core->lease_stop_after,
-		.max_attempts = CORE_MAX_ATTEMPTS,
+		.max_attempts = (int)core->limits.attempts,
 		.announce = announce,
 		.renewed = renewed,
 		.drain = asked_to_drain,

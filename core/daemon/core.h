@@ -25,8 +25,6 @@
 #include "task/signing_keys.h"
 #include "task/submission.h"
 
-#define CORE_MAX_ATTEMPTS 3 /* of a unit */
-
 struct core_source {
 	char *name;
 	const struct drover_source *plugin;

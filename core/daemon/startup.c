@@ -59,6 +59,7 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 		.output = slice_int(core->slice, "limits.output", 16 << 20),
 		.output_default = slice_int(core->slice, "limits.output_default", 64 << 10),
 		.results = slice_int(core->slice, "limits.results", 20000),
+		.attempts = slice_int(core->slice, "limits.attempts", 3),
 	};
 	access_configure(&core->access, slice_get(core->slice, "credentials"));
 	log_secret(slice_text(core->slice, "cluster.signing_key", NULL));
@@ -185,7 +186,7 @@ static int incarnate(struct core *core, bool *more, struct drover_error *err)
 
 static int sweep(struct core *core, bool *more, struct drover_error *err)
 {
-	return core->ops->sweep(core->session, CORE_MAX_ATTEMPTS, SWEEP_UNITS, log_swept, core, more, err);
+	return core->ops->sweep(core->session, (int)core->limits.attempts, SWEEP_UNITS, log_swept, core, more, err);
 }
 
 static int sweep_accepting(struct core *core, bool *more, struct drover_error *err)
@@ -269,7 +270,7 @@ int core_recover(struct core *core, struct drover_error *err)
 {
 	struct engine_options options = {
 		.capacity = core_capacity(core->slice),
-		.max_attempts = CORE_MAX_ATTEMPTS,
+		.max_attempts = (int)core->limits.attempts,
 		.result_backlog = core->limits.results,
 		.executors = &core->executors,
 		.results_limit = slice_int(core->slice, "limits.results_spool", 1 << 30),

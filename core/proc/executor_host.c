@@ -403,7 +403,8 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 	keep_permit(&host, clock_boot_ms());
 	host.checked_at = host.last_permit;
 	raise_file_limit(&host);
-	host.live.rate = LIVE_EXECUTOR_RATE;
+	host.live.rate = slice_int(slice, "live_rate", 8 << 20);
+	host.live_unit_rate = slice_int(slice, "live_unit_rate", 1 << 20);
 	if (live_board_open(&host.board))
 		log_warning("no memory to share with units: their output cannot be watched");
 	subreaper_become();

@@ -29,6 +29,7 @@ struct executor_host {
 	struct credentials credentials;
 	struct live_board board; /* tells units whether they are watched */
 	struct live_budget live; /* for what all of them show */
+	int64_t live_unit_rate;  /* bytes a second that one of them does; twice that at once */
 	int *keep;               /* descriptors that the plugin's open has made */
 	size_t keep_count;
 	struct helper *helper;  /* the process that its units share, or NULL */

@@ -143,7 +143,6 @@ static void show(struct drover_unit *unit, size_t position, int stream, int64_t 
 {
 	struct buf frame = BUF_INIT;
 
-	unit->live.budget.rate = LIVE_UNIT_RATE;
 	while (size) {
 		size_t part = cut(data, size), place;
 

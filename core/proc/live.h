@@ -15,11 +15,9 @@
 
 struct drover_unit;
 
-#define LIVE_FRAME 16384             /* bytes of output in one frame, at most */
-#define LIVE_SOCKET (128u << 10)     /* a unit adds nothing to its socket with more than so much in it: about half */
-#define LIVE_QUEUE (512u << 10)      /* nor its executor host to its queue for the core */
-#define LIVE_UNIT_RATE (1 << 20)     /* bytes a second that one unit shows; twice that at once */
-#define LIVE_EXECUTOR_RATE (8 << 20) /* … that all units of an executor host do */
+#define LIVE_FRAME 16384         /* bytes of output in one frame, at most */
+#define LIVE_SOCKET (128u << 10) /* a unit adds nothing to its socket with more than so much in it: about half */
+#define LIVE_QUEUE (512u << 10)  /* nor its executor host to its queue for the core */
 
 /* So many bytes a second, and what was not used in the last two. */
 struct live_budget {
@@ -49,7 +47,7 @@ void live_board_set(struct live_board *board, int place, unsigned char watched);
 /* In the unit process: from here on it cannot write there. */
 void live_board_protect(const struct live_board *board);
 
-/* What a unit process has shown. Zeroed but for `flag`. */
+/* What a unit process has shown. Zeroed but for `flag` and the budget's rate. */
 struct live {
 	const _Atomic unsigned char *flag; /* or NULL: never watched */
 	int64_t *offsets;                  /* of both streams of each host; made when first needed */

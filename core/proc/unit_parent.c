@@ -415,6 +415,7 @@ void unit_parent_start(struct executor_host *host, const struct exec_unit *head,
 			unit->folder,
 			&host->board,
 			unit->place,
+			host->live_unit_rate,
 			&host->permit,
 			{ "drover-unit", sockets[1], pipes[1], host->keep, host->keep_count, host->files, self },
 		};

@@ -42,6 +42,7 @@ void unit_process_run(const struct unit_start *start)
 				   .folder = start->folder,
 				   .socket = start->forked.socket,
 				   .permit = start->permit,
+				   .live.budget.rate = start->live_rate,
 				   .marks = xcalloc(count, 1) };
 	struct drover_error error = { 0 };
 	int rc;

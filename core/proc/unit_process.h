@@ -25,7 +25,8 @@ struct unit_start {
 	struct wire_reader targets; /* the rest of the frame */
 	const char *folder;         /* its cgroup, or NULL */
 	const struct live_board *board;
-	int place; /* on the board, or -1 */
+	int place;         /* on the board, or -1 */
+	int64_t live_rate; /* bytes a second that it shows */
 	const struct permit *permit;
 	struct forked forked; /* its socket is the one to the executor host */
 };

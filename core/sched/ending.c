@@ -32,7 +32,9 @@ static const struct rule rules[] = {
 };
 
 /* The last attempt of a unit that could not be started: its hosts were never touched, so nothing is unknown. */
-static const struct rule never_started_rule = { DROVER_FAILED, DROVER_FAILED, "the unit could not be started" };
+static const struct rule never_started_rule = {
+	DROVER_FAILED, DROVER_FAILED, "the unit could not be started, in its last attempt (limits.attempts)"
+};
 
 /* Nobody asked for it here: its executor host ends, since the supervisor died or restarts it. */
 static const struct rule with_host_rule = { DROVER_LOST, DROVER_PENDING, "the unit was ended with its executor" };

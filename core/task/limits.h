@@ -10,6 +10,7 @@ struct task_limits {
 	int64_t output;         /* bytes kept of each stream of a host, at most */
 	int64_t output_default; /* … where the task does not say */
 	int64_t results;        /* reported and not yet stored, at most, before reading stops */
+	int64_t attempts;       /* of a unit */
 };
 
 #define TASK_UNIT_SIZE_DEFAULT 30

@@ -74,16 +74,21 @@ def test_reports_that_are_refused_are_named(evil_daemon):
         assert len(evil_daemon.results(task)) == 5
 
 
-def test_an_evil_unit_is_refused_a_fourth_attempt():
-    """Hosts that were never begun go to the next attempt, three times, and then end with the reason."""
-    with Daemon({"executors": [{"plugin": "evil_step"}]}) as daemon:
+@pytest.mark.parametrize("attempts", [2, None])
+def test_an_evil_unit_is_refused_one_attempt_more(attempts):
+    """Hosts that were never begun go to the next attempt, as `limits.attempts` says, then end with the reason."""
+    limits = {"limits": {"attempts": attempts}} if attempts else {}
+    with Daemon({"executors": [{"plugin": "evil_step"}], **limits}) as daemon:
         task = daemon.submit("evil_step", ["a1", "a2", "bad1", "a3", "bad2", "a4", "bad3", "a5", "a6"], {}, timeout=20)
         daemon.wait(task, 30)
         rows = {row["host"]: row for row in daemon.results(task)}
-        assert {host for host, row in rows.items() if row["status"] == "lost"} == {"bad1", "bad2", "bad3"}
-        assert {host for host, row in rows.items() if row["status"] == "ok"} == {"a1", "a2", "a3", "a4"}
-        assert all(rows[host]["status"] == "failed" and "3 attempts" in rows[host]["message"] for host in ("a5", "a6"))
-        assert [rows[host]["attempt"] for host in ("a1", "a3", "a4")] == [1, 2, 3]
+        bad, good, never = ((["bad1", "bad2"], ["a1", "a2", "a3"], ["a4", "bad3", "a5", "a6"]) if attempts else
+                            (["bad1", "bad2", "bad3"], ["a1", "a2", "a3", "a4"], ["a5", "a6"]))
+        assert sorted(host for host, row in rows.items() if row["status"] == "lost") == bad
+        assert sorted(host for host, row in rows.items() if row["status"] == "ok") == good
+        words = f"not started after {attempts or 3} attempts (limits.attempts)"
+        assert all(rows[host]["status"] == "failed" and words in rows[host]["message"] for host in never), rows
+        assert [rows[host]["attempt"] for host in good] == [1, 1, 2, 3][:len(good)]
         daemon.verify(task)
 
 

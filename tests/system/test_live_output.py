@@ -171,6 +171,28 @@ def test_a_flood_is_thinned_and_seen_as_a_gap(d):
     assert 0 < len(text) < size and missing > 0
 
 
+def test_the_rates_are_options():
+    """One command each on three executors: as they come, with a rate of their units, with one of their own."""
+    local = {"plugin": "shell", "transport": "local", "allow_localhost": True}
+    slow = [{**local, "name": rate, "match": {"hosts": host}, rate: "16K"}
+            for host, rate in (("unit", "live_unit_rate"), ("executor", "live_rate"))]
+    with Daemon({"executors": [*slow, local]}) as daemon:
+        wait, go = gate(daemon, "rates")
+        piece = "head -c 10000 /dev/zero | tr '\\0' x; sleep 0.02"
+        streams = {}
+        for host in ("unit", "executor", "free"):
+            task = daemon.submit("shell", host, {"command": f"printf a; {wait}; for i in $(seq 30); do {piece}; done"},
+                                 output_limit=1 << 20)
+            streams[host] = Stream(daemon, task)
+            assert streams[host].until(lambda: streams[host].whole(host)[0] == b"a")
+        go()
+        for stream in streams.values():
+            list(stream.events())
+        shown = {host: len(stream.whole(host)[0]) for host, stream in streams.items()}
+        assert shown["free"] == 300_001
+        assert all(10_000 < shown[host] < 250_000 for host in ("unit", "executor")), shown
+
+
 def test_a_reader_that_reads_nothing_harms_nobody(d):
     """Its buffers fill and output is left out; the task, its results and other watchers go on."""
     task = d.submit("sim", "n[1-40]", {"output": {"bytes": 400_000}, "pieces": 100, "latency": "3s"}, unit_size=10,

@@ -49,7 +49,8 @@ def test_after_the_last_attempt_hosts_failed_and_are_not_lost():
             answer = daemon.wait(task)
         assert answer["state"] == "done" and answer["counts"]["failed"] == 20
         for row in daemon.results(task):
-            assert "could not be started" in row["message"] and row["attempt"] == 3, row
+            assert "could not be started, in its last attempt (limits.attempts)" in row["message"], row
+            assert row["attempt"] == 3, row
         daemon.verify(task)
         # The executor is well: what comes next runs.
         assert daemon.wait(daemon.submit("sim", "n[1-20]", {}))["counts"]["ok"] == 20

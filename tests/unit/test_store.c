@@ -484,7 +484,7 @@ START_TEST(attempts_are_limited)
 	}
 	ck_assert_int_eq(st.changed.state, DROVER_TASK_DONE);
 	ck_assert_str_eq(store_row(&st, task.key, 2).message,
-			 "not started after 3 attempts; the last: killed by signal 9");
+			 "not started after 3 attempts (limits.attempts); the last: killed by signal 9");
 	ck_assert_int_eq(store_row(&st, task.key, 2).row.status, DROVER_FAILED);
 	ck_assert_int_eq(store_row(&st, task.key, 0).row.status, DROVER_LOST);
 	ck_assert_int_eq(store_verify(&st, task.key).without_intent, 0);

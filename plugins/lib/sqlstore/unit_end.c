@@ -76,16 +76,17 @@ static void decide(const struct unit_row *unit, const struct drover_unit_end *en
 	snprintf(rest->message, sizeof(rest->message), "%s", end->message ? end->message : "");
 	if (end->begun == DROVER_PENDING && (ending || exhausted)) {
 		begun->to = DROVER_LOST;
-		snprintf(begun->message, sizeof(begun->message), "no result after %lld attempt%s; the last: %s",
-			 attempts, attempts == 1 ? "" : "s", message);
+		snprintf(begun->message, sizeof(begun->message), "no result after %lld attempt%s%s; the last: %s",
+			 attempts, attempts == 1 ? "" : "s", exhausted ? " (limits.attempts)" : "", message);
 	}
 	if (end->rest == DROVER_PENDING && ending) {
 		rest->to = DROVER_CANCELLED;
 		snprintf(rest->message, sizeof(rest->message), "not started before its task ended; %s", message);
 	} else if (end->rest == DROVER_PENDING && exhausted) {
 		rest->to = DROVER_FAILED;
-		snprintf(rest->message, sizeof(rest->message), "not started after %lld attempt%s; the last: %s",
-			 attempts, attempts == 1 ? "" : "s", message);
+		snprintf(rest->message, sizeof(rest->message),
+			 "not started after %lld attempt%s (limits.attempts); the last: %s", attempts,
+			 attempts == 1 ? "" : "s", message);
 	}
 	begun->phase = begun->to == DROVER_TIMEOUT ? end->phase : DROVER_PHASE_NONE;
 	rest->phase = rest->to == DROVER_TIMEOUT ? DROVER_PHASE_WAITING : DROVER_PHASE_NONE; /* never begun */
