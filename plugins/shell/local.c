@@ -16,8 +16,6 @@
 #include "spawn.h"
 #include "ssh/capture.h"
 
-#define TERM_GRACE_MS 700 /* between TERM and KILL */
-#define KILL_GRACE_MS 900 /* after KILL, until the end is given up */
 #define READ_SIZE 65536
 
 enum state {
@@ -180,7 +178,7 @@ static void end(struct local *l, enum fanout_outcome why)
 	l->state = ENDING;
 	send_signal(l, SIGTERM);
 	send_signal(l, SIGCONT); /* a stopped process would never see TERM */
-	(void)arm(l, TERM_GRACE_MS);
+	(void)arm(l, l->config.term_grace);
 	settle(l);
 }
 
@@ -197,7 +195,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *context)
 	case ENDING:
 		l->state = KILLING;
 		send_signal(l, SIGKILL);
-		(void)arm(l, KILL_GRACE_MS);
+		(void)arm(l, l->config.kill_grace);
 		settle(l);
 		return 0;
 	case KILLING:

@@ -18,6 +18,8 @@ struct local_config {
 	const char *shell;             /* path */
 	const struct payload *payload; /* borrowed until the end */
 	int64_t timeout;               /* ms, 0: none */
+	int64_t term_grace;            /* ms between TERM and KILL */
+	int64_t kill_grace;            /* … after KILL, until its end is given up */
 	size_t output_limit;           /* bytes of each stream */
 	/* The command ended; once. The object is freed when this returns. */
 	void (*done)(void *context, size_t target, const struct fanout_result *result);
@@ -34,7 +36,7 @@ struct local_config {
 void local_start(struct local **local, sd_event *event, const struct local_config *config);
 /* The begin of what a stream has printed so far, at `*data`, borrowed until the event loop runs on. */
 size_t local_head(const struct local *local, int stream, const void **data);
-/* Ends the command: TERM, after 0.7 s KILL. `done` follows within 2 s. */
+/* Ends the command: TERM, after `term_grace` KILL. `done` follows at the latest `kill_grace` later. */
 void local_stop(struct local *local);
 
 #endif

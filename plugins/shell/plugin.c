@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,18 @@ static const struct drover_option options[] = {
 			    "for the server to accept the command"),
 	DROVER_OPT_DURATION(struct shell, become_timeout, "10s", "100ms", "1h",
 			    "for sudo, su or doas to let the command begin"),
+	DROVER_OPT_DURATION(struct shell, agent_timeout, "2s", "100ms", "1h",
+			    "for the agent to list its keys; one that is later is not used"),
+	DROVER_OPT_DURATION(struct shell, end_timeout, "3s", "200ms", "10m",
+			    "for the end of a host's command after its `host_timeout`, by ssh; then it is given up"),
+	DROVER_OPT_DURATION(struct shell, end_timeout_become, "6s", "200ms", "10m",
+			    "the same where the command became another user"),
+	DROVER_OPT_DURATION(struct shell, stop_timeout, "1700ms", "200ms", "1900ms",
+			    "the same where the unit is stopped, whose process is killed after 2 s"),
+	DROVER_OPT_DURATION(struct shell, term_grace, "700ms", "100ms", "1800ms",
+			    "between TERM and KILL of a command that is ended; by ssh counted in tenths of a second"),
+	DROVER_OPT_DURATION(struct shell, kill_grace, "900ms", "100ms", "1800ms",
+			    "for the end of a command on this machine after KILL; with `term_grace` at most 1900ms"),
 	DROVER_OPT_DURATION(
 		struct shell, keepalive, "15s", "0s", "1h",
 		"a server silent for so long is asked whether it is there; after three such times it is given up; "
@@ -188,6 +201,8 @@ static void start_local(struct work *w, size_t number)
 		.shell = w->self->shell,
 		.payload = &w->payload,
 		.timeout = w->info->host_timeout,
+		.term_grace = w->self->term_grace,
+		.kill_grace = w->self->kill_grace,
 		.output_limit = output_limit(w->info),
 		.done = local_done,
 		.output = local_output,
@@ -399,6 +414,36 @@ out:
 	return result;
 }
 
+/* What a unit that is stopped has for all of its ends: at 2 s its process is killed, and something is left to report. */
+#define STOP_MOST 1900
+
+static int too_long(const struct shell *self, const char *other, int64_t limit, struct drover_error *err)
+{
+	return drover_error_set(err, DROVER_EINVALID,
+				"term_grace: %" PRId64 " ms must be shorter than %s (%" PRId64
+				" ms): KILL would come when nobody waits for the end any more",
+				self->term_grace, other, limit);
+}
+
+static int check(const void *context, struct drover_error *err)
+{
+	const struct shell *self = context;
+
+	if (self->term_grace + self->kill_grace > STOP_MOST)
+		return drover_error_set(
+			err, DROVER_EINVALID,
+			"term_grace: %" PRId64 " ms and kill_grace (%" PRId64
+			" ms) together must be at most %d ms: a unit that is stopped is killed after 2 s",
+			self->term_grace, self->kill_grace, STOP_MOST);
+	if (self->term_grace >= self->stop_timeout)
+		return too_long(self, "stop_timeout", self->stop_timeout, err);
+	if (self->term_grace >= self->end_timeout)
+		return too_long(self, "end_timeout", self->end_timeout, err);
+	if (self->term_grace >= self->end_timeout_become)
+		return too_long(self, "end_timeout_become", self->end_timeout_become, err);
+	return 0;
+}
+
 /* In the executor's own process: its units are forked from it. */
 static int prepare_units(void *self, struct drover_error *err)
 {
@@ -410,5 +455,5 @@ static int prepare_units(void *self, struct drover_error *err)
 
 DROVER_EXECUTOR(.name = "shell", .version = "1.0.0", .types = "shell",
 		.summary = "runs a command, words or a script on each host, by ssh or on this machine",
-		.self_size = sizeof(struct shell), .options = options, .payload = payload_fields, .open = prepare_units,
-		.run = run);
+		.self_size = sizeof(struct shell), .options = options, .payload = payload_fields, .check = check,
+		.open = prepare_units, .run = run);

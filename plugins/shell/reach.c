@@ -130,7 +130,12 @@ int reach_make(struct reach *r, struct drover_unit *unit, const struct payload *
 			    .authentication = self->auth_timeout,
 			    .channel = self->channel_timeout,
 			    .become = self->become_timeout,
-			    .total = info->host_timeout },
+			    .total = info->host_timeout,
+			    .end = self->end_timeout,
+			    .end_become = self->end_timeout_become,
+			    .stop = self->stop_timeout,
+			    .term = self->term_grace,
+			    .agent = self->agent_timeout },
 		.connect_asked = info->connect_timeout > 0,
 		.keepalive = self->keepalive,
 	};

@@ -23,6 +23,7 @@ struct shell {
 	struct drover_list known_hosts, ssh_config;
 	int host_keys;
 	int64_t connect_timeout, banner_timeout, kex_timeout, auth_timeout, channel_timeout, become_timeout;
+	int64_t agent_timeout, end_timeout, end_timeout_become, stop_timeout, term_grace, kill_grace;
 	int64_t keepalive;
 	int become_method; /* of become_methods */
 	int64_t fanout;

@@ -1,4 +1,5 @@
 """The executor `shell` against real sshd processes, and against peers that are none."""
+import ctypes
 import json
 import os
 import random
@@ -349,6 +350,36 @@ def test_a_root_login_with_one_session_only(build):
         assert (r["remote"] == "dead") == (not fleet.processes("sleep 600"))
 
 
+def test_the_time_between_term_and_kill_is_an_option(build, fleet):
+    """A command that takes a while to say something more when it is told to end: less than it takes, and more."""
+    units = {}
+    for grace, takes in (("100ms", "0.6"), ("1500ms", "1")):
+        payload = {"command": f"trap 'sleep {takes}; echo late; exit' TERM; sleep 608 & wait"}
+        for host, options in ((fleet.addresses[0], fleet.options()), ("here", LOCAL)):
+            options = options + [f"term_grace={grace}", "kill_grace=400ms"]
+            units[grace, host] = Unit(build, "shell", payload, [host], options, timeout=20000, host_timeout=500)
+    reports = {(grace, host): unit.wait()[host] for (grace, host), unit in units.items()}
+    for (grace, _), r in reports.items():
+        assert (r["status"], r["out"]) == ("timeout", b"late\n" if grace == "1500ms" else b""), reports
+
+
+def test_an_end_that_does_not_come_is_given_up(build, fleet, tmp_path):
+    """The sessions stand still: each way to end a command has a time of its own."""
+    ways = [(["end_timeout=800ms"], {"host_timeout": 1500}, {}), (["stop_timeout=800ms"], {"stop_after": 1500}, {}),
+            (["end_timeout_become=800ms"], {"host_timeout": 1500}, {"become": {"method": "su"}})]
+    units = []
+    for address, (options, limits, payload) in zip(fleet.addresses, ways):
+        payload = {"command": f"touch {tmp_path}/{address}; sleep 609", **payload}
+        units.append(Unit(build, "shell", payload, [address], fleet.options() + options, timeout=20000, **limits))
+    for address in fleet.addresses[:len(ways)]:
+        wait_for((tmp_path / address).exists)
+        fleet.stop_session(address)
+    for address, unit, (options, *_) in zip(fleet.addresses, units, ways):
+        r = unit.wait()[address]
+        assert r["status"] in ("timeout", "cancelled") and r["remote"] == "unknown", (options, r)
+        assert 2.3 <= r["at"] < 3 * PATIENCE, (options, r)
+
+
 def test_other_commands_of_the_user_are_left_alone(build, fleet):
     other = Unit(build, "shell", {"command": "sleep 601"}, [fleet.addresses[1]], fleet.options(), timeout=60000)
     wait_for(lambda: fleet.processes("sleep 601"))
@@ -477,10 +508,12 @@ def test_an_agent_that_hangs_holds_nobody_up(build, fleet, agent, tmp_path):
     assert {x["status"] for x in r.values()} == {"ok"}, r
     assert max(x["at"] for x in r.values()) < 1.9 * PATIENCE  # nobody waits for the agent's 2 s
     options = [o for o in fleet.options() if not o.startswith(("key=", "agent="))]
-    unit = Unit(build, "shell", {"command": "true"}, fleet.addresses[:5], options + [f"key={keygen(tmp_path / 'no')}"],
-                env, timeout=20000)
+    unit = Unit(build, "shell", {"command": "true"}, fleet.addresses[:5],
+                options + [f"key={keygen(tmp_path / 'no')}", "agent_timeout=700ms"], env, timeout=20000)
     r = unit.wait()[fleet.addresses[0]]
-    assert (r["status"], r["phase"]) == ("unreachable", "authentication") and "did not answer" in r["message"]
+    assert (r["status"], r["phase"]) == ("unreachable", "authentication")
+    assert "it did not answer within 0.7 s (agent_timeout)" in r["message"]
+    assert 0.7 < r["at"] < 1.9 * PATIENCE
     assert unit.end["cpu_ms"] < (100 if "san" not in build.name else 1000)  # it waited and did not spin
 
 
@@ -537,6 +570,23 @@ def test_local_commands_end_with_their_group(build, command):
     r = local(build, command, host_timeout=300)
     assert (r["status"], r["phase"], r["remote"]) == ("timeout", "execution", "dead")
     assert subprocess.run(["pgrep", "-f", "^sleep 607"], stdout=subprocess.DEVNULL, check=False).returncode == 1
+
+
+def test_a_local_end_that_does_not_come_is_given_up(build, tmp_path):
+    """While somebody traces a process its parent does not hear of its end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    said = tmp_path / "pid"
+    unit = Unit(build, "shell", {"command": f"echo $$ >{said}.new; mv {said}.new {said}; sleep 607"}, ["here"],
+                LOCAL + ["term_grace=100ms", "kill_grace=1500ms"], timeout=20000, host_timeout=700)
+    wait_for(said.exists)
+    pid = int(said.read_text())
+    assert libc.ptrace(0x4206, pid, None, None) == 0, os.strerror(ctypes.get_errno())  # PTRACE_SEIZE
+    try:
+        r = unit.wait()["here"]
+    finally:
+        os.waitpid(pid, 0)
+    assert (r["status"], r["remote"]) == ("timeout", "unknown") and "may still be running" in r["message"]
+    assert r["at"] >= 2.3, r
 
 
 def test_local_hosts_take_turns(build, tmp_path):

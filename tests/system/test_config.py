@@ -59,6 +59,20 @@ def test_daemon_does_not_start(tmp_path):
     assert not state.exists()
 
 
+@pytest.mark.parametrize("options, words", [
+    ("term_grace: 1000ms, kill_grace: 1s", "term_grace: 1000 ms and kill_grace (1000 ms) together must be at most 1900 ms"),
+    ("stop_timeout: 500ms", "term_grace: 700 ms must be shorter than stop_timeout (500 ms)"),
+    ("end_timeout: 700ms", "term_grace: 700 ms must be shorter than end_timeout (700 ms)"),
+    ("end_timeout_become: 300ms", "term_grace: 700 ms must be shorter than end_timeout_become (300 ms)"),
+    ("stop_timeout: 2s", "stop_timeout: must be 200ms to 1900ms, not 2s"),
+])
+def test_ends_fit_into_what_a_unit_has(tmp_path, options, words):
+    file = tmp_path / "drover.yaml"
+    file.write_text(f"executors: [{{plugin: shell, {options}}}]\n")
+    done = run(["drover", "config", "check", str(file)], plugins=os.path.join(BUILD, "plugins"))
+    assert done.returncode == 78 and words in done.stderr
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_standalone_is_right(check):
     done = run(check("conf.d/standalone.yaml"), plugins=os.path.join(BUILD, "plugins"))

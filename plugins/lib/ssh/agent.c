@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#define ANSWER_WITHIN_US 2000000
 
 /* draft-miller-ssh-agent: a length, then the message's type. */
 enum { AGENTC_REQUEST_IDENTITIES = 11, AGENT_IDENTITIES_ANSWER = 12 };
@@ -55,19 +54,25 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *con
 
 static int on_late(sd_event_source *source, uint64_t now, void *context)
 {
+	struct agent *a = context;
+
 	(void)source;
 	(void)now;
-	settle(context, AGENT_NONE, "it did not answer within 2 s");
+	snprintf(a->late, sizeof(a->late), "it did not answer within %g s (agent_timeout)", (double)a->patience / 1000);
+	settle(a, AGENT_NONE, a->late);
 	return 0;
 }
 
-int agent_ask(struct agent *a, sd_event *event, const char *path, void (*settled)(void *context), void *context)
+int agent_ask(struct agent *a, sd_event *event, const char *path, int64_t patience, void (*settled)(void *context),
+	      void *context)
 {
 	static const unsigned char question[] = { 0, 0, 0, 1, AGENTC_REQUEST_IDENTITIES };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	uint64_t now;
 
-	*a = (struct agent){ .fd = -1, .settled = settled, .context = context, .path = strdup(path) };
+	*a = (struct agent){
+		.fd = -1, .settled = settled, .context = context, .path = strdup(path), .patience = patience
+	};
 	if (!a->path)
 		return -ENOMEM;
 	a->problem = "its path is too long";
@@ -82,7 +87,8 @@ int agent_ask(struct agent *a, sd_event *event, const char *path, void (*settled
 	    send(a->fd, question, sizeof(question), MSG_NOSIGNAL) != (ssize_t)sizeof(question) ||
 	    sd_event_now(event, CLOCK_MONOTONIC, &now) < 0 ||
 	    sd_event_add_io(event, &a->io, a->fd, EPOLLIN, on_answer, a) < 0 ||
-	    sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now + ANSWER_WITHIN_US, 10000, on_late, a) < 0) {
+	    sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now + (uint64_t)patience * 1000, 10000, on_late, a) <
+		    0) {
 		a->io = sd_event_source_disable_unref(a->io);
 		close(a->fd);
 		a->fd = -1;

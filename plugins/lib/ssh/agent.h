@@ -21,13 +21,19 @@ struct agent {
 	unsigned got;
 	unsigned char answer[9];
 	const char *problem; /* why it is not used, or NULL */
+	int64_t patience;    /* ms that it has for its answer */
+	char late[64];
 	sd_event_source *io, *timer;
 	void (*settled)(void *context);
 	void *context;
 };
 
-/* Asks the agent at `path` (copied). `settled` is called once if the state is AGENT_ASKED now. 0 or -ENOMEM. */
-int agent_ask(struct agent *agent, sd_event *event, const char *path, void (*settled)(void *context), void *context);
+/*
+ * Asks the agent at `path` (copied), which has `patience` ms for its answer. `settled` is called once if the state is
+ * AGENT_ASKED now. 0 or -ENOMEM.
+ */
+int agent_ask(struct agent *agent, sd_event *event, const char *path, int64_t patience, void (*settled)(void *context),
+	      void *context);
 void agent_dispose(struct agent *agent);
 
 #endif

@@ -44,26 +44,32 @@ int fanout_new(struct fanout **fanout, sd_event *event, const struct fanout_conf
 	       const struct fanout_target *targets, size_t count)
 {
 	struct fanout *f = calloc(1, sizeof(*f));
+	char *end = remote_end_make(config->limits.term);
 	int code = -ENOMEM;
 
-	if (!f)
+	if (!f || !end) {
+		free(f);
+		free(end);
 		return code;
+	}
 	f->config = *config;
 	f->event = event;
 	f->hosts = calloc(count, sizeof(*f->hosts));
 	if (!f->hosts || ssh_init() < 0)
 		goto fail;
 	ssh_set_log_level(SSH_LOG_NOLOG);
-	if ((code = become_make(&f->become, config, remote_end_script)) < 0 ||
+	if ((code = become_make(&f->become, config, end)) < 0 ||
 	    (code = config_load(&f->ssh_config, config->ssh_config, config->ssh_config_count, config->home)) < 0 ||
 	    (code = resolver_new(&f->resolver, event, names_resolved, f)) < 0)
 		goto fail;
 	for (size_t i = 0; i < count; i++)
 		host_init(&f->hosts[i], f, i, &targets[i]);
 	f->count = f->left = count;
+	free(end);
 	*fanout = f;
 	return 0;
 fail:
+	free(end);
 	fanout_free(f);
 	return code;
 }
@@ -77,7 +83,7 @@ struct agent *fanout_agent(struct fanout *f, const char *path)
 	if (a)
 		return a;
 	a = calloc(1, sizeof(*a));
-	if (!a || agent_ask(a, f->event, path, agent_settled, f) < 0) {
+	if (!a || agent_ask(a, f->event, path, f->config.limits.agent, agent_settled, f) < 0) {
 		free(a);
 		return NULL;
 	}
@@ -166,11 +172,6 @@ void fanout_stop(struct fanout *f)
 	f->stopped = true;
 	for (size_t i = 0; i < f->count; i++)
 		host_stop(&f->hosts[i]);
-}
-
-int64_t fanout_stop_limit(void)
-{
-	return STOP_LIMIT_MS;
 }
 
 size_t fanout_left(const struct fanout *f)

@@ -78,6 +78,10 @@ struct fanout_limits {
 	int64_t channel; /* until the server has accepted the command */
 	int64_t become;  /* until the command runs as another user */
 	int64_t total;   /* one host's, from its begin; 0: none */
+	/* For the end of a remote process: at its own time's end; the same where it became another user; at a stop. */
+	int64_t end, end_become, stop;
+	int64_t term;  /* between TERM and KILL of these; counted in tenths of a second */
+	int64_t agent; /* until an agent has listed its keys */
 };
 
 /* What unknown host keys are. */
@@ -156,9 +160,8 @@ size_t fanout_next(const struct fanout *fanout);
 size_t fanout_room(const struct fanout *fanout);
 /* The begin of what a stream (1, 2) of a running host has got so far, at `*data`, borrowed until the loop runs on. */
 size_t fanout_head(const struct fanout *fanout, size_t target, int stream, const void **data);
-/* Ends every host: within fanout_stop_limit() ms each has been told to `done`. */
+/* Ends every host: within limits.stop each has been told to `done`. */
 void fanout_stop(struct fanout *fanout);
-int64_t fanout_stop_limit(void);
 /* Hosts that have not ended. */
 size_t fanout_left(const struct fanout *fanout);
 /* Is it a user's name, fit for a command line? */

@@ -170,10 +170,12 @@ static void set_deadline(struct host *h, enum host_state from)
 	size_t limit = states[h->state].limit;
 
 	if (h->state == HOST_ENDING) {
+		const struct fanout_limits *limits = &h->fanout->config.limits;
+
 		h->phase_deadline =
-			fanout_now() + (h->fanout->stopped                               ? STOP_LIMIT_MS
-					: h->fanout->become.method == FANOUT_BECOME_NONE ? END_LIMIT_MS
-											 : END_LIMIT_BECOME_MS);
+			fanout_now() + (h->fanout->stopped                               ? limits->stop
+					: h->fanout->become.method == FANOUT_BECOME_NONE ? limits->end
+											 : limits->end_become);
 	} else if (h->state == HOST_RUNNING && h->settings.keepalive) {
 		h->heard = fanout_now();
 		h->seen = h->traffic.in_bytes;
@@ -343,8 +345,10 @@ void host_stop(struct host *h)
 	if (h->state == HOST_DONE)
 		return;
 	if (h->state == HOST_ENDING) {
-		if (h->phase_deadline > fanout_now() + STOP_LIMIT_MS)
-			h->phase_deadline = fanout_now() + STOP_LIMIT_MS;
+		const int64_t latest = fanout_now() + h->fanout->config.limits.stop;
+
+		if (h->phase_deadline > latest)
+			h->phase_deadline = latest;
 		host_set_timer(h);
 		return;
 	}

@@ -156,8 +156,8 @@ enum host_state command_running(struct host *h);
 enum host_state command_silent(struct host *h);
 
 /* -- remote_end.c --------------------------------------------------------------------------- */
-/* Run by /bin/sh on the host. */
-extern const char remote_end_script[];
+/* What /bin/sh runs on the host: KILL comes `grace` ms after TERM. Owned; NULL: no memory. */
+char *remote_end_make(int64_t grace);
 /* Outcome and message are set; returns HOST_ENDING, or HOST_DONE where nothing can be done. */
 enum host_state remote_end_begin(struct host *h);
 enum host_state remote_end_step(struct host *h);

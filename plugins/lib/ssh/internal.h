@@ -12,11 +12,6 @@
 #include "ssh/resolve.h"
 #include "ssh/settings.h"
 
-/* For the end of a remote process: at its own time's end, and at a stop, when the unit has 2 s. */
-#define END_LIMIT_MS 3000
-#define END_LIMIT_BECOME_MS 6000 /* where sudo and the like come first */
-#define STOP_LIMIT_MS 1700
-
 struct fanout {
 	struct fanout_config config;
 	sd_event *event; /* borrowed */

@@ -4,7 +4,7 @@
  * Without a terminal a remote command lives on when its client goes away. So a second channel of
  * the same connection runs a small script: it finds the session that sshd started for the command
  * (its leader has the same parent as the leader of the script's own), and with it all that descends
- * from it, sends TERM to all of that, after 0.7 s KILL, and says whether all is gone. Where the command
+ * from it, sends TERM to all of that, some time later KILL, and says whether all is gone. Where the command
  * became another user, the script does too. It works where the remote host has /proc; elsewhere, and
  * where a second channel is refused, the channel's `signal` request ends the process group, and the
  * exit status or signal that follows is the proof.
@@ -12,15 +12,18 @@
  * What cannot be ended: what has left the session and has no parent there (setsid, a daemon), or
  * belongs to a user that is neither.
  */
+#define _GNU_SOURCE
+#include <stdio.h>
 #include <string.h>
 
 #include "ssh/internal.h"
 
 /*
  * dash's and busybox's grammar. d: the sshd that is the parent of both; x: the script's own line of
- * parents, up to d; s: sessions, t: processes that belong to the command; k: those that live now.
+ * parents, up to d; s: sessions, t: processes that belong to the command; k: those that live now; n: tenths of a second since TERM; g: when KILL
+ * comes, which has 3.3 s to act.
  */
-const char remote_end_script[] =
+static const char script[] =
 	"d=${D:-$PPID}; x=\" \"; p=$$; "
 	"while [ \"$p\" -gt 1 ] && [ \"$p\" != $d ]; do x=\"$x$p \"; "
 	"{ read -r l </proc/$p/stat; } 2>/dev/null || break; set -- ${l##*\")\"}; p=$2; done; "
@@ -34,8 +37,16 @@ const char remote_end_script[] =
 	"s=\" \"; t=\" \"; first=1; each; first=; [ \"$s\" != \" \" ] || { echo none; exit; }; "
 	"o=; while [ \"$o\" != \"$t\" ]; do o=$t; each; done; "
 	"n=0; while [ -n \"$k\" ]; do "
-	"case $n in 0) kill -TERM $k; kill -CONT $k;; [1-6]) ;; 40) echo alive; exit;; *) kill -KILL $k;; esac; "
+	"if [ $n = 0 ]; then kill -TERM $k; kill -CONT $k; elif [ $n -ge $((g+33)) ]; then echo alive; exit; "
+	"elif [ $n -ge $g ]; then kill -KILL $k; fi; "
 	"n=$((n+1)); sleep 0.1 || sleep 1; each; done 2>/dev/null; echo gone";
+
+char *remote_end_make(int64_t grace)
+{
+	char *text;
+
+	return asprintf(&text, "g=%d; %s", (int)((grace + 99) / 100), script) < 0 ? NULL : text;
+}
 
 static int on_answer(ssh_session session, ssh_channel channel, void *data, uint32_t size, int is_stderr, void *context)
 {
