@@ -75,6 +75,8 @@ static void describe(const struct child *c, int status, char *text, size_t size)
 		snprintf(text, size, "%s", c->cause);
 	else if (WIFSIGNALED(status))
 		snprintf(text, size, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (c->failure[0])
+		snprintf(text, size, "cannot start: %s", c->failure);
 	else
 		snprintf(text, size, "exit code %d", WEXITSTATUS(status));
 }
@@ -179,7 +181,7 @@ void child_start(struct child *c)
 		set_timer(c, wait);
 		return;
 	}
-	c->cause[0] = '\0';
+	c->cause[0] = c->failure[0] = '\0';
 	c->was_ready = c->expected = false;
 	c->started_boot = clock_boot_ms();
 	c->started_at = clock_utc_ms();
@@ -211,6 +213,14 @@ void child_ready(struct child *c)
 	if (c->role == CHILD_CORE)
 		c->pulse_at = clock_boot_ms();
 	notify_state(c->supervisor);
+}
+
+void child_failed(struct child *c, const char *why)
+{
+	snprintf(c->failure, sizeof(c->failure), "%s", why ? why : "");
+	for (char *at = c->failure; *at; at++)
+		if ((unsigned char)*at < ' ')
+			*at = ' '; /* it goes into lines */
 }
 
 void child_end(struct child *c, int64_t patience)

@@ -184,6 +184,18 @@ void control_ready(struct control *control)
 	tell(control, "ready", json_object_new_boolean(true), true);
 }
 
+void control_failed(struct control *control, const char *why)
+{
+	char *text;
+
+	if (!control)
+		return;
+	text = xstrdup(why);
+	log_redact(text);
+	tell(control, "failed", json_object_new_string(text), true);
+	free(text);
+}
+
 void control_pulse(struct control *control, const struct control_pulse *pulse)
 {
 	struct json_object *o = json_object_new_object();

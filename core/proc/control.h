@@ -46,6 +46,8 @@ const char *control_isolation(const struct control *control);
 
 /* The child is ready to work. The supervisor says READY=1 to systemd when all are. */
 void control_ready(struct control *control);
+/* It cannot, and is about to exit: its death is told as that, without its secrets. Without a connection nobody hears it. */
+void control_failed(struct control *control, const char *why);
 void control_pulse(struct control *control, const struct control_pulse *pulse);
 /* Core only: nothing is left to do; the node's idle_exit has passed: end the whole node. */
 void control_idle(struct control *control);

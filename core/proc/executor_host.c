@@ -425,8 +425,10 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 	host.helper = NULL;
 	close_plugin(&host);
 out:
-	if (rc < 0 && error.message[0])
+	if (rc < 0 && error.message[0]) {
 		log_error("cannot start: %s", error.message);
+		control_failed(host.control, error.message);
+	}
 	wipe_put(slice);
 	credentials_dispose(&host.credentials);
 	helper_free(host.helper);

@@ -195,6 +195,8 @@ int monitor_main(int control_fd, int config_fd)
 		rc = open_all(&h, slice, &error);
 	else
 		log_error("cannot start: %s", error.message);
+	if (rc)
+		control_failed(h.control, error.message);
 	json_object_put(slice);
 	if (!rc) {
 		control_ready(h.control);

@@ -33,6 +33,8 @@ static void on_message(struct child *c, struct json_object *message)
 
 	if (slice_get(message, "ready"))
 		child_ready(c);
+	else if ((value = slice_get(message, "failed")))
+		child_failed(c, json_object_get_string(value));
 	else if ((value = slice_get(message, "pulse")) && c->role == CHILD_CORE)
 		on_pulse(c, value);
 	else if ((value = slice_get(message, "entered")))

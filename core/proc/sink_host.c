@@ -343,6 +343,7 @@ int sink_main(int control_fd, int config_fd, int link_fd)
 		code = open_spool(h, &err);
 	if (code) {
 		log_error("cannot start: %s", err.message);
+		control_failed(h->control, err.message);
 	} else {
 		control_ready(h->control);
 		sd_event_source_set_enabled(h->work, SD_EVENT_ON);

@@ -56,6 +56,7 @@ struct child {
 	char call_what[64];
 	int64_t call_timeout;
 	char cause[256];      /* why we killed it; "" where it died by itself */
+	char failure[224];    /* why it cannot start, as it said itself; "" */
 	int64_t started_boot; /* CLOCK_BOOTTIME ms */
 	int64_t started_at;   /* UTC ms */
 	int64_t backoff;      /* ms before the next start */
@@ -104,6 +105,8 @@ void child_end(struct child *c, int64_t patience);
 /* Kills it now; `cause` is what its death is put down to. */
 void __attribute__((format(printf, 2, 3))) child_kill(struct child *c, const char *cause, ...);
 void child_ready(struct child *c);
+/* It has said why it cannot start. */
+void child_failed(struct child *c, const char *why);
 /* Its process was reaped. */
 void child_exited(struct child *c, int status);
 /* It does not come back. */
