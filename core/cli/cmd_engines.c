@@ -46,6 +46,27 @@ static void join_words(struct buf *words, struct json_object *value)
 		buf_printf(words, "%s%s", i ? " " : "", json_object_get_string(json_object_array_get_idx(value, i)));
 }
 
+static bool is_down(struct json_object *state)
+{
+	return !strcmp(field_text(state, "state"), "down");
+}
+
+/* Those that are down are marked. Daemons before `executor_states` tell names only. */
+static void join_executors(struct buf *words, struct json_object *engine)
+{
+	struct json_object *states = field(engine, "executor_states");
+
+	if (!field_count(states)) {
+		join_words(words, field(engine, "executors"));
+		return;
+	}
+	for (size_t i = 0; i < field_count(states); i++) {
+		struct json_object *state = json_object_array_get_idx(states, i);
+
+		buf_printf(words, "%s%s%s", i ? " " : "", field_text(state, "name"), is_down(state) ? " (down)" : "");
+	}
+}
+
 /* When its lease was renewed, by the core's own readings; by the database's clock where it has none yet. */
 static void say_age(struct json_object *engine, char *text, size_t size)
 {
@@ -74,7 +95,7 @@ static void add_engine(const struct cli *cli, struct libscols_table *table, stru
 				table_time(field_text(engine, "started_at"), started, sizeof(started)),
 				field_text(engine, "version") };
 
-	join_words(&executors, field(engine, "executors"));
+	join_executors(&executors, engine);
 	join_words(&pools, field(engine, "pools"));
 	cells[4] = executors.data;
 	cells[5] = pools.data;
@@ -124,6 +145,23 @@ static void say_inventory(struct json_object *engine)
 		cli_say("%s: there is no inventory: %s", field_text(engine, "name"), field_text(inventory, "message"));
 }
 
+/* Of engines that live: of the others the table says all. */
+static void say_executors(struct json_object *engine)
+{
+	struct json_object *states = field(engine, "executor_states");
+
+	for (size_t i = 0; !is_down(engine) && i < field_count(states); i++) {
+		struct json_object *state = json_object_array_get_idx(states, i);
+		const char *since = field_text(state, "since"), *why = field_text(state, "message");
+		char local[32];
+
+		if (is_down(state))
+			cli_say("%s: the executor %s is down%s%s%s%s", field_text(engine, "name"),
+				field_text(state, "name"), *since ? " since " : "",
+				*since ? table_time(since, local, sizeof(local)) : "", *why ? ": " : "", why);
+	}
+}
+
 static int print_engines(const struct cli *cli, struct json_object *items)
 {
 	static const struct table_column engines[] = { { "ENGINE", 0, 0 },  { "STATE", 0, 0 },     { "HOSTS", 1, 0 },
@@ -136,9 +174,10 @@ static int print_engines(const struct cli *cli, struct json_object *items)
 	struct libscols_table *table = table_new(cli, engines, 10);
 	int code;
 
-	for (size_t i = 0; i < field_count(items); i++)
+	for (size_t i = 0; i < field_count(items); i++) {
+		say_executors(json_object_array_get_idx(items, i));
 		say_inventory(json_object_array_get_idx(items, i));
-
+	}
 	for (size_t i = 0; table && i < field_count(items); i++)
 		add_engine(cli, table, json_object_array_get_idx(items, i));
 	code = table ? table_print(table) : CLI_ERROR;

@@ -214,6 +214,40 @@ static void check_parts(struct doctor *doctor, struct json_object *parts)
 	}
 }
 
+/* A part without a process, of the node that answered, is told by check_parts. */
+static bool part_is_dead(struct json_object *parts, const char *executor)
+{
+	static const char prefix[] = "executor: ";
+
+	for (size_t i = 0; i < field_count(parts); i++) {
+		struct json_object *part = json_object_array_get_idx(parts, i);
+		const char *name = field_text(part, "name");
+
+		if (!strncmp(name, prefix, strlen(prefix)) && !strcmp(name + strlen(prefix), executor))
+			return !field_int(part, "pid", 0);
+	}
+	return false;
+}
+
+/* That an engine is down as a whole is said of it once. */
+static void check_executor_states(struct doctor *doctor, struct json_object *engine)
+{
+	struct json_object *states = field(engine, "executor_states");
+	const char *name = field_text(engine, "name");
+
+	for (size_t i = 0; strcmp(field_text(engine, "state"), "down") && i < field_count(states); i++) {
+		struct json_object *state = json_object_array_get_idx(states, i);
+		const char *executor = field_text(state, "name"), *since = field_text(state, "since");
+		const char *why = field_text(state, "message");
+
+		if (!strcmp(field_text(state, "state"), "down") && !part_is_dead(field(engine, "parts"), executor))
+			doctor_say(doctor, DOCTOR_WARNING, "engine",
+				   "`journalctl -u droverd' there says more; it is started again by itself",
+				   "the executor %s is down on %s%s%s%s%s", executor, name, *since ? " since " : "",
+				   since, *why ? ": " : "", why);
+	}
+}
+
 static void check_inventory(struct doctor *doctor, struct json_object *inventory)
 {
 	static const char advice[] = "`ansible-inventory -i SOURCE --list' as the core's user shows it, too";
@@ -250,6 +284,7 @@ static void check_engine(struct doctor *doctor, struct json_object *engine)
 		doctor_say(doctor, DOCTOR_ERROR, "clock", "set the clocks by NTP; if they are right, the store is away",
 			   "%s renewed its lease %" PRId64 " s ago by this machine's clock", name, apart / 1000);
 	check_parts(doctor, field(engine, "parts"));
+	check_executor_states(doctor, engine);
 	check_inventory(doctor, field(engine, "inventory"));
 }
 

@@ -53,7 +53,8 @@ static void announce(void *context, struct drover_announcement *now)
 	now->capacity_units = load->capacity_units;
 	now->running_hosts = load->running_hosts;
 	now->running_units = load->running_units;
-	announced_set_up(core->announced_executors, core->view.executor_up);
+	for (size_t i = 0; i < core->executors.count; i++)
+		announced_set(core->announced_executors, i, &core->view.executors[i].is);
 	pthread_mutex_unlock(&core->lock);
 	now->executors = json_object_to_json_string_ext(core->announced_executors, JSON_C_TO_STRING_PLAIN);
 	now->isolation = core->announced_isolation;

@@ -21,6 +21,7 @@
 #include "sched/lease.h"
 #include "store/readers.h"
 #include "store/writer.h"
+#include "task/announced.h"
 #include "task/limits.h"
 #include "task/signing_keys.h"
 #include "task/submission.h"
@@ -45,10 +46,16 @@ struct core_part {
 	struct drover_part part; /* its strings are those above */
 };
 
+struct core_executor {
+	struct announced_state is;
+	int64_t death; /* UTC ms: its last one before it was down, as parts tell it; 0: it had none */
+	bool known;    /* … was told */
+};
+
 /* What other threads than the loop's may see; under core.lock. */
 struct core_view {
 	struct engine_load load;
-	bool *executor_up;
+	struct core_executor *executors; /* of each configured one */
 	struct core_part *parts;
 	size_t part_count;
 	char isolation[16]; /* the way that was found to work */
@@ -137,6 +144,13 @@ char *core_pools_text(const struct core *core);
 /* core_engines.c: services. */
 int core_engines(void *core, int (*fn)(void *fn_context, const struct drover_engine *engine), void *fn_context,
 		 struct drover_error *err);
+/*
+ * core_executors.c. How the executors are now, into the view: under core.lock, on the loop. Whether others are to be told.
+ */
+bool core_look_at_executors(struct core *core);
+int core_executors(void *core, int (*fn)(void *fn_context, const struct drover_executor_row *row), void *fn_context,
+		   struct drover_error *err);
+/* core_drain.c */
 int core_drain_engine(void *core, const char *name, bool drain, struct drover_error *err);
 /* core_submit.c */
 int core_submit(void *core, struct drover_submission *submission, struct drover_error *err);
@@ -177,6 +191,7 @@ int core_load_instance(struct json_object *instance, enum plugin_kind kind, cons
 int core_open_dispatcher(struct core *core, struct drover_error *err);
 void core_close_dispatcher(struct core *core);
 void core_close(struct core *core);
+void core_view_dispose(struct core_view *view);
 /* reload.c */
 void core_reload(struct core *core, const char *slice);
 /* tick.c: all that happens by the clock. */

@@ -7,33 +7,45 @@
 #include <string.h>
 
 #include "daemon/core.h"
-#include "proc/slice.h"
-#include "task/json.h"
+#include "task/announced.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
+
+#define MESSAGE_MAX 256 /* bytes of why an executor is down, of others */
 
 typedef int engine_fn(void *context, const struct drover_engine *engine);
 
 /* ------------------------------------------------------------------------------------- this node */
 
-/* A copy of the parts, so that no lock is held while the source's callback runs. */
-static struct core_part *copy_parts(struct core *core, size_t *count, struct engine_load *load, char *isolation)
+/* A copy of the view, so that no lock is held while the source's callback runs. */
+static void copy_view(struct core *core, struct core_view *copy)
 {
-	struct core_part *parts;
+	size_t executors = core->executors.count;
 
 	pthread_mutex_lock(&core->lock);
-	*count = core->view.part_count;
-	*load = core->view.load;
-	memcpy(isolation, core->view.isolation, sizeof(core->view.isolation));
-	parts = xcalloc(*count, sizeof(*parts));
-	for (size_t i = 0; i < *count; i++) {
-		parts[i].part = core->view.parts[i].part;
-		parts[i].part.name = parts[i].name = xstrdup(core->view.parts[i].name);
-		parts[i].part.last_death = parts[i].last_death = xstrdup(core->view.parts[i].last_death);
+	*copy = core->view;
+	copy->parts = xcalloc(copy->part_count, sizeof(*copy->parts));
+	for (size_t i = 0; i < copy->part_count; i++) {
+		struct core_part *part = &copy->parts[i];
+
+		*part = core->view.parts[i];
+		part->part.name = part->name = xstrdup(part->name);
+		part->part.last_death = part->last_death = xstrdup(part->last_death);
 	}
+	copy->executors = xcalloc(executors, sizeof(*copy->executors));
+	if (executors)
+		memcpy(copy->executors, core->view.executors, executors * sizeof(*copy->executors));
 	pthread_mutex_unlock(&core->lock);
-	return parts;
+}
+
+static struct drover_executor_state state_row(const char *name, bool up, int64_t since, const char *why)
+{
+	return (struct drover_executor_state){ .size = sizeof(struct drover_executor_state),
+					       .name = name,
+					       .state = up ? "up" : "down",
+					       .since = up ? 0 : since,
+					       .message = up || !why || !*why ? NULL : why };
 }
 
 struct engine_told {
@@ -52,22 +64,38 @@ static void tell_engine_with(void *context, const struct drover_inventory *inven
 	told->code = told->fn(told->context, &told->engine);
 }
 
+/* Of each executor; `names` gets them all. Owned by the caller, the strings are the core's and the view's. */
+static struct drover_executor_state *own_states(const struct core *core, const struct core_view *view,
+						struct buf *names)
+{
+	struct drover_executor_state *states = xcalloc(core->executors.count, sizeof(*states));
+
+	buf_append(names, "", 0);
+	for (size_t i = 0; i < core->executors.count; i++) {
+		const struct announced_state *is = &view->executors[i].is;
+		const char *name = core->executors.items[i].name;
+
+		buf_printf(names, "%s%s", i ? " " : "", name);
+		states[i] = state_row(name, is->up, is->since, is->why);
+	}
+	return states;
+}
+
 static int tell_own(struct core *core, engine_fn *fn, void *context)
 {
-	struct engine_load load;
+	struct core_view view;
 	struct lease_numbers lease = { .age = 0 };
 	struct buf executors = BUF_INIT;
-	size_t count;
-	char isolation[sizeof(core->view.isolation)];
-	struct core_part *parts = copy_parts(core, &count, &load, isolation);
-	struct drover_part *rows = xcalloc(count, sizeof(*rows));
+	struct drover_executor_state *states;
+	struct drover_part *rows;
 	char *pools = core_pools_text(core);
 	struct engine_told told = { .fn = fn, .context = context };
 
-	for (size_t i = 0; i < count; i++)
-		rows[i] = parts[i].part;
-	for (size_t i = 0; i < core->executors.count; i++)
-		buf_printf(&executors, "%s%s", i ? " " : "", core->executors.items[i].name);
+	copy_view(core, &view);
+	states = own_states(core, &view, &executors);
+	rows = xcalloc(view.part_count, sizeof(*rows));
+	for (size_t i = 0; i < view.part_count; i++)
+		rows[i] = view.parts[i].part;
 	if (core->lease)
 		lease_read_numbers(core->lease, &lease);
 	told.engine = (struct drover_engine){
@@ -79,23 +107,22 @@ static int tell_own(struct core *core, engine_fn *fn, void *context)
 		.started_at = core->started_at,
 		.renewed_at = atomic_load(&core->renewed_at),
 		.pools = pools,
-		.executors = executors.data ? executors.data : "",
-		.isolation = isolation,
-		.capacity_hosts = load.capacity_hosts,
-		.capacity_units = load.capacity_units,
-		.running_hosts = load.running_hosts,
-		.running_units = load.running_units,
+		.executors = executors.data,
+		.isolation = view.isolation,
+		.capacity_hosts = view.load.capacity_hosts,
+		.capacity_units = view.load.capacity_units,
+		.running_hosts = view.load.running_hosts,
+		.running_units = view.load.running_units,
 		.parts = rows,
-		.part_count = count,
+		.part_count = view.part_count,
 		.own = true,
 		.silent_for = core->lease ? lease.age : -1,
+		.executor_states = states,
+		.executor_state_count = core->executors.count,
 	};
 	core_inventory(core, tell_engine_with, &told);
-	for (size_t i = 0; i < count; i++) {
-		free(parts[i].name);
-		free(parts[i].last_death);
-	}
-	free(parts);
+	core_view_dispose(&view);
+	free(states);
 	free(rows);
 	free(pools);
 	buf_dispose(&executors);
@@ -105,8 +132,11 @@ static int tell_own(struct core *core, engine_fn *fn, void *context)
 /* ------------------------------------------------------------------------------------- the others */
 
 struct other {
-	struct drover_engine engine; /* its strings are the following; state is static */
+	struct drover_engine engine; /* its strings are the following, and of the list; state is static */
 	char *name, *version, *pools, *executors, *isolation;
+	struct json_object *announced; /* the list, or NULL */
+	struct drover_executor_state *states;
+	char (*messages)[MESSAGE_MAX]; /* of each state */
 };
 
 struct others {
@@ -115,28 +145,40 @@ struct others {
 	size_t count;
 };
 
-/* The names in an announcement, which anybody may have written who can write to the database. */
-static char *executor_names(const char *announced)
-{
-	struct json_object *array = NULL;
-	struct drover_error err;
-	struct buf names = BUF_INIT;
-
-	buf_append(&names, "", 0);
-	if (announced && *announced && !json_read(announced, strlen(announced), &array, &err) &&
-	    json_object_is_type(array, json_type_array))
-		for (size_t i = 0; i < json_object_array_length(array); i++)
-			buf_printf(&names, "%s%s", names.size ? " " : "",
-				   slice_text(json_object_array_get_idx(array, i), "name", "?"));
-	json_object_put(array);
-	return buf_take(&names);
-}
-
 static const char *state_of(const struct core *core, const struct drover_incarnation_row *row, int64_t silent)
 {
 	if (row->ended_at || silent >= core->lease_stop_after)
 		return "down";
 	return row->drain || (row->node_is.state && !strcmp(row->node_is.state, "draining")) ? "draining" : "up";
+}
+
+/* What it announced, which anybody may have written who can write to the database. */
+static void keep_executors(struct other *o, const char *announced, bool lives)
+{
+	size_t count;
+	struct buf names = BUF_INIT;
+
+	buf_append(&names, "", 0);
+	o->announced = announced_parse(announced);
+	count = o->announced ? json_object_array_length(o->announced) : 0;
+	o->states = xcalloc(count, sizeof(*o->states));
+	o->messages = xcalloc(count, sizeof(*o->messages));
+	for (size_t i = 0; i < count; i++) {
+		struct announced_executor executor;
+		const char *name = announced_at(o->announced, i, &executor) ? executor.name : "?", *why = executor.why;
+
+		buf_printf(&names, "%s%s", i ? " " : "", name);
+		if (!lives) {
+			executor = (struct announced_executor){ .up = false };
+			why = "its engine is down";
+		}
+		snprintf(o->messages[i], sizeof(o->messages[i]), "%s", why ? why : "");
+		o->states[i] = state_row(name, executor.up, executor.since, o->messages[i]);
+	}
+	o->executors = buf_take(&names);
+	o->engine.executors = o->executors;
+	o->engine.executor_states = o->states;
+	o->engine.executor_state_count = count;
 }
 
 static int keep_other(void *context, const struct drover_incarnation_row *row)
@@ -156,7 +198,6 @@ static int keep_other(void *context, const struct drover_incarnation_row *row)
 	*o = (struct other){ .name = xstrdup(row->node),
 			     .version = xstrdup(row->version),
 			     .pools = xstrdup(is->pools ? is->pools : ""),
-			     .executors = executor_names(is->executors),
 			     .isolation = xstrdup(is->isolation ? is->isolation : "") };
 	o->engine = (struct drover_engine){ .size = sizeof(struct drover_engine),
 					    .name = o->name,
@@ -166,24 +207,29 @@ static int keep_other(void *context, const struct drover_incarnation_row *row)
 					    .started_at = row->started_at,
 					    .renewed_at = row->renewed_at,
 					    .pools = o->pools,
-					    .executors = o->executors,
 					    .isolation = o->isolation,
 					    .capacity_hosts = is->capacity_hosts,
 					    .capacity_units = is->capacity_units,
 					    .running_hosts = is->running_hosts,
 					    .running_units = is->running_units,
 					    .silent_for = silent };
+	keep_executors(o, is->executors, strcmp(o->engine.state, "down") != 0);
 	return 0;
 }
 
 static void dispose_others(struct others *others)
 {
 	for (size_t i = 0; i < others->count; i++) {
-		free(others->items[i].name);
-		free(others->items[i].version);
-		free(others->items[i].pools);
-		free(others->items[i].executors);
-		free(others->items[i].isolation);
+		struct other *o = &others->items[i];
+
+		free(o->name);
+		free(o->version);
+		free(o->pools);
+		free(o->executors);
+		free(o->isolation);
+		json_object_put(o->announced);
+		free(o->states);
+		free(o->messages);
 	}
 	free(others->items);
 }
@@ -224,43 +270,5 @@ int core_engines(void *context, engine_fn *fn, void *fn_context, struct drover_e
 	if (!told_own && !code)
 		code = tell_own(core, fn, fn_context);
 	dispose_others(&others);
-	return code;
-}
-
-/* ------------------------------------------------------------------------------------ draining */
-
-struct drain_job {
-	struct job job;
-	const char *node;
-	bool drain;
-};
-
-static int run_drain(struct job *base, const struct drover_store_ops *ops, struct drover_session *session,
-		     struct drover_error *err)
-{
-	struct drain_job *job = (struct drain_job *)base;
-
-	return ops->ask_drain(session, job->node, job->drain, err);
-}
-
-/* In a shared store the order is kept there, so that whoever gave it, anybody can take it back. */
-int core_drain_engine(void *context, const char *name, bool drain, struct drover_error *err)
-{
-	struct core *core = context;
-	struct drain_job job = { .job = { .run = run_drain, .weight = 1, .impatient = true },
-				 .node = name,
-				 .drain = drain };
-	bool own = !strcmp(name, core->node);
-	int code = 0;
-
-	atomic_store(&core->last_request, clock_boot_ms());
-	if (core->lease)
-		code = writer_wait(core->writer, &job.job, err);
-	if (code == DROVER_ENOTFOUND || (!core->lease && !own))
-		return drover_error_set(err, DROVER_ENOTFOUND, "there is no engine %.100s here", name);
-	if (!code && own)
-		core_hold(core, drain);
-	else if (!code)
-		log_info("node %s is asked %s", name, drain ? "to drain" : "to take units again");
 	return code;
 }

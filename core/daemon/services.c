@@ -183,61 +183,6 @@ static int cancel(void *context, const char *id, const char *reason, drover_task
 
 /* -------------------------------------------------------------------------- the node's state */
 
-/* A distributor's tasks are executed by others. */
-static int served_executors(struct core *core, int (*fn)(void *fn_context, const struct drover_executor_row *row),
-			    void *fn_context, struct drover_error *err)
-{
-	struct served *served;
-	int code = served_take(core->served, &served, err);
-
-	for (size_t i = 0; !code && i < served->row_count; i++) {
-		const struct served_row *row = &served->rows[i];
-
-		code = fn(fn_context, &(struct drover_executor_row){ .size = sizeof(struct drover_executor_row),
-								     .name = row->name,
-								     .plugin = row->plugin,
-								     .version = row->version,
-								     .types = row->types,
-								     .summary = row->summary,
-								     .state = row->up ? "up" : "down",
-								     .nodes = row->nodes });
-	}
-	served_give(served);
-	return code;
-}
-
-static int own_executors(struct core *core, int (*fn)(void *fn_context, const struct drover_executor_row *row),
-			 void *fn_context)
-{
-	int code = 0;
-
-	for (size_t i = 0; i < core->executors.count && !code; i++) {
-		const struct executor_entry *e = &core->executors.items[i];
-		bool up;
-
-		pthread_mutex_lock(&core->lock);
-		up = core->view.executor_up[i];
-		pthread_mutex_unlock(&core->lock);
-		code = fn(fn_context, &(struct drover_executor_row){ .size = sizeof(struct drover_executor_row),
-								     .name = e->name,
-								     .plugin = e->plugin,
-								     .version = e->version,
-								     .types = e->types_text,
-								     .summary = e->summary,
-								     .state = up ? "up" : "down" });
-	}
-	return code;
-}
-
-static int executors(void *context, int (*fn)(void *fn_context, const struct drover_executor_row *row),
-		     void *fn_context, struct drover_error *err)
-{
-	struct core *core = context;
-
-	atomic_store(&core->last_request, clock_boot_ms());
-	return core->served ? served_executors(core, fn, fn_context, err) : own_executors(core, fn, fn_context);
-}
-
 static void health(void *context, struct drover_core_health *health)
 {
 	struct core *core = context;
@@ -289,7 +234,7 @@ const struct drover_source_services core_services = {
 	.results = query_results,
 	.verify = query_verify,
 	.engines = core_engines,
-	.executors = executors,
+	.executors = core_executors,
 	.health = health,
 	.subscribe = subscribe,
 	.unsubscribe = unsubscribe,

@@ -67,7 +67,7 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 	if (code)
 		return code;
 	code = executors_read(slice_get(core->slice, "executors"), &core->executors, err);
-	core->view.executor_up = xcalloc(core->executors.count, sizeof(bool));
+	core->view.executors = xcalloc(core->executors.count, sizeof(*core->view.executors));
 	return code;
 }
 
@@ -399,14 +399,14 @@ static void close_sources(struct core *core)
 	free(core->sources);
 }
 
-static void dispose_view(struct core_view *view)
+void core_view_dispose(struct core_view *view)
 {
 	for (size_t i = 0; i < view->part_count; i++) {
 		free(view->parts[i].name);
 		free(view->parts[i].last_death);
 	}
 	free(view->parts);
-	free(view->executor_up);
+	free(view->executors);
 }
 
 /* In the order in which the parts use each other: nobody is called who is gone. */
@@ -433,7 +433,7 @@ void core_close(struct core *core)
 	if (core->store_plugin)
 		option_free(core->store_plugin->options, core->store_self);
 	executors_dispose(&core->executors);
-	dispose_view(&core->view);
+	core_view_dispose(&core->view);
 	access_dispose(&core->access);
 	signing_keys_free(core->keys);
 	for (char **pool = core->pools; pool && *pool; pool++)

@@ -23,16 +23,11 @@ static bool is_due(int64_t now, int64_t *next, int64_t period)
 
 void core_view_update(struct core *core)
 {
-	bool changed = false;
+	bool changed;
 
 	pthread_mutex_lock(&core->lock);
 	engine_load(core->engine, &core->view.load);
-	for (size_t i = 0; i < core->executors.count; i++) {
-		bool up = engine_executor_is_up(core->engine, i);
-
-		changed = changed || up != core->view.executor_up[i];
-		core->view.executor_up[i] = up;
-	}
+	changed = core_look_at_executors(core);
 	pthread_mutex_unlock(&core->lock);
 	if (changed)
 		core_announce(core);

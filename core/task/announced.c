@@ -28,24 +28,31 @@ static int64_t number(struct json_object *object, const char *key)
 	return value > 0 ? value : 0;
 }
 
+bool announced_at(struct json_object *list, size_t position, struct announced_executor *executor)
+{
+	struct json_object *object = json_object_array_get_idx(list, position);
+	struct json_object *up = json_object_object_get(object, "up");
+	struct json_object *capacity = json_object_object_get(object, "capacity");
+
+	*executor = (struct announced_executor){
+		.up = !up || json_object_get_boolean(up),
+		.name = json_object_get_string(json_object_object_get(object, "name")),
+		.why = json_object_get_string(json_object_object_get(object, "why")),
+		.since = number(object, "down_since"),
+		.hosts = number(capacity, "hosts"),
+		.units = number(capacity, "units"),
+		.object = object,
+	};
+	return executor->name != NULL;
+}
+
 bool announced_find(struct json_object *list, const char *name, struct announced_executor *executor)
 {
 	size_t count = list ? json_object_array_length(list) : 0;
 
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *object = json_object_array_get_idx(list, i), *up, *capacity;
-		const char *its = json_object_get_string(json_object_object_get(object, "name"));
-
-		if (!its || strcmp(its, name) != 0)
-			continue;
-		up = json_object_object_get(object, "up");
-		capacity = json_object_object_get(object, "capacity");
-		*executor = (struct announced_executor){ .up = !up || json_object_get_boolean(up),
-							 .hosts = number(capacity, "hosts"),
-							 .units = number(capacity, "units"),
-							 .object = object };
-		return true;
-	}
+	for (size_t i = 0; i < count; i++)
+		if (announced_at(list, i, executor) && !strcmp(executor->name, name))
+			return true;
 	return false;
 }
 
@@ -63,13 +70,30 @@ bool announced_has_type(const struct announced_executor *executor, const char *t
 	return false;
 }
 
-void announced_set_up(struct json_object *list, const bool *up)
+/* A message may have been cut within a character: those who read the list want UTF-8. */
+static struct json_object *text_of(const char *text)
 {
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *object = json_object_array_get_idx(list, i);
+	struct buf quoted = BUF_INIT;
+	struct json_object *value;
 
-		json_object_object_del(object, "up");
-		if (!up[i])
-			json_object_object_add(object, "up", json_object_new_boolean(false));
-	}
+	json_quote(&quoted, text);
+	value = json_tokener_parse(quoted.data);
+	buf_dispose(&quoted);
+	return value;
+}
+
+void announced_set(struct json_object *list, size_t position, const struct announced_state *state)
+{
+	struct json_object *object = json_object_array_get_idx(list, position);
+
+	json_object_object_del(object, "up");
+	json_object_object_del(object, "down_since");
+	json_object_object_del(object, "why");
+	if (state->up)
+		return;
+	json_object_object_add(object, "up", json_object_new_boolean(false));
+	if (state->since)
+		json_object_object_add(object, "down_since", json_object_new_int64(state->since));
+	if (*state->why)
+		json_object_object_add(object, "why", text_of(state->why));
 }

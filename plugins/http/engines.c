@@ -36,6 +36,27 @@ static void write_load(struct writer *w, const char *key, int64_t hosts, int64_t
 	writer_object_end(w);
 }
 
+/* By the size that the core was compiled with, not by this plugin's; an older core tells of none. */
+static void write_executor_states(struct writer *w, const struct drover_engine *engine)
+{
+	bool told = engine->size > offsetof(struct drover_engine, executor_state_count);
+	const char *state = told ? (const char *)engine->executor_states : NULL;
+
+	writer_array(w, "executor_states");
+	for (size_t i = 0; told && i < engine->executor_state_count; i++) {
+		const struct drover_executor_state *row =
+			(const struct drover_executor_state *)(state + i * engine->executor_states->size);
+
+		writer_object(w, NULL);
+		writer_string(w, "name", row->name);
+		writer_string(w, "state", row->state);
+		writer_time(w, "since", row->since);
+		writer_string(w, "message", row->message);
+		writer_object_end(w);
+	}
+	writer_array_end(w);
+}
+
 /* Appended members of a core that is older than this plugin. */
 static int64_t silent_for(const struct drover_engine *engine)
 {
@@ -60,6 +81,7 @@ static int write_engine(void *context, const struct drover_engine *engine)
 		writer_null(w, "silent_ms");
 	write_words(w, "pools", engine->pools);
 	write_words(w, "executors", engine->executors);
+	write_executor_states(w, engine);
 	writer_string(w, "isolation", engine->isolation);
 	write_load(w, "capacity", engine->capacity_hosts, engine->capacity_units);
 	write_load(w, "running", engine->running_hosts, engine->running_units);

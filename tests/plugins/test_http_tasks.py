@@ -224,6 +224,9 @@ def test_engines(core):
     e = core.get("/v1/engines")["items"][0]
     assert e["pools"] == ["default", "gpu"] and e["capacity"] == {"hosts": 2000, "units": 512}
     assert e["parts"][1]["last_death"] == "killed by signal 9" and e["parts"][0]["last_death"] is None
+    assert [(s["name"], s["state"], s["message"], s["since"] == e["started_at"]) for s in e["executor_states"]] == [
+        ("shell", "down", "killed", True), ("sim", "up", None, False)]
+    assert e["executor_states"][1]["since"] is None
     assert core.get("/v1/executors")["items"][0]["types"] == ["shell"]
 
 

@@ -16,6 +16,10 @@ static int get_engines(void *c, int (*fn)(void *context, const struct drover_eng
 		  .died_at = NOW,
 		  .last_death = "killed by signal 9" },
 	};
+	const struct drover_executor_state states[] = {
+		{ .size = sizeof(*states), .name = "shell", .state = "down", .since = NOW, .message = "killed" },
+		{ .size = sizeof(*states), .name = "sim", .state = "up" },
+	};
 	struct drover_engine engine = { .size = sizeof(engine),
 					.name = "node1",
 					.version = "0.1",
@@ -29,7 +33,9 @@ static int get_engines(void *c, int (*fn)(void *context, const struct drover_eng
 					.capacity_hosts = 2000,
 					.capacity_units = 512,
 					.parts = parts,
-					.part_count = 2 };
+					.part_count = 2,
+					.executor_states = states,
+					.executor_state_count = 2 };
 
 	(void)c;
 	if (!core_enter())

@@ -2,14 +2,17 @@
 is told of units that nobody executes."""
 
 import contextlib
+import json
 import os
+import re
 import signal
 import time
+from datetime import datetime
 
 import pytest
 
 from cluster import Cluster
-from daemon import PATIENCE, Problem, wait_for
+from daemon import PATIENCE, Problem, drover, wait_for
 
 PENDING = "pending"
 
@@ -198,10 +201,31 @@ def test_an_executor_that_is_down_is_told(tmp_path):
         def states():
             return {row["name"]: row["state"] for row in distributor.get("/v1/executors")["items"]}
 
+        def is_told(node):
+            """What a node says of the executor of the engine."""
+            row = next(e for e in node.get("/v1/engines")["items"] if e["name"] == engine.name)
+            assert [s["name"] for s in row["executor_states"]] == row["executors"] == ["sim", "fail_open"]
+            assert row["executor_states"][0] == {"name": "sim", "state": "up", "since": None, "message": None}
+            return row["executor_states"][1]
+
+        well = {"name": "fail_open", "state": "up", "since": None, "message": None}
         assert states() == {"sim": "up", "fail_open": "up"}
+        assert is_told(distributor) == is_told(engine) == well
         tool.unlink()
         engine.signal("executor: fail_open", signal.SIGKILL)
+        killed = time.time()
         wait_for("it to be known", lambda: states() == {"sim": "up", "fail_open": "down"})
+        why = "cannot start: the tool is not installed"
+        for node in (engine, distributor):
+            told = wait_for("the reason to be told", lambda n=node: is_told(n)["message"] == why and is_told(n))
+            assert told["state"] == "down"
+            since = datetime.fromisoformat(told["since"].replace("Z", "+00:00")).timestamp()
+            assert killed - 1 < since < time.time(), "when it went down, however often it has died since"
+        shown = drover("engines", daemon=distributor)
+        assert "sim fail_open (down)" in shown.stdout
+        assert re.search(rf"{engine.name}: the executor fail_open is down since 20[-0-9]+ [0-9:]+: {why}\n", shown.stderr)
+        checks = json.loads(drover("doctor", "--json", daemon=distributor).stdout)["checks"]
+        assert [c["level"] for c in checks if f"fail_open is down on {engine.name} since" in c["why"]] == ["warning"]
         task = cluster.submit("fail_open", "v[1-90]", {}, unit_size=30)
         wait_for("the reason", lambda: cluster.task(task)["waiting"], 10)
         assert cluster.task(task)["waiting"] == \
@@ -211,6 +235,9 @@ def test_an_executor_that_is_down_is_told(tmp_path):
         tool.touch()
         assert cluster.wait(task)["counts"]["ok"] == 90
         assert states() == {"sim": "up", "fail_open": "up"}
+        assert is_told(distributor) == is_told(engine) == well
+        shown = drover("engines", daemon=distributor)
+        assert "(down)" not in shown.stdout and "is down" not in shown.stderr
 
 
 def test_a_pool_that_nobody_ever_served_is_refused(cluster):

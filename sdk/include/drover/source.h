@@ -98,6 +98,14 @@ struct drover_part {
 	const char *last_death; /* "killed by signal 9", "hung in write for 30 s", …; or NULL */
 };
 
+/* Whether an executor of an engine can take units. */
+struct drover_executor_state {
+	size_t size;
+	const char *name, *state; /* "up", "down" */
+	int64_t since;       /* UTC ms by the engine's clock: when it went down; 0: it is up, or that is not known */
+	const char *message; /* why it is down: how its process died; NULL: it is up, or that is not known */
+};
+
 struct drover_engine {
 	size_t size;
 	const char *name, *version, *state; /* "up", "draining", "down" */
@@ -112,6 +120,8 @@ struct drover_engine {
 	/* Of other nodes that share the store there are no parts and no inventory here. */
 	bool own;
 	int64_t silent_for; /* ms since its lease was last seen to be renewed; -1: not known */
+	const struct drover_executor_state *executor_states; /* in the order of `executors` */
+	size_t executor_state_count;
 };
 
 /* The Ansible inventory that groups of hosts come from. */
