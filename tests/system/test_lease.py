@@ -69,8 +69,10 @@ def test_a_node_that_is_killed_is_taken_over_from(pair):
     begun = one.submit("sim", "b[1-30]", {"latency": "60s"})
     again = one.submit("sim", "a[1-30]", {"latency": "200ms", "hang": ["a7"]}, on_lost="rerun")
     some = one.submit("sim", "f[1-20]", {"latency": "60s"}, fanout=5)
+    unsure = one.submit("sim", "u[1-4]", {"latency": "60s"}, fanout=2, on_lost="rerun")
     running(one, begun, 30)
     running(one, some, 5)
+    running(one, unsure, 2)
     wait_for("29 to have ended", lambda: one.task(again)["counts"]["ok"] == 29)
     one.signal("all", signal.SIGKILL)
     one.process.wait()
@@ -85,12 +87,22 @@ def test_a_node_that_is_killed_is_taken_over_from(pair):
     # Those not begun, and those that may run again, wait for their own node: nobody else was asked to run them.
     assert counts(two, again) == {"ok": 29, "pending": 1}
     assert counts(two, some) == {"lost": 5, "pending": 15}
-    for task in (begun, again, some):
+    assert counts(two, unsure) == {"pending": 4}
+    for task in (begun, again, some, unsure):
         two.verify(task)
     assert "dist1" in drover("engines", daemon=two).stdout
     # A task that waits so can be ended by anybody.
     two.post(f"/v1/tasks/{some}/cancel")
     assert two.wait(some)["counts"]["cancelled"] == 15
+    # … but of what was begun and is not to run again nobody knows what became of it.
+    two.post(f"/v1/tasks/{unsure}/cancel")
+    two.wait(unsure)
+    assert counts(two, unsure) == {"lost": 2, "cancelled": 2}
+    for row in two.results(unsure):
+        lost = row["status"] == "lost"
+        assert (row["attempt"], row["engine"]) == ((1, "dist1") if lost else (None, None)) and bool(row["started_at"]) == lost
+        assert row["message"].startswith("begun in an attempt that brought no result, and not again: ") == lost
+    two.verify(unsure)
     one.start()
     wait_for("it to be up again", lambda: state(two, "dist1") == "up")
     wait_for("its host to run again", lambda: counts(two, again) == {"ok": 29, "running": 1})

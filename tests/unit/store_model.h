@@ -13,6 +13,7 @@ struct model_host {
 	enum drover_status status;
 	int attempt; /* of its intent or result; 0: none */
 	int64_t incarnation;
+	bool before; /* begun in an attempt that brought no result, since which no other did */
 	bool late;
 };
 
@@ -47,7 +48,7 @@ struct model {
 static struct model m;
 /* How often the walk has come to what is rare: a walk that does not says nothing about it. */
 static struct {
-	int aborted, advanced, fanout, wave, key, partial;
+	int aborted, advanced, fanout, wave, key, partial, before;
 } seen_often;
 
 static inline int64_t unit_first(const struct model_task *t, int64_t unit)
@@ -154,11 +155,20 @@ static inline void begin_hosts(struct model_task *t, struct model_unit *u, int64
 	}
 }
 
+/* Of one that is not begun again. */
+static inline enum drover_status fate(const struct model_task *t, const struct model_host *h, enum drover_status status)
+{
+	bool lost = t->rerun && h->before && status != DROVER_PENDING;
+
+	seen_often.before += lost;
+	return lost ? DROVER_LOST : status;
+}
+
 static inline void end_pending(struct model_task *t, enum drover_status status)
 {
 	for (int64_t i = 0; i < t->hosts; i++)
 		if (t->host[i].status == DROVER_PENDING)
-			t->host[i].status = status;
+			t->host[i].status = fate(t, &t->host[i], status);
 	settle(t);
 }
 
@@ -180,25 +190,38 @@ static inline bool check_threshold(struct model_task *t)
 	return true;
 }
 
-static inline bool model_end(struct model_task *t, int64_t unit, enum drover_status begun, enum drover_status rest)
+static inline void model_begun_again(struct model_host *h, enum drover_remote remote)
+{
+	h->status = DROVER_PENDING;
+	if (remote == DROVER_REMOTE_NONE)
+		h->attempt = 0, h->incarnation = 0;
+	else
+		h->before = true;
+}
+
+static inline bool model_end(struct model_task *t, int64_t unit, enum drover_status begun, enum drover_status rest,
+			     enum drover_remote remote)
 {
 	struct model_unit *u = &t->unit[unit];
 	bool again = running(t) && u->attempt - u->excused < MAX_ATTEMPTS;
+	bool together = begun == DROVER_PENDING && !again && remote == DROVER_REMOTE_NONE;
 	bool open = false;
 
-	if (begun == DROVER_PENDING && !again)
+	if (begun == DROVER_PENDING && !again && !together)
 		begun = DROVER_LOST;
 	if (rest == DROVER_PENDING && !again)
 		rest = running(t) ? DROVER_FAILED : DROVER_CANCELLED;
 	for (int64_t i = unit_first(t, unit); i <= unit_last(t, unit); i++) {
 		struct model_host *h = &t->host[i];
 
+		if (together && h->status == DROVER_RUNNING)
+			model_begun_again(h, remote);
 		if (h->status == DROVER_PENDING)
-			h->status = rest;
+			h->status = fate(t, h, rest);
+		else if (h->status == DROVER_RUNNING && begun == DROVER_PENDING)
+			model_begun_again(h, remote);
 		else if (h->status == DROVER_RUNNING)
 			h->status = begun;
-		if (h->status == DROVER_PENDING)
-			*h = (struct model_host){ .late = h->late };
 		open = open || h->status == DROVER_PENDING;
 	}
 	if (open) {
@@ -217,9 +240,13 @@ static inline enum drover_outcome model_result(struct model_task *t, const struc
 	bool own = h->attempt == r->attempt && h->incarnation == r->incarnation;
 
 	if (holds && u->state == DROVER_UNIT_CLAIMED && !drover_status_is_final(h->status)) {
-		h->status = r->status;
-		h->attempt = r->attempt;
-		h->incarnation = r->incarnation;
+		if (h->status == DROVER_PENDING && t->rerun && h->before) {
+			h->status = fate(t, h, r->status);
+		} else {
+			h->status = r->status;
+			h->attempt = r->attempt;
+			h->incarnation = r->incarnation;
+		}
 		settle(t);
 		check_threshold(t);
 		return DROVER_WRITTEN;

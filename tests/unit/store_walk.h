@@ -181,6 +181,7 @@ static inline void do_end(struct model_task *t, int64_t unit)
 				       .attempt = u->attempt - (roll(6) == 0),
 				       .begun = begun[roll(4)],
 				       .rest = rest[roll(4)],
+				       .remote = roll(2) ? DROVER_REMOTE_UNKNOWN : DROVER_REMOTE_NONE,
 				       .excused = roll(4) == 0,
 				       .max_attempts = MAX_ATTEMPTS };
 	bool held = u->attempt == end.attempt && u->state != DROVER_UNIT_READY && u->incarnation;
@@ -192,7 +193,7 @@ static inline void do_end(struct model_task *t, int64_t unit)
 	if (!held || u->state != DROVER_UNIT_CLAIMED)
 		return;
 	u->excused += end.excused;
-	ck_assert_int_eq(end.ready, model_end(t, unit, end.begun, end.rest));
+	ck_assert_int_eq(end.ready, model_end(t, unit, end.begun, end.rest, end.remote));
 }
 
 static inline int no_row(void *context, const struct drover_unit_row *row)
@@ -236,7 +237,7 @@ static inline void do_sweep(void)
 	for (int i = 0; i < expected; i++)
 		if (held[i].task->unit[held[i].unit].state == DROVER_UNIT_CLAIMED)
 			model_end(held[i].task, held[i].unit, held[i].task->rerun ? DROVER_PENDING : DROVER_LOST,
-				  DROVER_PENDING);
+				  DROVER_PENDING, DROVER_REMOTE_UNKNOWN);
 	WORKS(st.ops->sweep(st.w, MAX_ATTEMPTS, ALL, no_row, &seen, &more, &err));
 	ck_assert_int_eq(seen, expected);
 	ck_assert(!more);

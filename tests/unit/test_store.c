@@ -470,6 +470,7 @@ START_TEST(attempts_are_limited)
 	struct drover_unit_end end = { .incarnation = st.incarnation,
 				       .begun = DROVER_PENDING,
 				       .rest = DROVER_PENDING,
+				       .remote = DROVER_REMOTE_UNKNOWN,
 				       .message = "killed by signal 9" };
 	struct drover_task task = store_task("t", 3, 3);
 

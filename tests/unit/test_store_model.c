@@ -190,8 +190,9 @@ START_TEST(random_operations_end_as_in_the_model)
 			if (m.tasks[i].key && (m.tasks[i].touched || round % 50 == 0))
 				compare(&m.tasks[i]);
 	}
-	printf("aborted %d, waves %d, refused by fanout %d, wave %d, key %d, in part %d\n", seen_often.aborted,
-	       seen_often.advanced, seen_often.fanout, seen_often.wave, seen_often.key, seen_often.partial);
+	printf("aborted %d, waves %d, refused by fanout %d, wave %d, key %d, in part %d, lost as begun before %d\n",
+	       seen_often.aborted, seen_often.advanced, seen_often.fanout, seen_often.wave, seen_often.key,
+	       seen_often.partial, seen_often.before);
 	if (rounds >= 4000) {
 		ck_assert_int_gt(seen_often.aborted, 5);
 		ck_assert_int_gt(seen_often.advanced, 5);
@@ -199,6 +200,7 @@ START_TEST(random_operations_end_as_in_the_model)
 		ck_assert_int_gt(seen_often.wave, 5);
 		ck_assert_int_gt(seen_often.key, 5);
 		ck_assert_int_gt(seen_often.partial, 5);
+		ck_assert_int_gt(seen_often.before, 5);
 	}
 	for (int i = 0; i < TASKS; i++) /* the last word on each is what a query says */
 		if (m.tasks[i].key && told[i].task.key == m.tasks[i].key)

@@ -63,7 +63,7 @@ static int end_units(struct drover_session *s, struct task_row *task, int64_t no
 	return code;
 }
 
-/* All pending hosts of the task get `status`. */
+/* All pending hosts of the task get `status`, but for those that were begun before. */
 static int end_pending(struct drover_session *s, struct task_row *task, enum drover_status status, const char *message,
 		       int64_t now, struct drover_error *err)
 {
@@ -72,6 +72,8 @@ static int end_pending(struct drover_session *s, struct task_row *task, enum dro
 	int code = transaction_flush(s, err);
 
 	rows_forget_units(s);
+	if (!code)
+		code = begun_before_lose(s, task, NULL, message, now, now, err);
 	if (!code)
 		code = transaction_take_seq(s, task->hosts, &seq, err);
 	if (!code)

@@ -18,7 +18,7 @@ static const char sql_end_host[] =
 	" stderr = ?22 WHERE id = ?1 AND status = ?2";
 static const char sql_progress[] = "UPDATE hosts SET changed = ?3, result = ?4 WHERE id = ?1 AND status = ?2";
 static const char sql_hosts[] =
-	"SELECT id, status, attempt, incarnation FROM hosts WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+	"SELECT id, status, attempt, incarnation, remote FROM hosts WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
 static const char sql_output[] =
 	"INSERT INTO outputs (task, digest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (task, digest) DO NOTHING";
 static const char sql_late[] =
@@ -34,6 +34,7 @@ struct entry {
 	bool exists;           /* the host, in that unit; the members below are its row's */
 	enum drover_status status;
 	int64_t attempt, incarnation;
+	bool begun_before; /* … and is pending: this attempt has not touched it */
 };
 
 /* One stream of a report, with the ways that a report has to say its size made one. */
@@ -78,11 +79,12 @@ static void bind_digest(struct sql_stmt *stmt, int position, const struct stream
 		sql_bind_null(stmt, position);
 }
 
-static int end_host(struct drover_session *s, struct entry *entry, int64_t now, struct drover_error *err)
+/* `r`: what is said of it, the entry's own result or one that was made of it. */
+static int end_host(struct drover_session *s, struct entry *entry, const struct drover_result *r, int64_t now,
+		    struct drover_error *err)
 {
-	const struct drover_result *r = entry->result;
-	struct unit_row *unit = entry->unit;
 	const struct drover_report *report = &r->report;
+	struct unit_row *unit = entry->unit;
 	struct stream out = stream_of(report->out, report->out_size, report->out_total);
 	struct stream errors = stream_of(report->err, report->err_size, report->err_total);
 	const char *const texts[] = { report->signal, report->message, report->waiting_for, report->via,
@@ -116,6 +118,22 @@ static int end_host(struct drover_session *s, struct entry *entry, int64_t now, 
 	entry->attempt = r->attempt;
 	entry->incarnation = r->incarnation;
 	return 0;
+}
+
+/* What an executor gives up without having begun it was begun before: nobody knows what became of it. */
+static int lose_host(struct drover_session *s, struct entry *entry, int64_t now, struct drover_error *err)
+{
+	struct drover_result *r = entry->result;
+	char message[DROVER_ERROR_SIZE];
+	struct drover_result lost = *r;
+
+	begun_before_explain(message, sizeof(message),
+			     r->report.message ? r->report.message : drover_status_name(r->status));
+	lost.attempt = (int)entry->attempt;
+	lost.incarnation = entry->incarnation;
+	lost.report = (struct drover_report){ .remote = DROVER_REMOTE_UNKNOWN, .message = message };
+	lost.status = r->status = DROVER_LOST;
+	return end_host(s, entry, &lost, now, err);
 }
 
 /* What is known of a host that runs. One that has ended meanwhile keeps what it has. */
@@ -208,7 +226,7 @@ static int write_one(struct drover_session *s, struct entry *entry, int64_t now,
 	if (r->status == DROVER_RUNNING)
 		return fenced && entry->status == DROVER_RUNNING ? note_progress(s, unit, r, err) : 0;
 	if (fenced && !drover_status_is_final(entry->status))
-		return end_host(s, entry, now, err);
+		return entry->begun_before ? lose_host(s, entry, now, err) : end_host(s, entry, r, now, err);
 	return refuse(s, entry, err);
 }
 
@@ -259,6 +277,8 @@ static int load_hosts(struct drover_session *s, struct entry *entries, size_t co
 			entries[at].status = (enum drover_status)sql_int(stmt, 1);
 			entries[at].attempt = sql_int64(stmt, 2);
 			entries[at].incarnation = sql_int64(stmt, 3);
+			entries[at].begun_before = unit->task->rerun_lost && entries[at].status == DROVER_PENDING &&
+						   sql_int(stmt, 4) == DROVER_REMOTE_UNKNOWN;
 		}
 		code = 0;
 	}
@@ -299,8 +319,9 @@ static int write_all(struct drover_session *s, struct entry *entries, size_t cou
 			continue;
 		/* The same host again? */
 		if (i + 1 < count && same_unit(entry, entry + 1) && entry[1].result->index == entry->result->index)
-			entry[1] = (struct entry){ entry[1].result, entry->unit,    entry->exists,
-						   entry->status,   entry->attempt, entry->incarnation };
+			entry[1] =
+				(struct entry){ entry[1].result, entry->unit,        entry->exists,      entry->status,
+						entry->attempt,  entry->incarnation, entry->begun_before };
 		code = thresholds_check(s, entry->unit->task, &aborted, err);
 		if (!code && aborted) /* units were forgotten, and hosts have ended */
 			code = load(s, entries + i + 1, count - i - 1, err);

@@ -227,6 +227,16 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 int unit_end_sweep(struct drover_session *s, int max_attempts, int64_t limit, drover_unit_row_fn *unit, void *context,
 		   bool *more, struct drover_error *err);
 
+/* begun_before.c */
+/*
+ * Those of the task's pending hosts, or of its unit's where `unit` is not NULL, that were begun in an attempt which
+ * brought no result end `lost`. `why`: what ends the others.
+ */
+int begun_before_lose(struct drover_session *s, struct task_row *task, struct unit_row *unit, const char *why,
+		      int64_t ended_at, int64_t now, struct drover_error *err);
+/* What is said of such a host. */
+void begun_before_explain(char *text, size_t size, const char *why);
+
 /* lifecycle.c */
 int lifecycle_cancel(struct drover_session *s, int64_t task_key, const char *reason, struct drover_error *err);
 /* A running task starts no further host and ends when those that run have ended. Forgets all units. */

@@ -9,9 +9,12 @@ static const char sql_end_hosts[] =
 	"UPDATE hosts SET status = ?4, phase = ?5, remote = ?6, finished_at = CASE WHEN started_at > ?7 THEN started_at"
 	" ELSE ?7 END, seq = ?8 + id, message = ?9"
 	" WHERE id BETWEEN ?1 AND ?2 AND status = ?3";
-static const char sql_requeue[] =
+/* Again: hosts that were surely not touched, as if there had been no attempt; and others (begun_before.c). */
+static const char sql_untouched[] =
 	"UPDATE hosts SET status = 0, attempt = 0, incarnation = 0, started_at = 0, seq = ?3 + id"
 	" WHERE id BETWEEN ?1 AND ?2 AND status = 1";
+static const char sql_again[] = "UPDATE hosts SET status = 0, remote = ?4, seq = ?3 + id"
+				" WHERE id BETWEEN ?1 AND ?2 AND status = 1";
 static const char sql_message[] = "UPDATE units SET message = ?3 WHERE task = ?1 AND unit = ?2";
 /* Holders one after the other, each by one look at an index, however many units they hold. */
 static const char sql_next_holder[] = "SELECT u.incarnation FROM units u INDEXED BY units_held WHERE u.state = 1"
@@ -35,6 +38,7 @@ static int apply(struct drover_session *s, struct unit_row *unit, const struct f
 {
 	int64_t id = unit->task->host_base + unit->first;
 	bool requeued = fate->to == DROVER_PENDING;
+	int64_t last = id + unit->count - 1;
 	int64_t seq, changed;
 	struct sql_stmt *stmt;
 	int code;
@@ -42,11 +46,13 @@ static int apply(struct drover_session *s, struct unit_row *unit, const struct f
 	if (fate->from == fate->to)
 		return 0;
 	code = transaction_take_seq(s, unit->count, &seq, err);
-	if (!code && requeued)
-		code = session_run(s, sql_requeue, &changed, err, id, id + unit->count - 1, seq - id);
+	if (!code && requeued && fate->remote == DROVER_REMOTE_NONE)
+		code = session_run(s, sql_untouched, &changed, err, id, last, seq - id);
+	else if (!code && requeued)
+		code = session_run(s, sql_again, &changed, err, id, last, seq - id, fate->remote);
 	if (!code && !requeued) {
-		code = session_prepare(s, sql_end_hosts, &stmt, err, id, id + unit->count - 1, fate->from, fate->to,
-				       fate->phase, fate->remote, fate->ended_at, seq - id);
+		code = session_prepare(s, sql_end_hosts, &stmt, err, id, last, fate->from, fate->to, fate->phase,
+				       fate->remote, fate->ended_at, seq - id);
 		if (code)
 			return code;
 		sql_bind_text(stmt, 9, fate->message[0] ? fate->message : NULL);
@@ -60,10 +66,11 @@ static int apply(struct drover_session *s, struct unit_row *unit, const struct f
 
 /*
  * Pending again needs a next attempt: there is none in a task that is ending, and none after the last.
- * A host that was begun then ends `lost`, not `failed`: nobody knows what became of it.
+ * A host that was begun then ends `lost`, not `failed`: nobody knows what became of it. But where no process was
+ * started for it, it shares the fate of those without an intent: `together`.
  */
 static void decide(const struct unit_row *unit, const struct drover_unit_end *end, struct fate *begun,
-		   struct fate *rest)
+		   struct fate *rest, bool *together)
 {
 	const char *message = end->message ? end->message : "its attempt ended";
 	bool ending = unit->task->state != DROVER_TASK_RUNNING;
@@ -74,11 +81,6 @@ static void decide(const struct unit_row *unit, const struct drover_unit_end *en
 	*rest = (struct fate){ .from = DROVER_PENDING, .to = end->rest };
 	snprintf(begun->message, sizeof(begun->message), "%s", end->message ? end->message : "");
 	snprintf(rest->message, sizeof(rest->message), "%s", end->message ? end->message : "");
-	if (end->begun == DROVER_PENDING && (ending || exhausted)) {
-		begun->to = DROVER_LOST;
-		snprintf(begun->message, sizeof(begun->message), "no result after %lld attempt%s%s; the last: %s",
-			 attempts, attempts == 1 ? "" : "s", exhausted ? " (limits.attempts)" : "", message);
-	}
 	if (end->rest == DROVER_PENDING && ending) {
 		rest->to = DROVER_CANCELLED;
 		snprintf(rest->message, sizeof(rest->message), "not started before its task ended; %s", message);
@@ -88,8 +90,14 @@ static void decide(const struct unit_row *unit, const struct drover_unit_end *en
 			 "not started after %lld attempt%s (limits.attempts); the last: %s", attempts,
 			 attempts == 1 ? "" : "s", message);
 	}
+	if (end->begun == DROVER_PENDING && (ending || exhausted) && end->remote != DROVER_REMOTE_NONE) {
+		begun->to = DROVER_LOST;
+		snprintf(begun->message, sizeof(begun->message), "no result after %lld attempt%s%s; the last: %s",
+			 attempts, attempts == 1 ? "" : "s", exhausted ? " (limits.attempts)" : "", message);
+	}
 	begun->phase = begun->to == DROVER_TIMEOUT ? end->phase : DROVER_PHASE_NONE;
 	rest->phase = rest->to == DROVER_TIMEOUT ? DROVER_PHASE_WAITING : DROVER_PHASE_NONE; /* never begun */
+	*together = begun->to == DROVER_PENDING && (ending || exhausted);
 }
 
 /* How the attempt ended, unless well; an attempt that ended well clears what the one before it left. */
@@ -113,7 +121,7 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 	struct fate begun, rest;
 	struct unit_row *unit;
 	int64_t now = driver_now(s);
-	bool aborted;
+	bool together, aborted;
 	int code;
 
 	end->held = end->ready = false;
@@ -127,11 +135,15 @@ int unit_end(struct drover_session *s, struct drover_unit_end *end, struct drove
 	if (code || unit->state == DROVER_UNIT_DONE)
 		return code;
 	unit->excused += end->excused;
-	decide(unit, end, &begun, &rest);
+	decide(unit, end, &begun, &rest, &together);
 	begun.ended_at = rest.ended_at = now - end->age;
-	/* In this order: what is begun may become pending. */
-	code = apply(s, unit, &rest, now, err);
+	if (together)
+		code = apply(s, unit, &begun, now, err);
+	if (!code && rest.to != DROVER_PENDING)
+		code = begun_before_lose(s, unit->task, unit, rest.message, rest.ended_at, now, err);
 	if (!code)
+		code = apply(s, unit, &rest, now, err);
+	if (!code && !together) /* after the rest: it may become pending */
 		code = apply(s, unit, &begun, now, err);
 	if (!code && unit->open) {
 		states_move_unit(unit, DROVER_UNIT_READY, now);

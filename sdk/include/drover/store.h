@@ -233,6 +233,7 @@ struct drover_result {
 	int64_t incarnation;
 	int attempt;
 	int64_t index; /* of the host in the task */
+	/* Out: DROVER_LOST where this attempt gave the host up without an intent, and an earlier one did not. */
 	enum drover_status status;
 	struct drover_report report;
 	enum drover_outcome outcome; /* out */
@@ -245,6 +246,10 @@ struct drover_result {
  * DROVER_PENDING; hosts without one get `rest`, where DROVER_PENDING means: the next attempt, the
  * unit becomes ready again. When that would be attempt max_attempts + 1 they get DROVER_FAILED with
  * a message that names the reason. `delta` of what changed is told by `commit`.
+ *
+ * With `begun` = DROVER_PENDING, `remote` says whether hosts may have been touched: DROVER_REMOTE_NONE, and it is as if
+ * they never had an intent; DROVER_REMOTE_UNKNOWN, and in a task that says rerun they end as DROVER_LOST, whatever
+ * comes, unless they are begun again.
  */
 struct drover_unit_end {
 	int64_t task_key;
