@@ -100,27 +100,31 @@ static void take_answer(struct engine *e, struct want_job *job, size_t i)
 		list_push(&job->task->wants, unit->handle, job->asked[i].first + granted, rest);
 }
 
-/* Those of units that have ended while the job waited go to the end of it: an intent that nobody follows would make a
- * host `lost` that was never begun. How many are before them. */
+static void swap(struct want_job *job, size_t a, size_t b)
+{
+	struct asked asked = job->asked[a];
+	struct drover_intent intent = job->intents[a];
+
+	job->asked[a] = job->asked[b];
+	job->asked[b] = asked;
+	job->intents[a] = job->intents[b];
+	job->intents[b] = intent;
+}
+
+/*
+ * Those of units that have ended while the job waited go to the end of it: an intent that nobody follows would make a
+ * host `lost` that was never begun. The others stay in order, since between `count` and `i` all have ended. How many
+ * there are of them.
+ */
 static size_t sort_out(struct want_job *job)
 {
-	size_t count = job->count;
+	size_t count = 0;
 
-	for (size_t i = 0; i < count;) {
-		struct asked asked = job->asked[i];
-		struct drover_intent intent = job->intents[i];
-
-		if (!atomic_load(&asked.life->ended)) {
-			i++;
-			continue;
-		}
-		intent.granted_count = 0;
-		intent.later = false;
-		memmove(&job->asked[i], &job->asked[i + 1], (job->count - i - 1) * sizeof(asked));
-		memmove(&job->intents[i], &job->intents[i + 1], (job->count - i - 1) * sizeof(intent));
-		job->asked[job->count - 1] = asked;
-		job->intents[job->count - 1] = intent;
-		count--;
+	for (size_t i = 0; i < job->count; i++) {
+		if (!atomic_load(&job->asked[i].life->ended))
+			swap(job, i, count++);
+		else
+			job->intents[i].granted_count = job->intents[i].later = 0;
 	}
 	return count;
 }
