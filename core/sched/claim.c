@@ -191,7 +191,7 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 
 		e->claiming_hosts -= unit->expected;
 		e->claiming_units--;
-		claim_room(e, (size_t)task->executor, unit->kept, -unit->expected, -1);
+		engine_room_change(e, (size_t)task->executor, unit->kept, -unit->expected, -1);
 		if (!code && unit->claim.claimed) {
 			e->look_soon = true;
 			start_unit(e, unit);
@@ -205,42 +205,7 @@ static void claim_done(struct job *base, int code, const struct drover_error *er
 	engine_wake(e);
 }
 
-/* ----------------------------------------------------------------------------------------------- room */
-
-void claim_room(struct engine *e, size_t executor, struct kept_room kept, int64_t hosts, int64_t units)
-{
-	room_add(&e->room, kept.node, hosts, units);
-	room_add(&e->slots[executor].room, kept.executor, hosts, units);
-}
-
-/* The room that a new unit would take: its last one may be smaller, which is known once it is claimed. */
-static int64_t unit_hosts(const struct active_task *task)
-{
-	return task->task.unit_size < task->task.hosts ? task->task.unit_size : task->task.hosts;
-}
-
-static enum room_fit node_room(const struct engine *e, const struct active_task *task)
-{
-	return room_fit(&e->room, &e->options.capacity, unit_hosts(task), !task->running);
-}
-
-static enum room_fit executor_room(const struct engine *e, const struct active_task *task)
-{
-	const struct executor_slot *slot = &e->slots[task->executor];
-
-	return room_fit(&slot->room, &slot->limits, unit_hosts(task), !task->running);
-}
-
-/* Where the node itself has room, `waiting` lacks its own executor's. What is kept for first units is never another's. */
-static bool shares(void *context, struct ready_task *waiting, struct ready_task *task)
-{
-	const struct engine *e = context;
-	const struct active_task *w = (const struct active_task *)waiting, *t = (const struct active_task *)task;
-
-	if (node_room(e, w) == ROOM_NONE)
-		return node_room(e, t) != ROOM_KEPT;
-	return w->executor == t->executor && executor_room(e, t) != ROOM_KEPT;
-}
+/* ------------------------------------------------------------------------------------ what is taken */
 
 static enum ready_fit fits(void *context, struct ready_task *ready)
 {
@@ -253,7 +218,9 @@ static enum ready_fit fits(void *context, struct ready_task *ready)
 	slot = &e->slots[task->executor];
 	if (!slot->link || !slot->ready || slot->not_before > clock_boot_ms())
 		return READY_NOT_NOW;
-	return node_room(e, task) != ROOM_NONE && executor_room(e, task) != ROOM_NONE ? READY_FITS : READY_NO_ROOM;
+	return engine_room_of_node(e, task) != ROOM_NONE && engine_room_of_executor(e, task) != ROOM_NONE
+		       ? READY_FITS
+		       : READY_NO_ROOM;
 }
 
 static bool may_claim_more(const struct engine *e)
@@ -272,7 +239,7 @@ static int64_t first_window(const struct engine *e, const struct active_task *ta
 
 void claim_units(struct engine *e)
 {
-	const struct ready_rules rules = { .fits = fits, .shares = shares, .context = e };
+	const struct ready_rules rules = { .fits = fits, .shares = engine_room_shares, .context = e };
 	struct ready_task *ready;
 	struct claim_job *job = NULL;
 	size_t room = 0;
@@ -282,6 +249,7 @@ void claim_units(struct engine *e)
 		return;
 	while (may_claim_more(e) && ready_take(&e->ready, &rules, &ready, &number)) {
 		struct active_task *task = (struct active_task *)ready;
+		int64_t hosts = engine_room_of_unit(task);
 
 		if (!job || job->count == room) {
 			room = room ? room * 2 : 8;
@@ -294,18 +262,18 @@ void claim_units(struct engine *e)
 		job->units[job->count++] = (struct claimed_unit){
 			.task = task,
 			.claim = { .task_key = task->key, .unit = number, .window = first_window(e, task) },
-			.expected = unit_hosts(task),
-			.kept = { node_room(e, task) == ROOM_KEPT, executor_room(e, task) == ROOM_KEPT },
+			.expected = hosts,
+			.kept = engine_room_kept(e, task),
 			.changes = task->changes,
 			.offer = task->shared ? hand_take(e, task, number) : NULL,
 		};
-		job->job.weight += unit_hosts(task);
-		e->claiming_hosts += unit_hosts(task);
+		job->job.weight += hosts;
+		e->claiming_hosts += hosts;
 		e->claiming_units++;
-		claim_room(e, (size_t)task->executor, job->units[job->count - 1].kept, unit_hosts(task), 1);
+		engine_room_change(e, (size_t)task->executor, job->units[job->count - 1].kept, hosts, 1);
 		task->running++;
 	}
 	if (job)
 		writer_put(e->writer, &job->job);
-	hand_look(e, !job && may_claim_more(e) && room_fit(&e->room, &e->options.capacity, 1, false) != ROOM_NONE);
+	hand_look(e, !job && may_claim_more(e) && engine_room_has_any(e));
 }

@@ -147,7 +147,7 @@ void ending_put(struct engine *e, struct running_unit *unit, const struct exec_e
 	if (unit->left && how != EXEC_DEADLINE && how != EXEC_STOPPED)
 		log_warning("task %s unit %lld attempt %d: %s (%zu of %zu hosts without a result)", unit->task->task.id,
 			    (long long)unit->unit, unit->attempt, message, unit->left, unit->count);
-	claim_room(e, slot->position, unit->kept, -(int64_t)unit->left, -1);
+	engine_room_change(e, slot->position, unit->kept, -(int64_t)unit->left, -1);
 	results_end(e, unit->task, &end, clock_utc_ms(), (int64_t)unit->left);
 	running_free(e, unit);
 	engine_wake(e);

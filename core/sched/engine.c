@@ -24,17 +24,6 @@ void engine_wake(struct engine *e)
 	sd_event_source_set_enabled(e->work, SD_EVENT_ONESHOT);
 }
 
-static void limit_executors(struct engine *e)
-{
-	for (size_t i = 0; i < e->options.executors->count; i++) {
-		const struct executor_entry *executor = &e->options.executors->items[i];
-
-		e->slots[i].limits = (struct room_limits){ .hosts = executor->capacity_hosts,
-							   .units = executor->capacity_units,
-							   .reserve = e->options.capacity.reserve };
-	}
-}
-
 struct engine *engine_new(struct sd_event *event, struct writer *writer, struct hub *hub,
 			  const struct engine_options *options)
 {
@@ -50,7 +39,7 @@ struct engine *engine_new(struct sd_event *event, struct writer *writer, struct 
 		e->slots[i].engine = e;
 		e->slots[i].position = i;
 	}
-	limit_executors(e);
+	engine_room_limit_executors(e);
 	if (sd_event_add_defer(event, &e->work, on_work, e) < 0)
 		abort();
 	sd_event_source_set_enabled(e->work, SD_EVENT_OFF);
@@ -278,13 +267,6 @@ void engine_permit(struct engine *e)
 	for (size_t i = 0; i < e->options.executors->count; i++)
 		if (e->slots[i].link)
 			exec_link_permit(e->slots[i].link);
-}
-
-void engine_set_capacity(struct engine *e, const struct room_limits *capacity)
-{
-	e->options.capacity = *capacity;
-	limit_executors(e);
-	engine_wake(e);
 }
 
 /* ------------------------------------------------------------------------------------- the lease */

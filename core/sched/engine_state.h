@@ -150,8 +150,21 @@ bool engine_has_lease(const struct engine *engine);
 void engine_check_lease(struct engine *engine);
 /* claim.c */
 void claim_units(struct engine *engine);
+/* engine_room.c: the node's, and its executors' */
+void engine_room_limit_executors(struct engine *engine);
 /* Hosts and units of a task begin to take room, or no longer do where the numbers are negative. */
-void claim_room(struct engine *engine, size_t executor, struct kept_room kept, int64_t hosts, int64_t units);
+void engine_room_change(struct engine *engine, size_t executor, struct kept_room kept, int64_t hosts, int64_t units);
+/* Hosts that a new unit would take. Its task's last one may be smaller, which is known once it is claimed. */
+int64_t engine_room_of_unit(const struct active_task *task);
+/* Whether a unit of the task fits in: on the node, and beside what else its executor runs. */
+enum room_fit engine_room_of_node(const struct engine *engine, const struct active_task *task);
+enum room_fit engine_room_of_executor(const struct engine *engine, const struct active_task *task);
+/* Which of that would be of what is kept. */
+struct kept_room engine_room_kept(const struct engine *engine, const struct active_task *task);
+/* Of the ready queue's rules: whether `task` takes of the room that `waiting` lacks. The context is the engine. */
+bool engine_room_shares(void *context, struct ready_task *waiting, struct ready_task *task);
+/* For a unit of one host of a task that runs here. */
+bool engine_room_has_any(const struct engine *engine);
 /* hand.c: the envelope of a unit that is taken to be claimed; NULL: it has none. */
 struct offer *hand_take(struct engine *engine, const struct active_task *task, int64_t unit);
 void hand_return(struct engine *engine, struct active_task *task, int64_t unit, struct offer *offer);

@@ -70,7 +70,7 @@ void running_start(struct engine *e, struct active_task *task, const struct drov
 	unit->hosts = watching_names(exec->info.targets, count);
 	HASH_ADD(hh, e->units, handle, sizeof(unit->handle), unit);
 	unit->kept = kept;
-	claim_room(e, slot->position, kept, (int64_t)count, 1);
+	engine_room_change(e, slot->position, kept, (int64_t)count, 1);
 	hub_unit(e->hub, task->task.id, unit->unit, "claimed", unit->attempt);
 	if (!slot->link || task->cancelled || !count || !has_lease) {
 		/* Between the claim and here the executor died, the task was cancelled, or this process stood still
@@ -154,7 +154,7 @@ static void on_result(void *context, uint64_t handle, size_t position, enum drov
 	}
 	unit->reported[position] = true;
 	unit->left--;
-	claim_room(e, slot->position, unit->kept, -1, 0);
+	engine_room_change(e, slot->position, unit->kept, -1, 0);
 	CRASH_POINT("result.take");
 	results_add(e, unit, position, status, report);
 	engine_wake(e);
