@@ -234,11 +234,14 @@ def compare(herd, group, release, module, args):
 
 
 def main():
+    only = " ".join(sys.argv[1:])  # of a case's name: `newest playbook`
     missed = []
     for release in [name for name in RELEASES if os.path.exists(RELEASES[name][0])]:
         for module, args, settings, crypto in CASES:
-            theirs, ours, start, cpu, parts = measure(release, module, args, settings, crypto)
             name = f"{release} {module}{', pipelined' if settings else ''}{'' if crypto else ', default kex'}"
+            if only not in name:
+                continue
+            theirs, ours, start, cpu, parts = measure(release, module, args, settings, crypto)
             a, b = (statistics.median(cpu for cpu, _ in side) for side in (theirs, ours))
             print(f"{name:<37} {HOSTS} hosts: ansible {a:5.2f} s CPU ({statistics.median(t for _, t in theirs):.1f} s), "
                   f"Drover {b:5.2f} s CPU ({statistics.median(t for _, t in ours):.1f} s), ratio {b / a:.2f}; "
