@@ -114,6 +114,9 @@ struct json_object *inventory_slice(const struct conf *c)
 	json_object_object_add(slice, "refresh", json_object_new_int64(inventory->refresh));
 	json_object_object_add(slice, "timeout", json_object_new_int64(inventory->timeout));
 	json_object_object_add(slice, "output_limit", json_object_new_int64(inventory->output_limit));
+	json_object_object_add(slice, "hosts_limit", json_object_new_int64(inventory->hosts_limit));
+	json_object_object_add(slice, "groups_limit", json_object_new_int64(inventory->groups_limit));
+	json_object_object_add(slice, "members_limit", json_object_new_int64(inventory->members_limit));
 	json_object_object_add(slice, "vars", json_object_new_string(schema_variables[inventory->vars]));
 	free(command);
 	return slice;

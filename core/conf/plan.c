@@ -265,6 +265,7 @@ static struct json_object *processes(const struct conf *c)
 		struct json_object *s = put_instance(slice(c), &executors->items[i]);
 
 		put(s, "lease", fields(&c->tables[SCHEMA_LEASE]));
+		put_number(s, "call_timeout", common->call_timeout);
 		put_number(s, "live_rate", common->live_rate);
 		put_number(s, "live_unit_rate", common->live_unit_rate);
 		if (credential_taken(&executors->items[i]))

@@ -30,6 +30,8 @@ static const struct drover_option node[] = {
 			  "account that the core, sinks and monitors run as, where the daemon is started by root"),
 	DROVER_OPT_DURATION(struct schema_node, drain, "60s", "0s", "7d",
 			    "how long SIGTERM lets running units go on before they are ended"),
+	DROVER_OPT_DURATION(struct schema_node, core_silence, "30s", "3s", "1h",
+			    "a core that gives no sign of life for so long is killed and started again"),
 	DROVER_OPT_DURATION(struct schema_node, idle_exit, "0s", "0s", "30d",
 			    "ends the daemon after so long without a task; 0: never", .flags = DROVER_HIDDEN),
 	DROVER_OPT_END
@@ -70,6 +72,7 @@ static const struct drover_option limits[] = {
 	DROVER_OPT_INT(struct schema_limits, hosts, "200000", "1", "10000000", "hosts of one task"),
 	DROVER_OPT_INT(struct schema_limits, unit_size, "10000", "1", "100000",
 		       "most hosts of a unit that a task may ask for"),
+	DROVER_OPT_INT(struct schema_limits, waves, "1000", "1", "100000", "waves of one task"),
 	DROVER_OPT_INT(struct schema_limits, attempts, "3", "1", "1000",
 		       "attempts at a unit whose processes die or cannot be started; what none of them has begun then "
 		       "ends `failed`"),
@@ -115,6 +118,12 @@ static const struct drover_option inventory[] = {
 	DROVER_OPT_DURATION(struct schema_inventory, timeout, "30s", "100ms", "1h",
 			    "after that the command is ended with all that it has started"),
 	DROVER_OPT_SIZE(struct schema_inventory, output_limit, "64M", "1K", "1G", "most that it may print"),
+	DROVER_OPT_INT(struct schema_inventory, hosts_limit, "1000000", "1", "10000000",
+		       "hosts that an inventory may have; a larger one is not taken"),
+	DROVER_OPT_INT(struct schema_inventory, groups_limit, "100000", "2", "10000000",
+		       "groups, with `all` and `ungrouped`"),
+	DROVER_OPT_INT(struct schema_inventory, members_limit, "10000000", "1", "100000000",
+		       "hosts and groups that are named in its groups, all together"),
 	DROVER_OPT_CHOICE(struct schema_inventory, vars, schema_variables, "connection",
 			  "which variables tasks get: how to reach a host, or all that are no secrets, too"),
 	DROVER_OPT_END
@@ -181,6 +190,9 @@ static const struct drover_option executor[] = {
 	DROVER_OPT_MAP(struct schema_executor, capacity, "what of it runs at once: `{hosts: N, units: N}`"),
 	DROVER_OPT_STRING(struct schema_executor, run_as, NULL,
 			  "account that its processes run as, where the daemon is started by root"),
+	DROVER_OPT_DURATION(
+		struct schema_executor, call_timeout, "30s", "100ms", "1h",
+		"its opening or closing; a call that takes longer ends its process, which is started again"),
 	DROVER_OPT_SIZE(struct schema_executor, live_rate, "8M", "16K", "1G",
 			"bytes a second of what hosts print that all of its units show to those who watch; what is "
 			"above that is left out of the events, never of the results"),

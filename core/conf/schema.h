@@ -63,7 +63,7 @@ struct schema_node {
 	char *name, *state_dir, *user;
 	struct drover_list pools;
 	int isolation;
-	int64_t drain, idle_exit;
+	int64_t drain, core_silence, idle_exit;
 };
 
 struct schema_capacity {
@@ -76,7 +76,7 @@ struct schema_lease {
 
 struct schema_limits {
 	int64_t hosts, unit_size, output, output_default, results, results_spool, results_patience, offers, offer_bytes;
-	int64_t store_patience, attempts;
+	int64_t store_patience, attempts, waves;
 };
 
 struct schema_log {
@@ -87,6 +87,7 @@ struct schema_inventory {
 	struct drover_list sources;
 	char *command;
 	int64_t refresh, timeout, output_limit;
+	int64_t hosts_limit, groups_limit, members_limit;
 	int vars;
 };
 
@@ -116,6 +117,7 @@ struct schema_store {
 struct schema_executor {
 	struct drover_map match, capacity;
 	char *run_as;
+	int64_t call_timeout;
 	int64_t live_rate, live_unit_rate; /* bytes a second */
 };
 

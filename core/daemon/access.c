@@ -75,7 +75,8 @@ static int set_make(const char *text, size_t limit, struct access_set **out, str
 	struct nodeset names;
 
 	if (nodeset_expand(text, limit, NULL, NULL, &names, &why))
-		return drover_error_set(err, DROVER_EDENIED, "the token's node set cannot be read: %s", why.message);
+		return drover_error_set(err, DROVER_EDENIED, "the token's node set cannot be read: %s%s", why.message,
+					why.code == DROVER_ELIMIT ? " (limits.hosts)" : "");
 	set = xcalloc(1, sizeof(*set));
 	set->text = xstrdup(text);
 	for (size_t i = 0; i < names.count; i++)

@@ -74,7 +74,10 @@ int inventory_run_start(struct inventory_run *run, struct json_object *section, 
 	*run = (struct inventory_run){ .fd = -1,
 				       .pid = -1,
 				       .command = slice_text(section, "command", "ansible-inventory"),
-				       .timeout = (long)slice_int(section, "timeout", 30000) };
+				       .timeout = (long)slice_int(section, "timeout", 30000),
+				       .limits = { .hosts = slice_int(section, "hosts_limit", 1000000),
+						   .groups = slice_int(section, "groups_limit", 100000),
+						   .members = slice_int(section, "members_limit", 10000000) } };
 	config = control_io_memfd("inventory", json_object_to_json_string_ext(slice, JSON_C_TO_STRING_PLAIN));
 	json_object_put(slice);
 	if (config < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
@@ -159,7 +162,7 @@ static int take_answer(const struct inventory_run *run, struct json_object *answ
 		return drover_error_set(err, DROVER_EFAULT, "the process that reads it died");
 	if (error)
 		return drover_error_set(err, DROVER_EFAULT, "%s %s", name, error);
-	code = inventory_build(slice_get(answer, "list"), inventory, &why);
+	code = inventory_build(slice_get(answer, "list"), &run->limits, inventory, &why);
 	if (code)
 		return drover_error_set(err, code, "%s printed no inventory: %s", name, why.message);
 	*notes = json_object_get(slice_get(answer, "notes"));

@@ -4,8 +4,9 @@
 
 #include <sys/types.h>
 
+#include "task/inventory.h"
+
 struct drover_error;
-struct inventory;
 struct json_object;
 
 struct inventory_run {
@@ -13,6 +14,7 @@ struct inventory_run {
 	pid_t pid;
 	const char *command; /* borrowed: for messages */
 	long timeout;        /* ms */
+	struct inventory_limits limits;
 };
 
 /* Starts the process. `section` is the core's part of the configuration; `folder` for temporary files. */

@@ -60,6 +60,7 @@ int core_configure(struct core *core, int config_fd, struct drover_error *err)
 		.output_default = slice_int(core->slice, "limits.output_default", 64 << 10),
 		.results = slice_int(core->slice, "limits.results", 20000),
 		.attempts = slice_int(core->slice, "limits.attempts", 3),
+		.waves = slice_int(core->slice, "limits.waves", 1000),
 	};
 	access_configure(&core->access, slice_get(core->slice, "credentials"));
 	log_secret(slice_text(core->slice, "cluster.signing_key", NULL));

@@ -111,6 +111,7 @@ int apply_plan(struct supervisor *s, struct json_object *plan, struct drover_err
 	wipe_put(s->plan);
 	s->plan = plan;
 	s->drain = slice_int(plan, "node.drain", 60000);
+	s->core_silence = slice_int(plan, "node.core_silence", 30000);
 	for (size_t i = 0; i < json_object_array_length(processes); i++) {
 		struct json_object *p = json_object_array_get_idx(processes, i);
 		const char *name = slice_text(p, "name", ""), *user = slice_text(p, "user", NULL);

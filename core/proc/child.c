@@ -286,7 +286,7 @@ static int on_call(sd_event_source *source, uint64_t usec, void *context)
 
 	(void)source;
 	(void)usec;
-	child_kill(c, "hung in %s for %" PRId64 " s", c->call_what, (c->call_timeout + 999) / 1000);
+	child_kill(c, "hung in %s for %" PRId64 " s (call_timeout)", c->call_what, (c->call_timeout + 999) / 1000);
 	return 0;
 }
 

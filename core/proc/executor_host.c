@@ -30,8 +30,6 @@
 /* So much may wait for the core before units are no longer read; and when they are again. */
 #define QUEUE_HIGH (8u << 20)
 #define QUEUE_LOW (4u << 20)
-/* check and open may take so long. */
-#define CALL_TIMEOUT_MS 30000
 /* To read what the core has said while this process stood still. */
 #define UNREAD_MS 100
 
@@ -332,7 +330,7 @@ static int open_plugin(struct executor_host *host, struct json_object *slice, st
 	int *before = NULL;
 	int rc;
 
-	control_entered(host->control, "load", CALL_TIMEOUT_MS);
+	control_entered(host->control, "load", host->call_timeout);
 	rc = loader_open_file(slice_text(slice, "path", ""), &unit_host, &plugin, err);
 	control_left(host->control);
 	if (rc)
@@ -346,13 +344,13 @@ static int open_plugin(struct executor_host *host, struct json_object *slice, st
 	rc = slice_options(slice_get(slice, "options"), host->executor->options, host->executor->self_size, &host->self,
 			   err);
 	if (!rc && host->executor->check) {
-		control_entered(host->control, "check", CALL_TIMEOUT_MS);
+		control_entered(host->control, "check", host->call_timeout);
 		rc = host->executor->check(host->self, err);
 		control_left(host->control);
 	}
 	before = list_descriptors(&count);
 	if (!rc && host->executor->open) {
-		control_entered(host->control, "open", CALL_TIMEOUT_MS);
+		control_entered(host->control, "open", host->call_timeout);
 		rc = host->executor->open(host->self, err);
 		control_left(host->control);
 	}
@@ -366,7 +364,7 @@ static void close_plugin(struct executor_host *host)
 	if (!host->executor)
 		return;
 	if (host->executor->close) {
-		control_entered(host->control, "close", CALL_TIMEOUT_MS);
+		control_entered(host->control, "close", host->call_timeout);
 		host->executor->close(host->self);
 		control_left(host->control);
 	}
@@ -396,6 +394,7 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 		goto out;
 	snprintf(who, sizeof(who), "executor: %s", slice_text(slice, "name", "?"));
 	slice_log(slice, who);
+	host.call_timeout = slice_int(slice, "call_timeout", 30000);
 	host.permit_lost = slice_int(slice, "lease.permit_lost", 20000);
 	rc = permit_open(&host.permit, &error);
 	if (rc)

@@ -37,6 +37,7 @@ struct executor_host {
 	struct unit *by_handle; /* hash */
 	struct unit *by_pid;    /* hash; those whose process has not been reaped */
 	int64_t permit_lost;    /* ms */
+	int64_t call_timeout;   /* ms that a call of the plugin's may take, but for a unit's */
 	/* CLOCK_BOOTTIME ms: when the core gave the last permit; when its age was last looked at; and when this process
 	 * was found to have stood still, 0: never. */
 	int64_t last_permit, checked_at, went_on_at;

@@ -25,8 +25,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* A core that is silent for so long is wedged. */
-#define WEDGED_MS 30000
 /* What the core has after the drain's end to say so itself. */
 #define AFTER_DRAIN_MS 5000
 #define STOP_NOW_MS 3000
@@ -147,8 +145,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
 	struct child *core = child_core(s);
 
 	(void)usec;
-	if (core && core->state == CHILD_UP && clock_boot_ms() - core->pulse_at > WEDGED_MS)
-		child_kill(core, "no sign of life for %d s", WEDGED_MS / 1000);
+	if (core && core->state == CHILD_UP && clock_boot_ms() - core->pulse_at > s->core_silence)
+		child_kill(core, "no sign of life for %" PRId64 " s (node.core_silence)", s->core_silence / 1000);
 	if (s->started) {
 		peers_send_health(s);
 		notify_watchdog(s);

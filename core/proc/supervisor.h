@@ -85,10 +85,11 @@ struct supervisor {
 	bool told_ready;
 	char *status; /* owned: the last that systemd was told */
 	bool pid_file_written;
-	bool reload_again; /* a SIGHUP came while one was worked on */
-	bool parts_dirty;  /* the core is to be told */
-	int64_t drain;     /* ms that SIGTERM gives running units */
-	int64_t restarts;  /* of any part */
+	bool reload_again;    /* a SIGHUP came while one was worked on */
+	bool parts_dirty;     /* the core is to be told */
+	int64_t drain;        /* ms that SIGTERM gives running units */
+	int64_t core_silence; /* ms after which a silent core is wedged */
+	int64_t restarts;     /* of any part */
 	int exit_code;
 };
 

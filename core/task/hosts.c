@@ -54,7 +54,8 @@ static struct nodeset *expand(struct collector *c, const char *pattern, const ch
 
 	*c->hint = '\0';
 	if (nodeset_expand(pattern, (size_t)c->rules->limits->hosts, resolve_group, c, &set, &err)) {
-		problems_add(c->problems, pointer, "%s%s", err.message, c->hint);
+		problems_add(c->problems, pointer, "%s%s%s", err.message,
+			     err.code == DROVER_ELIMIT ? " (limits.hosts)" : "", c->hint);
 		return NULL;
 	}
 	s->sets = xrealloc(s->sets, (s->set_count + 1) * sizeof(*s->sets));
@@ -147,7 +148,7 @@ static void take(struct collector *c, const struct drover_host_spec *host, const
 	if (c->full || !nameset_add(&c->seen, host->name, strlen(host->name)))
 		return;
 	if ((int64_t)s->host_count >= c->rules->limits->hosts) {
-		problems_add(c->problems, pointer, "more than %lld hosts: see limits.hosts in the configuration",
+		problems_add(c->problems, pointer, "more than %lld hosts, the limit (limits.hosts)",
 			     (long long)c->rules->limits->hosts);
 		c->full = true;
 		return;

@@ -15,9 +15,6 @@
 #include "util/buf.h"
 #include "util/nodeset.h"
 
-#define HOSTS_MAX 1000000
-#define GROUPS_MAX 100000
-#define MEMBERS_MAX 10000000 /* hosts and children that are named in groups */
 #define NESTING_MAX 64
 #define NAME_MAX_SIZE 253
 #define SKIPPED_SHOWN 20
@@ -44,6 +41,7 @@ struct group {
 
 struct inventory {
 	atomic_int references;
+	struct inventory_limits limits;
 	struct host *hosts;   /* by name, in the order of their appearance */
 	struct group *groups; /* by name, in the order of names */
 	size_t host_count, group_count, members;
@@ -142,10 +140,13 @@ static int add_members(struct inventory *in, struct group *g, struct json_object
 			get_group(in, json_object_get_string(json_object_array_get_idx(children, i)));
 	}
 	in->members += g->host_count + g->child_count;
-	if (in->host_count > HOSTS_MAX || in->group_count > GROUPS_MAX || in->members > MEMBERS_MAX)
+	if ((int64_t)in->host_count > in->limits.hosts || (int64_t)in->group_count > in->limits.groups ||
+	    (int64_t)in->members > in->limits.members)
 		return drover_error_set(err, DROVER_ELIMIT,
-					"the inventory is too large: at most %d hosts, %d groups, %d members of these",
-					HOSTS_MAX, GROUPS_MAX, MEMBERS_MAX);
+					"the inventory is too large: at most %lld hosts (inventory.hosts_limit), "
+					"%lld groups (groups_limit), %lld members of these (members_limit)",
+					(long long)in->limits.hosts, (long long)in->limits.groups,
+					(long long)in->limits.members);
 	return 0;
 }
 
@@ -223,12 +224,14 @@ static int by_name(const struct group *a, const struct group *b)
 	return strcmp(a->name, b->name);
 }
 
-int inventory_build(struct json_object *list, struct inventory **inventory, struct drover_error *err)
+int inventory_build(struct json_object *list, const struct inventory_limits *limits, struct inventory **inventory,
+		    struct drover_error *err)
 {
 	struct inventory *in = xcalloc(1, sizeof(*in));
 	int code = 0;
 
 	atomic_init(&in->references, 1);
+	in->limits = *limits;
 	*inventory = NULL;
 	if (!json_object_is_type(list, json_type_object)) {
 		inventory_unref(in);

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct drover_error;
 struct inventory;
@@ -32,6 +33,12 @@ struct inventory_host {
 	char *bad[INVENTORY_FIELDS];
 };
 
+/* The configuration's. */
+struct inventory_limits {
+	int64_t hosts, groups;
+	int64_t members; /* hosts and children that are named in groups */
+};
+
 struct inventory_group {
 	const char *name;
 	const char *const *hosts; /* names, its children's too, each once */
@@ -44,7 +51,8 @@ struct inventory_group {
  * Of the whole answer, which is borrowed. DROVER_EINVALID: it is no inventory, or a group contains itself;
  * DROVER_ELIMIT: it is too large.
  */
-int inventory_build(struct json_object *list, struct inventory **inventory, struct drover_error *err);
+int inventory_build(struct json_object *list, const struct inventory_limits *limits, struct inventory **inventory,
+		    struct drover_error *err);
 struct inventory *inventory_ref(struct inventory *inventory); /* NULL gives NULL */
 void inventory_unref(struct inventory *inventory);            /* may be NULL */
 

@@ -11,6 +11,7 @@ struct task_limits {
 	int64_t output_default; /* … where the task does not say */
 	int64_t results;        /* reported and not yet stored, at most, before reading stops */
 	int64_t attempts;       /* of a unit */
+	int64_t waves;          /* of one task */
 };
 
 #define TASK_UNIT_SIZE_DEFAULT 30

@@ -69,7 +69,8 @@ static void read_pattern(struct retry *r, struct json_object *value, const char 
 		return;
 	}
 	if (nodeset_expand(text, (size_t)limits->hosts, NULL, NULL, &set, &err)) {
-		problems_add(problems, pointer, "%s", err.message);
+		problems_add(problems, pointer, "%s%s", err.message,
+			     err.code == DROVER_ELIMIT ? " (limits.hosts)" : "");
 		return;
 	}
 	for (size_t i = 0; i < set.count; i++)

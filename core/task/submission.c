@@ -80,13 +80,17 @@ static bool text_ok(struct json_object *value, int64_t low, int64_t high, bool w
 	return true;
 }
 
-static void read_number(const struct field *field, struct json_object *value, int64_t high, const char *pointer,
+/* `option` is what sets the upper bound, for the message: " (limits.output)", or "". */
+static void read_number(const struct field *field, struct json_object *value, int64_t high, const char *option,
 			struct problems *problems, int64_t *out)
 {
 	int64_t number = json_object_get_int64(value);
+	char pointer[64];
 
+	snprintf(pointer, sizeof(pointer), "/%s", field->name);
 	if (!json_object_is_type(value, json_type_int) || number < field->low || number > high)
-		problems_add(problems, pointer, "must be %lld to %lld", (long long)field->low, (long long)high);
+		problems_add(problems, pointer, "must be %lld to %lld%s", (long long)field->low, (long long)high,
+			     option);
 	else
 		*out = number;
 }
@@ -126,11 +130,12 @@ static void read_field(struct submission *s, const struct field *field, struct j
 			*(const char **)member = json_object_get_string(value);
 		break;
 	case FIELD_NUMBER:
-		read_number(field, value,
-			    field->offset == AT(unit_size)      ? limits->unit_size
-			    : field->offset == AT(output_limit) ? limits->output
-								: field->high,
-			    pointer, problems, member);
+		if (field->offset == AT(unit_size))
+			read_number(field, value, limits->unit_size, " (limits.unit_size)", problems, member);
+		else if (field->offset == AT(output_limit))
+			read_number(field, value, limits->output, " (limits.output)", problems, member);
+		else
+			read_number(field, value, field->high, "", problems, member);
 		break;
 	case FIELD_DURATION:
 		read_duration(field, value, pointer, problems, member);
@@ -229,7 +234,7 @@ static void read_others(struct submission *s, struct problems *problems)
 	int64_t number = TASK_PRIORITY_DEFAULT;
 
 	if (priority)
-		read_number(find_field("priority"), priority, 100, "/priority", problems, &number);
+		read_number(find_field("priority"), priority, 100, "", problems, &number);
 	s->task.priority = (int)number;
 	if (on_lost) {
 		const char *word =
@@ -408,7 +413,7 @@ int submission_read(struct submission *s, const void *json, size_t size, const s
 	read_expiry(s, rules->life, problems);
 	hosts_read(s, json_object_object_get(s->root, "hosts"), json_object_object_get(s->root, "exclude"), rules,
 		   problems);
-	thresholds_read(s, problems);
+	thresholds_read(s, rules->limits, problems);
 	served = choose_pool(s, rules);
 	choose_executor(s, problems);
 	read_payload(s, problems);

@@ -7,7 +7,6 @@
 
 #include "util/buf.h"
 
-#define WAVES_MAX 1000
 #define WHOLE 10000 /* hundredths of a percent */
 
 /* A number of hosts, or a share of them. */
@@ -88,14 +87,14 @@ static bool read_wave(struct json_object *array, size_t i, struct amount *wave, 
 	return true;
 }
 
-static void read_waves(struct submission *s, struct json_object *array, struct problems *problems)
+static void read_waves(struct submission *s, struct json_object *array, int64_t most, struct problems *problems)
 {
 	size_t count = json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
 	int64_t hosts = (int64_t)s->host_count, end = 0;
 	struct amount last[2] = { { .value = 0 }, { .value = 0 } }, wave;
 
-	if (!count || count > WAVES_MAX) {
-		problems_add(problems, "/waves", "must be an array of 1 to %d sizes", WAVES_MAX);
+	if (!count || (int64_t)count > most) {
+		problems_add(problems, "/waves", "must be an array of 1 to %lld sizes (limits.waves)", (long long)most);
 		return;
 	}
 	s->wave_ends = xcalloc(count + 1, sizeof(*s->wave_ends));
@@ -135,13 +134,13 @@ static void keep_options(struct submission *s)
 	json_object_put(options);
 }
 
-void thresholds_read(struct submission *s, struct problems *problems)
+void thresholds_read(struct submission *s, const struct task_limits *limits, struct problems *problems)
 {
 	struct json_object *waves = json_object_object_get(s->root, "waves");
 	struct json_object *max_failed = json_object_object_get(s->root, "max_failed");
 
 	if (waves)
-		read_waves(s, waves, problems);
+		read_waves(s, waves, limits->waves, problems);
 	else if (json_object_object_get(s->root, "wave_pause"))
 		problems_add(problems, "/wave_pause", "says nothing without waves");
 	if (max_failed)

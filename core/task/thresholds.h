@@ -11,7 +11,7 @@
 #include "task/submission.h"
 
 /* Needs the hosts. Tells `problems` what is wrong. */
-void thresholds_read(struct submission *submission, struct problems *problems);
+void thresholds_read(struct submission *submission, const struct task_limits *limits, struct problems *problems);
 /* Fills the task's waves and units; needs its unit_size. */
 void thresholds_split(struct submission *submission);
 

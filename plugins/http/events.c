@@ -32,7 +32,6 @@
 #define TOKEN_CHECK 1000 /* ms between two looks at the token that a stream was opened with */
 #define OUTPUT_SHARE 4   /* of the buffer: a quarter */
 
-#define HEARTBEAT 15000 /* ms of silence after which a comment is sent */
 #define REPLAY_ROWS 500
 #define BLOCK_SIZE 16384
 #define SHARE_LEAST 8192 /* of the memory for all readers */
@@ -302,7 +301,7 @@ static enum job_result work(struct job *job)
 {
 	struct stream *s = (struct stream *)((char *)job - offsetof(struct stream, job));
 	bool gone, replay, still = !s->token.role || tokens_still(&s->server->tokens, &s->token);
-	int64_t now = workers_now();
+	int64_t now = workers_now(), pause = s->server->options->heartbeat;
 
 	pthread_mutex_lock(&s->lock);
 	gone = s->gone;
@@ -311,12 +310,12 @@ static enum job_result work(struct job *job)
 	if (!still)
 		flush(s);
 	replay = s->replaying && s->sent == s->out.size && !s->cut;
-	if (!s->replaying && !s->ended && !s->cut && now - s->beat >= HEARTBEAT) {
+	if (!s->replaying && !s->ended && !s->cut && now - s->beat >= pause) {
 		writer_append(&s->out, ":\n\n", 3);
 		s->beat = now;
 		flush(s);
 	}
-	job->due = (now - s->beat < HEARTBEAT ? s->beat : now) + HEARTBEAT;
+	job->due = (now - s->beat < pause ? s->beat : now) + pause;
 	if (s->token.role && job->due > now + TOKEN_CHECK)
 		job->due = now + TOKEN_CHECK;
 	pthread_mutex_unlock(&s->lock);

@@ -22,6 +22,8 @@ struct http {
 	int64_t event_buffer;
 	int64_t event_memory;
 	int64_t page_size;
+	int64_t hosts_limit;
+	int64_t wait_limit, heartbeat; /* ms */
 	char *port_file;
 	struct drover_list hosts;
 	struct drover_map tls; /* cert, key */

@@ -182,7 +182,7 @@ int64_t params_time(struct request *r, const char *name)
 	return (int64_t)timegm(&tm) * 1000 + ms;
 }
 
-int64_t params_duration(struct request *r, const char *name, int64_t otherwise, int64_t high)
+int64_t params_duration(struct request *r, const char *name, int64_t otherwise, int64_t high, const char *option)
 {
 	static const struct {
 		const char *unit;
@@ -198,7 +198,8 @@ int64_t params_duration(struct request *r, const char *name, int64_t otherwise, 
 	for (size_t i = 0; *text >= '0' && *text <= '9' && i < sizeof(units) / sizeof(*units); i++)
 		if (!strcmp(end, units[i].unit) && value <= high / units[i].ms)
 			return value * units[i].ms;
-	params_wrong(r, name, "must be a duration as 30s, 5m or 250ms, at most %llds", (long long)(high / 1000));
+	params_wrong(r, name, "must be a duration as 30s, 5m or 250ms, at most %llds (option %s)",
+		     (long long)(high / 1000), option);
 	return otherwise;
 }
 

@@ -23,8 +23,8 @@ int64_t params_int(struct request *r, const char *name, int64_t otherwise, int64
 bool params_bool(struct request *r, const char *name, bool otherwise);
 /* RFC 3339, as UTC ms; 0: not given. */
 int64_t params_time(struct request *r, const char *name);
-/* Seconds, or with a unit: 250ms, 30s, 5m, 1h; in ms. */
-int64_t params_duration(struct request *r, const char *name, int64_t otherwise, int64_t high);
+/* Seconds, or with a unit: 250ms, 30s, 5m, 1h; in ms. `option` is what bounds it, for the message. */
+int64_t params_duration(struct request *r, const char *name, int64_t otherwise, int64_t high, const char *option);
 /* Words separated by commas as bits 1 << parse(word); 0: not given. */
 unsigned params_words(struct request *r, const char *name, int (*parse)(const char *word));
 /* One of the words, by its index. */

@@ -34,6 +34,11 @@ static const struct drover_option options[] = {
 			"all of them together; beyond it readers that leave more than their share are closed"),
 	DROVER_OPT_SIZE(struct http, page_size, "32M", "64K", "1G",
 			"a page of results ends early when it has so many bytes"),
+	DROVER_OPT_INT(struct http, hosts_limit, "100", "1", "1000", "hosts that one question for results may name"),
+	DROVER_OPT_DURATION(struct http, wait_limit, "10m", "30s", "1d",
+			    "the longest that a request may ask to wait for a task's end"),
+	DROVER_OPT_DURATION(struct http, heartbeat, "15s", "1s", "45s",
+			    "after so long without an event a stream gets a comment, so that nobody takes it for dead"),
 	DROVER_OPT_STRING(struct http, port_file, NULL, "file that the bound address is written to"),
 	DROVER_OPT_LIST(
 		struct http, hosts,

@@ -8,9 +8,8 @@
 #include "params.h"
 #include "show.h"
 
-#define HOSTS_MAXIMUM 100 /* of one question over all tasks */
-#define GREP_HOSTS 200    /* looked into by one query, which holds a reading session of the store */
-#define GREP_TIME 5000    /* ms after which a page ends with what was found */
+#define GREP_HOSTS 200 /* looked into by one query, which holds a reading session of the store */
+#define GREP_TIME 5000 /* ms after which a page ends with what was found */
 #define GREP_SIZE 1024
 
 struct page {
@@ -242,8 +241,11 @@ static int merge_hosts(struct page *p, struct drover_result_filter *filter, char
 	return code;
 }
 
-/* Splits at the commas, in place; empty names and repeated ones are left out. */
-static size_t split_hosts(char *text, char **hosts, size_t room)
+/*
+ * Splits at the commas, in place; empty names and repeated ones are left out. `hosts` has room for `most`; one more
+ * is only counted.
+ */
+static size_t split_hosts(char *text, char **hosts, size_t most)
 {
 	size_t count = 0;
 
@@ -254,8 +256,8 @@ static size_t split_hosts(char *text, char **hosts, size_t room)
 			known = !strcmp(hosts[i], name);
 		if (known)
 			continue;
-		if (count == room)
-			return room + 1;
+		if (count == most)
+			return most + 1;
 		hosts[count++] = name;
 	}
 	return count;
@@ -268,25 +270,33 @@ int results_of_hosts(struct request *r)
 					       .statuses = params_words(r, "status", drover_status_parse),
 					       .limit = p.limit + 1 };
 	char *host = (char *)params_string(r, "host"), *several = (char *)params_string(r, "hosts");
-	char *hosts[HOSTS_MAXIMUM] = { host };
-	size_t count = several ? split_hosts(several, hosts, HOSTS_MAXIMUM) : 1;
+	size_t most = (size_t)r->server->options->hosts_limit, count = 1;
+	char **hosts = calloc(most, sizeof(*hosts));
+	int answer = 0;
 
+	if (!hosts)
+		return problem_set(&r->problem, PROBLEM_UNAVAILABLE, "not enough memory");
+	hosts[0] = host;
+	if (several)
+		count = split_hosts(several, hosts, most);
 	p.outputs = filter.outputs = params_bool(r, "output", true);
 	read_cursor(&p, &filter);
 	if (!host == !several)
 		params_wrong(r, "host", "exactly one of host and hosts must be given");
 	else if (host ? !*host : !count)
 		params_wrong(r, host ? "host" : "hosts", "must not be empty");
-	if (count > HOSTS_MAXIMUM)
-		params_wrong(r, "hosts", "must be at most %d names", HOSTS_MAXIMUM);
+	if (count > most)
+		params_wrong(r, "hosts", "must be at most %zu names (option hosts_limit)", most);
 	for (size_t i = 0; i < count && !r->problem.kind; i++)
 		access_check_host(r, hosts[i]);
 	if (r->problem.kind)
-		return 0;
+		goto out;
 	writer_object(&r->out, NULL);
 	writer_array(&r->out, "items");
 	filter.host = hosts[0];
-	if (count == 1 ? query(&p, &filter) : merge_hosts(&p, &filter, hosts, count))
-		return 0;
-	return end_page(&p);
+	if (count == 1 ? !query(&p, &filter) : !merge_hosts(&p, &filter, hosts, count))
+		answer = end_page(&p);
+out:
+	free(hosts);
+	return answer;
 }

@@ -7,8 +7,6 @@
 #include "params.h"
 #include "show.h"
 
-#define WAIT_MAXIMUM (10 * 60 * 1000)
-
 struct listing {
 	struct request *r;
 	int64_t limit;
@@ -204,7 +202,7 @@ static int64_t next_look(const struct request *r, int64_t deadline)
 
 int tasks_show(struct request *r)
 {
-	int64_t duration = params_duration(r, "wait", 0, WAIT_MAXIMUM);
+	int64_t duration = params_duration(r, "wait", 0, r->server->options->wait_limit, "wait_limit");
 	struct shown s = { .r = r, .payload = params_bool(r, "payload", false) };
 	struct waiting *w;
 

@@ -85,7 +85,7 @@ static void check_numbers(struct request *r)
 {
 	static const char *const words[] = { "index", "status", NULL };
 	int64_t number = params_int(r, "limit", 100, 1, 1000), time = params_time(r, "since"),
-		duration = params_duration(r, "wait", 0, DAY);
+		duration = params_duration(r, "wait", 0, DAY, "wait_limit");
 	int choice = params_choice(r, "sort", words, 0);
 
 	if (number < 1 || number > 1000 || duration < 0 || duration > DAY || choice < 0 || choice > 1)

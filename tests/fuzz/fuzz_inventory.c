@@ -38,6 +38,7 @@ static int check_group(void *context, const struct inventory_group *group)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct inventory_limits limits = { .hosts = 1000, .groups = 1000, .members = 10000 };
 	struct json_object *list, *notes = json_object_new_array();
 	struct inventory *inventory = NULL;
 	struct drover_error err = { 0 };
@@ -45,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!code) {
 		inventory_reduce(list, size % 2, notes);
-		code = inventory_build(list, &inventory, &err);
+		code = inventory_build(list, &limits, &inventory, &err);
 	}
 	if (code ? !err.code || inventory : err.code)
 		abort();

@@ -33,9 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct executors executors;
 	static char *pools[] = { (char *)"default", NULL };
-	static const struct task_limits limits = {
-		.hosts = 1000, .unit_size = 100, .output = 1 << 20, .output_default = 65536, .results = 100
-	};
+	static const struct task_limits limits = { .hosts = 1000,
+						   .unit_size = 100,
+						   .output = 1 << 20,
+						   .output_default = 65536,
+						   .results = 100,
+						   .waves = 100 };
 	const struct submission_rules rules = { .executors = &executors, .limits = &limits, .pools = pools };
 	struct submission submission = { .host_count = 0 };
 	size_t count = 0;

@@ -122,6 +122,18 @@ BAD = [
 ]
 
 
+def test_limits_are_options(start):
+    core = start(hosts_limit="2", wait_limit="40s")
+    core.tell("add t1 3")
+    core.tell("end t1")
+    assert core.call("GET", "/v1/results?hosts=a,b")[0] == 200
+    assert core.call("GET", "/v1/tasks/t1?wait=40s")[0] == 200
+    for path, words in (("/v1/results?hosts=a,b,c", "at most 2 names (option hosts_limit)"),
+                        ("/v1/tasks/t1?wait=41s", "at most 40s (option wait_limit)")):
+        status, _, data = core.call("GET", path)
+        assert status == 400 and words in data["errors"][0]["detail"], data
+
+
 def test_bad_requests(core):
     core.tell("add t1 3")
     for method, path, body, headers, wanted, kind in BAD:

@@ -112,6 +112,21 @@ def test_a_failure_keeps_the_last_good_one(tmp_path):
         assert hosts_of(daemon, "@g") == ["a", "b"]
 
 
+def test_how_large_it_may_be_is_an_option(tmp_path):
+    """Two hosts, three groups with ansible's own, four members: each limit in turn is one less."""
+    hosts = tmp_path / "hosts"
+    write(hosts, "[g]\na\nb\n")
+    with Daemon(configured(hosts, hosts_limit=2, groups_limit=3, members_limit=4)) as daemon:
+        wait_state(daemon, "ok")
+        for option, least in (("hosts_limit", 1), ("groups_limit", 2), ("members_limit", 3)):
+            daemon.config["inventory"] = {**configured(hosts)["inventory"], option: least}
+            daemon.write_config()
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for(f"{option} to be kept to", lambda: f"{least} {option.split('_')[0]}" in (
+                inventory(daemon)["message"] or "") and option in inventory(daemon)["message"])
+        assert hosts_of(daemon, "@g") == ["a", "b"]
+
+
 HANG = """
     echo $$ >> {pids}
     sleep 1000 & echo $! >> {pids}

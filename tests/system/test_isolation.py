@@ -1,5 +1,6 @@
 """No executor plugin can hang or crash the engine; what it leaves is gone; its hosts end with the cause named."""
 
+import contextlib
 import os
 import signal
 import time
@@ -117,18 +118,35 @@ def test_a_killed_executor_host_takes_only_its_own_units(way):
         assert daemon.wait(again, 15)["outcome"] == "ok"
 
 
+def test_an_executor_that_hangs_in_its_opening_is_started_again(tmp_path):
+    hangs = tmp_path / "hangs"
+    executor = {"plugin": "fail_open", "needs": "/", "hangs": str(hangs), "call_timeout": "1s"}
+    with Daemon({"executors": [executor]}) as daemon:
+        hangs.touch()
+        os.kill(daemon.parts()["executor: fail_open"], signal.SIGKILL)
+        wait_for("its hang to be told", lambda: [
+            part for part in daemon.get("/v1/engines")["items"][0]["parts"] if part["name"] == "executor: fail_open" and
+            "hung in open for 1 s (call_timeout)" in (part["last_death"] or "")])
+        hangs.unlink()
+        daemon.wait_ready()
+
+
 def test_a_stopped_core_loses_its_units_by_permit():
-    """A core that is stopped, not dead: its units are ended by their executor host, and it is found wedged."""
+    """A core that is stopped, not dead: its units are ended by their executor host, and it is found wedged and replaced."""
     lease = {"permit": "500ms", "permit_lost": "2s", "renew": "500ms"}
-    with Daemon({"lease": lease, "executors": [{"plugin": "sim"}]}) as daemon:
+    with Daemon({"lease": lease, "node": {"core_silence": "3s"}, "executors": [{"plugin": "sim"}]}) as daemon:
         task = daemon.submit("sim", "p[1-30]", {"latency": "60s"}, timeout=100)
         wait_for("its unit to run", lambda: daemon.units())
         core, units = daemon.parts()["core"], daemon.units()
         os.kill(core, signal.SIGSTOP)
         try:
             wait_for("its units to be ended", lambda: not [p for p in units if alive(p)], 6)
+            wait_for("another core", lambda: daemon.parts().get("core", core) != core, 10)
         finally:
-            os.kill(core, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(core, signal.SIGCONT)
+        assert "no sign of life for 3 s (node.core_silence)" in daemon.log()
+        daemon.wait_ready()
         assert daemon.wait(task, 20)["counts"]["lost"] == 30
         daemon.verify(task)
 

@@ -100,6 +100,20 @@ def test_bad_path(shared, method, path, status):
     assert json.loads(content)["status"] == answer.status
 
 
+def test_the_limits_of_a_task_are_options():
+    limits = {"hosts": 6, "unit_size": 4, "output": "1K", "output_default": "1K", "waves": 2}
+    with Daemon({"limits": limits}) as daemon:
+        assert daemon.post("/v1/tasks?dry_run=true", {
+            **GOOD, "hosts": "h[1-6]", "unit_size": 4, "output_limit": 1024, "waves": ["1", "100%"]})["units"] == 3
+        for member, value, words in (
+                ("hosts", "h[1-7]", "more than 6 hosts, the limit (limits.hosts)"),
+                ("hosts", [f"h{i}" for i in range(7)], "more than 6 hosts, the limit (limits.hosts)"),
+                ("unit_size", 5, "1 to 4 (limits.unit_size)"), ("output_limit", 1025, "to 1024 (limits.output)"),
+                ("waves", ["1", "2", "3"], "1 to 2 sizes (limits.waves)")):
+            answer, content = daemon.request("POST", "/v1/tasks", task(**{member: value}), raw=True)
+            assert answer.status == 422 and words in content.decode(), content
+
+
 def test_bad_type_of_content(shared):
     answer, _ = shared.request("POST", "/v1/tasks", task(), {"Content-Type": "text/plain"}, raw=True)
     assert answer.status == 415

@@ -11,6 +11,8 @@
 #include "task/inventory_vars.h"
 #include "util/buf.h"
 
+static const struct inventory_limits limits = { .hosts = 1000, .groups = 1000, .members = 10000 };
+
 static struct inventory *built(const char *text, bool all, struct json_object *notes, struct drover_error *err)
 {
 	struct json_object *list;
@@ -19,7 +21,7 @@ static struct inventory *built(const char *text, bool all, struct json_object *n
 	if (inventory_json(text, strlen(text), &list, err))
 		return NULL;
 	inventory_reduce(list, all, notes);
-	inventory_build(list, &inventory, err);
+	inventory_build(list, &limits, &inventory, err);
 	json_object_put(list);
 	return inventory;
 }
