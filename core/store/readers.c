@@ -56,11 +56,9 @@ void readers_free(struct readers *r)
 /* Under the lock. Waits until one is idle or may be opened. */
 static int await_room(struct readers *r, struct drover_error *err)
 {
-	struct timespec until;
+	struct timespec until = clock_monotonic_in((r->patience / 1000 + 1) * 1000); /* never early */
 	int code = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += r->patience / 1000 + 1; /* never early */
 	while (!r->idle_count && r->open == r->room && code != ETIMEDOUT)
 		code = pthread_cond_clockwait(&r->given, &r->lock, CLOCK_MONOTONIC, &until);
 	if (r->idle_count)

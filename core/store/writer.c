@@ -1,5 +1,5 @@
 /* writer.c - see writer.h. */
-#define _GNU_SOURCE /* pthread_setname_np */
+#define _GNU_SOURCE /* pthread_cond_clockwait */
 #include "store/writer.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "util/clock.h"
 #include "util/histogram.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define RETRY_MIN 50
 #define RETRY_MAX 2000
@@ -31,13 +32,11 @@ struct writer {
 	const struct drover_store_ops *ops;
 	struct drover_session *session;
 	struct writer_options options;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct job_list queue;    /* under lock */
-	size_t urgent;            /* under lock: jobs of the queue that are not idle */
-	struct job_list finished; /* under lock: for the loop */
-	bool stop;                /* under lock */
+	struct worker worker; /* its lock is of the following */
+	struct job_list queue;
+	size_t urgent;            /* jobs of the queue that are not idle */
+	struct job_list finished; /* for the loop */
+
 	atomic_bool store_ok;
 	atomic_llong begun_at; /* CLOCK_BOOTTIME ms, of the transaction under way; 0: none */
 	atomic_llong backlog;
@@ -100,17 +99,10 @@ static void fill_group(struct writer *w, struct job_list *group, int64_t *weight
 /* Idle jobs wait for others, so that many share a commit when they come one by one. Under the lock. */
 static void await_more(struct writer *w)
 {
-	struct timespec until;
+	int64_t until = clock_boot_ms() + w->options.idle_wait;
 
-	if (!w->options.idle_wait)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += w->options.idle_wait % 1000 * 1000000;
-	until.tv_sec += w->options.idle_wait / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	while (!w->urgent && !w->stop && atomic_load(&w->backlog) < w->options.group_weight)
-		if (pthread_cond_clockwait(&w->wake, &w->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
-			return;
+	while (!w->urgent && atomic_load(&w->backlog) < w->options.group_weight && worker_wait(&w->worker, until))
+		;
 }
 
 /* Waits for something to come and takes what fits into one transaction. False: it is time to end. */
@@ -120,20 +112,20 @@ static bool take_group(struct writer *w, struct job_list *group, int64_t last_co
 	bool stop;
 
 	list_init(group);
-	pthread_mutex_lock(&w->lock);
-	while (!w->queue.head && !w->stop)
-		pthread_cond_wait(&w->wake, &w->lock);
+	worker_lock(&w->worker);
+	while (!w->queue.head && worker_wait(&w->worker, WORKER_FOREVER))
+		;
 	await_more(w);
 	fill_group(w, group, &weight);
-	stop = w->stop;
-	pthread_mutex_unlock(&w->lock);
+	stop = w->worker.stop;
+	worker_unlock(&w->worker);
 	early = last_commit + w->options.interval - clock_boot_ms();
 	if (early > 0 && group->head && !stop) {
 		/* What comes in meanwhile would cost a commit of its own: it joins. */
 		pause_ms(early);
-		pthread_mutex_lock(&w->lock);
+		worker_lock(&w->worker);
 		fill_group(w, group, &weight);
-		pthread_mutex_unlock(&w->lock);
+		worker_unlock(&w->worker);
 	}
 	return group->head != NULL;
 }
@@ -185,9 +177,9 @@ void writer_post(struct writer *w, struct job *job)
 {
 	uint64_t one = 1;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	list_put(&w->finished, job);
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	while (write(w->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
@@ -230,29 +222,29 @@ static void drop_queued(struct writer *w, enum drop_which which, const struct dr
 	struct job *job;
 
 	list_init(&queued);
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	while ((job = list_take(&w->queue)))
 		list_put(&queued, job);
 	w->urgent = 0;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	drop_jobs(w, &queued, NULL, which, DROVER_ERETRY, err);
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	while ((job = list_take(&w->queue))) /* what came meanwhile comes after them */
 		list_put(&queued, job);
 	while ((job = list_take(&queued))) {
 		w->urgent += !job->idle;
 		list_put(&w->queue, job);
 	}
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 }
 
 static bool stopping(struct writer *w)
 {
 	bool stop;
 
-	pthread_mutex_lock(&w->lock);
-	stop = w->stop;
-	pthread_mutex_unlock(&w->lock);
+	worker_lock(&w->worker);
+	stop = w->worker.stop;
+	worker_unlock(&w->worker);
 	return stop;
 }
 
@@ -296,18 +288,16 @@ static void run_group(struct writer *w, struct job_list *group)
 	}
 }
 
-static void *writer_thread(void *arg)
+static void writer_thread(void *context)
 {
-	struct writer *w = arg;
+	struct writer *w = context;
 	struct job_list group;
 	int64_t last = 0;
 
-	pthread_setname_np(pthread_self(), "store");
 	while (take_group(w, &group, last)) {
 		last = clock_boot_ms();
 		run_group(w, &group);
 	}
-	return NULL;
 }
 
 static void finish_on_loop(struct writer *w)
@@ -316,10 +306,10 @@ static void finish_on_loop(struct writer *w)
 	struct job *job;
 
 	list_init(&jobs);
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	while ((job = list_take(&w->finished)))
 		list_put(&jobs, job);
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	while ((job = list_take(&jobs)))
 		job->done(job, job->code, &job->err);
 }
@@ -347,52 +337,45 @@ int writer_new(struct sd_event *event, const struct drover_store_ops *ops, struc
 	w->options = *options;
 	list_init(&w->queue);
 	list_init(&w->finished);
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
+	worker_init(&w->worker);
 	atomic_init(&w->store_ok, true);
 	atomic_init(&w->backlog, 0);
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	code = w->event_fd < 0 ? -errno : sd_event_add_io(event, &w->source, w->event_fd, EPOLLIN, on_event, w);
-	if (!code)
-		code = -pthread_create(&w->thread, NULL, writer_thread, w);
-	if (code < 0) {
-		sd_event_source_unref(w->source);
-		if (w->event_fd >= 0)
-			close(w->event_fd);
-		free(w);
-		return drover_error_set(err, DROVER_EFAULT, "cannot start the store's thread: %s", strerror(-code));
-	}
-	*writer = w;
-	return 0;
+	if (code < 0)
+		code = drover_error_set(err, DROVER_EFAULT, "cannot hear of the store's thread: %s", strerror(-code));
+	else
+		code = worker_start(&w->worker, "store", writer_thread, w, err);
+	if (code)
+		writer_free(w);
+	else
+		*writer = w;
+	return code;
 }
 
 void writer_free(struct writer *w)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&w->lock);
-	w->stop = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	worker_stop(&w->worker);
 	finish_on_loop(w);
 	sd_event_source_unref(w->source);
-	close(w->event_fd);
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->wake);
+	if (w->event_fd >= 0)
+		close(w->event_fd);
+	worker_dispose(&w->worker);
 	free(w);
 }
 
 void writer_put(struct writer *w, struct job *job)
 {
 	atomic_fetch_add(&w->backlog, job->weight);
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	/* For one more idle job nobody need be woken. */
 	if (!job->idle || !w->queue.head || atomic_load(&w->backlog) >= w->options.group_weight)
-		pthread_cond_signal(&w->wake);
+		worker_wake(&w->worker);
 	list_put(&w->queue, job);
 	w->urgent += !job->idle;
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 }
 
 struct waiting_job {
@@ -427,7 +410,7 @@ static bool withdraw(struct writer *w, struct job *wanted)
 	struct job **at;
 	bool found;
 
-	pthread_mutex_lock(&w->lock);
+	worker_lock(&w->worker);
 	for (at = &w->queue.head; *at && *at != wanted; at = &(*at)->next)
 		;
 	found = *at != NULL;
@@ -438,18 +421,16 @@ static bool withdraw(struct writer *w, struct job *wanted)
 		w->urgent -= !wanted->idle;
 		atomic_fetch_sub(&w->backlog, wanted->weight);
 	}
-	pthread_mutex_unlock(&w->lock);
+	worker_unlock(&w->worker);
 	return found;
 }
 
 /* False: the time has passed. */
 static bool await_end(struct waiter *waiter, int64_t patience)
 {
-	struct timespec until;
+	struct timespec until = clock_monotonic_in((patience / 1000 + 1) * 1000); /* never early */
 	int code = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += patience / 1000 + 1; /* never early */
 	pthread_mutex_lock(&waiter->lock);
 	while (!waiter->finished && code != ETIMEDOUT)
 		code = patience ? pthread_cond_clockwait(&waiter->cond, &waiter->lock, CLOCK_MONOTONIC, &until)

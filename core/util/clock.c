@@ -19,6 +19,17 @@ int64_t clock_boot_ms(void)
 	return read_clock(CLOCK_BOOTTIME);
 }
 
+struct timespec clock_monotonic_in(int64_t ms)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += ms % 1000 * 1000000;
+	at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	return at;
+}
+
 int64_t clock_boot_us(void)
 {
 	struct timespec now;

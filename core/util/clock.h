@@ -6,11 +6,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Milliseconds of CLOCK_BOOTTIME: grows through suspend, is not set by anybody. */
 int64_t clock_boot_ms(void);
 /* The same in microseconds. */
 int64_t clock_boot_us(void);
+/*
+ * So many milliseconds from now by CLOCK_MONOTONIC: for pthread_cond_clockwait, which knows no CLOCK_BOOTTIME. They differ
+ * by times of suspend only.
+ */
+struct timespec clock_monotonic_in(int64_t ms);
 /* Milliseconds since 1970, UTC. */
 int64_t clock_utc_ms(void);
 /* Writes RFC 3339 with milliseconds and `Z`; `size` at least 25. Returns `text`. */

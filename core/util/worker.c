@@ -3,7 +3,6 @@
 #include "util/worker.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <drover/error.h>
 
@@ -40,13 +39,18 @@ int worker_start(struct worker *w, const char *name, void (*run)(void *context),
 	return 0;
 }
 
+void worker_end(struct worker *w)
+{
+	w->stop = true;
+	worker_wake(w);
+}
+
 void worker_stop(struct worker *w)
 {
 	if (!w->runs)
 		return;
 	worker_lock(w);
-	w->stop = true;
-	worker_wake(w);
+	worker_end(w);
 	worker_unlock(w);
 	pthread_join(w->thread, NULL);
 	w->runs = false;
@@ -74,18 +78,6 @@ void worker_wake(struct worker *w)
 	pthread_cond_signal(&w->told);
 }
 
-/* Conditions cannot wait by CLOCK_BOOTTIME; CLOCK_MONOTONIC differs from it by times of suspend only. */
-static struct timespec monotonic_in(int64_t ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_nsec += ms % 1000 * 1000000;
-	at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000;
-	at.tv_nsec %= 1000000000;
-	return at;
-}
-
 bool worker_wait(struct worker *w, int64_t until)
 {
 	int64_t left = until - clock_boot_ms();
@@ -95,7 +87,7 @@ bool worker_wait(struct worker *w, int64_t until)
 	if (until == WORKER_FOREVER) {
 		pthread_cond_wait(&w->told, &w->lock);
 	} else {
-		struct timespec at = monotonic_in(left);
+		struct timespec at = clock_monotonic_in(left);
 
 		pthread_cond_clockwait(&w->told, &w->lock, CLOCK_MONOTONIC, &at);
 	}

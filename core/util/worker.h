@@ -47,6 +47,8 @@ void worker_init(struct worker *worker);
 /* Starts the thread, which is in `run` until that returns. DROVER_EFAULT: nothing is started. */
 int worker_start(struct worker *worker, const char *name, void (*run)(void *context), void *context,
 		 struct drover_error *err);
+/* Under the lock: tells the thread to end. For an owner that has to break off what it does, at the same moment. */
+void worker_end(struct worker *worker);
 /* Tells the thread to end, and waits until it has. Where none runs, nothing. */
 void worker_stop(struct worker *worker);
 /* Stops it, too. */
