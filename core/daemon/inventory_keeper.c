@@ -1,13 +1,12 @@
 /* inventory_keeper.c - see inventory_keeper.h. */
+#define _GNU_SOURCE /* pthread_cond_clockwait */
 #include "daemon/inventory_keeper.h"
 
+#include <errno.h>
 #include <json-c/json.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <drover/error.h>
 
@@ -18,18 +17,17 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define LOOK_MS 1000   /* how often files are looked at */
 #define AGAIN_MS 30000 /* after a failure, where `refresh` is longer */
 
 struct keeper {
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* by CLOCK_MONOTONIC */
-	pthread_t thread;
-	bool has_thread, stop;
+	struct worker worker;
 	char *folder;
 
-	/* under the lock */
+	/* under its lock */
+	pthread_cond_t settled;      /* a reading has ended, or is not waited for any more */
 	struct json_object *section; /* NULL: nothing is configured */
 	bool wanted;                 /* to be read now */
 	unsigned configured;         /* how often it was */
@@ -42,20 +40,6 @@ struct keeper {
 	unsigned char mark[INVENTORY_MARK_SIZE];
 	char *said; /* notes that were logged */
 };
-
-static void wait_ms(struct keeper *k, int64_t ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&k->changed, &k->lock, &until);
-}
 
 /* ------------------------------------------------------------------------- one reading's outcome */
 
@@ -100,7 +84,7 @@ static void settle(struct keeper *k, struct inventory *fresh, const struct drove
 		snprintf(k->state.message, sizeof(k->state.message), "%s", err->message);
 		k->state.state = k->current ? "stale" : "failed";
 	}
-	pthread_cond_broadcast(&k->changed);
+	pthread_cond_broadcast(&k->settled);
 }
 
 /* Under the lock, which is given back meanwhile. */
@@ -118,15 +102,15 @@ static void read_once(struct keeper *k, struct json_object *section)
 	code = inventory_run_start(&run, section, k->folder, &err);
 	if (!code) {
 		k->run = &run;
-		pthread_mutex_unlock(&k->lock);
+		worker_unlock(&k->worker);
 		code = inventory_run_finish(&run, &fresh, &notes, &err);
-		pthread_mutex_lock(&k->lock);
+		worker_lock(&k->worker);
 		k->run = NULL;
 		inventory_run_close(&run);
 	}
 	k->due = clock_boot_ms() + (code && refresh > AGAIN_MS ? AGAIN_MS : refresh);
 	/* Broken off, or of a configuration that is no more: it says nothing. */
-	if (k->stop || configured != k->configured) {
+	if (k->worker.stop || configured != k->configured) {
 		inventory_unref(fresh);
 	} else {
 		settle(k, fresh, &err);
@@ -142,37 +126,41 @@ static bool has_changed(struct keeper *k, struct json_object *section)
 	unsigned char mark[INVENTORY_MARK_SIZE];
 	bool changed;
 
-	pthread_mutex_unlock(&k->lock);
+	worker_unlock(&k->worker);
 	inventory_files_mark(slice_get(section, "sources"), mark);
-	pthread_mutex_lock(&k->lock);
+	worker_lock(&k->worker);
 	changed = memcmp(mark, k->mark, sizeof(mark)) != 0;
 	memcpy(k->mark, mark, sizeof(mark));
 	return changed;
 }
 
-static void *keep(void *context)
+static void keep(void *context)
 {
 	struct keeper *k = context;
 
-	pthread_mutex_lock(&k->lock);
-	while (!k->stop) {
+	worker_lock(&k->worker);
+	while (!k->worker.stop) {
 		struct json_object *section = NULL;
+		unsigned configured = k->configured;
+		bool changed;
 
 		if (!k->section) {
-			pthread_cond_wait(&k->changed, &k->lock);
+			worker_wait(&k->worker, WORKER_FOREVER);
 			continue;
 		}
 		/* Its own: json-c's counts of references are not for several threads. */
 		json_object_deep_copy(k->section, &section, NULL);
 		/* The mark is taken before the reading: a change during it is seen next time. */
-		if (has_changed(k, section) || k->wanted || clock_boot_ms() >= k->due)
+		changed = has_changed(k, section);
+		if (k->worker.stop || configured != k->configured)
+			; /* that came meanwhile */
+		else if (changed || k->wanted || clock_boot_ms() >= k->due)
 			read_once(k, section);
 		else
-			wait_ms(k, LOOK_MS);
+			worker_wait(&k->worker, clock_boot_ms() + LOOK_MS);
 		json_object_put(section);
 	}
-	pthread_mutex_unlock(&k->lock);
-	return NULL;
+	worker_unlock(&k->worker);
 }
 
 /* --------------------------------------------------------------------------------- its owner */
@@ -180,13 +168,9 @@ static void *keep(void *context)
 struct keeper *keeper_new(const char *folder)
 {
 	struct keeper *k = xcalloc(1, sizeof(*k));
-	pthread_condattr_t attributes;
 
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&k->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	worker_init(&k->worker);
+	pthread_cond_init(&k->settled, NULL);
 	k->folder = xstrdup(folder);
 	k->state.state = "none";
 	return k;
@@ -196,39 +180,37 @@ void keeper_free(struct keeper *k)
 {
 	if (!k)
 		return;
-	pthread_mutex_lock(&k->lock);
-	k->stop = true;
+	worker_lock(&k->worker);
+	worker_end(&k->worker);
 	if (k->run)
 		shutdown(k->run->fd, SHUT_RDWR);
-	pthread_cond_broadcast(&k->changed);
-	pthread_mutex_unlock(&k->lock);
-	if (k->has_thread)
-		pthread_join(k->thread, NULL);
+	pthread_cond_broadcast(&k->settled);
+	worker_unlock(&k->worker);
+	worker_stop(&k->worker);
 	inventory_unref(k->current);
 	json_object_put(k->section);
-	pthread_cond_destroy(&k->changed);
-	pthread_mutex_destroy(&k->lock);
+	pthread_cond_destroy(&k->settled);
+	worker_dispose(&k->worker);
 	free(k->folder);
 	free(k->said);
 	free(k);
 }
 
-/* Signals are for the event loop's thread. */
-static bool start_thread(struct keeper *k)
+/* Under the lock, for which the thread waits. */
+static void start_thread(struct keeper *k)
 {
-	sigset_t all, before;
-	int code;
+	struct drover_error err = { 0 };
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&k->thread, NULL, keep, k);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return !code;
+	if (k->worker.runs || !worker_start(&k->worker, "inventory", keep, k, &err))
+		return;
+	k->state.state = "failed";
+	snprintf(k->state.message, sizeof(k->state.message), "%s", err.message);
+	log_error("inventory: %s", k->state.message);
 }
 
 void keeper_configure(struct keeper *k, struct json_object *section)
 {
-	pthread_mutex_lock(&k->lock);
+	worker_lock(&k->worker);
 	json_object_put(k->section);
 	k->section = NULL;
 	if (section)
@@ -244,29 +226,25 @@ void keeper_configure(struct keeper *k, struct json_object *section)
 	} else if (!k->current) {
 		k->state = (struct keeper_state){ .state = "reading" };
 	}
-	if (section && !k->has_thread) {
-		k->has_thread = start_thread(k);
-		if (!k->has_thread) {
-			k->state.state = "failed";
-			snprintf(k->state.message, sizeof(k->state.message), "no thread can be started to read it");
-			log_error("inventory: %s", k->state.message);
-		}
-	}
-	pthread_cond_broadcast(&k->changed);
-	pthread_mutex_unlock(&k->lock);
+	if (section)
+		start_thread(k);
+	worker_wake(&k->worker);
+	pthread_cond_broadcast(&k->settled);
+	worker_unlock(&k->worker);
 }
 
 struct inventory *keeper_take(struct keeper *k, int64_t wait, struct keeper_state *state)
 {
-	int64_t until = clock_boot_ms() + wait, now;
+	struct timespec until = clock_monotonic_in(wait);
 	struct inventory *taken;
+	int code = 0;
 
-	pthread_mutex_lock(&k->lock);
-	while (!strcmp(k->state.state, "reading") && !k->stop && (now = clock_boot_ms()) < until)
-		wait_ms(k, until - now);
+	worker_lock(&k->worker);
+	while (!strcmp(k->state.state, "reading") && !k->worker.stop && code != ETIMEDOUT)
+		code = pthread_cond_clockwait(&k->settled, &k->worker.lock, CLOCK_MONOTONIC, &until);
 	taken = inventory_ref(k->current);
 	*state = k->state;
-	pthread_mutex_unlock(&k->lock);
+	worker_unlock(&k->worker);
 	return taken;
 }
 
@@ -276,10 +254,10 @@ char *keeper_sources(struct keeper *k)
 	struct json_object *sources;
 
 	buf_append(&text, "", 0);
-	pthread_mutex_lock(&k->lock);
+	worker_lock(&k->worker);
 	sources = k->section ? slice_get(k->section, "sources") : NULL;
 	for (size_t i = 0; sources && i < json_object_array_length(sources); i++)
 		buf_printf(&text, "%s%s", i ? " " : "", json_object_get_string(json_object_array_get_idx(sources, i)));
-	pthread_mutex_unlock(&k->lock);
+	worker_unlock(&k->worker);
 	return buf_take(&text);
 }
