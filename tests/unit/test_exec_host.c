@@ -194,6 +194,11 @@ START_TEST(permits)
 	wait_for(&core, &core.ends, 1);
 	ck_assert_int_eq(core.ended.how, EXEC_NO_PERMIT);
 	ck_assert_int_eq(count_left(&core), 0);
+	/* Nor is one begun before the core is heard of again. */
+	execute(&core, 2, 3, LONG, "{}");
+	wait_for(&core, &core.ends, 2);
+	ck_assert_int_eq(core.ended.how, EXEC_NOT_STARTED);
+	ck_assert_ptr_nonnull(strstr(core.message, "silent"));
 	stop_host(&core);
 }
 END_TEST
@@ -243,7 +248,10 @@ START_TEST(permits_that_waited)
 	exec_link_permit(core.link);
 	turn_for(&core, 50, false);
 	kill(core.host, SIGCONT);
-	wait_for(&core, &core.ends, 2);
+	goes_on = clock_boot_ms();
+	while (core.ends < 2 && clock_boot_ms() - goes_on < WAIT_MS / 10)
+		turn_for(&core, 50, true); /* it is there from now on, and yet */
+	ck_assert_int_eq(core.ends, 2);
 	ck_assert_int_eq(core.ended.how, EXEC_NO_PERMIT);
 	stop_host(&core);
 }
@@ -293,6 +301,20 @@ START_TEST(hosts_without_a_permit)
 		turn_for(&core, 100, true);
 	ck_assert_int_eq(core.ended.how, EXEC_RETURNED);
 	ck_assert_int_eq(core.results, 30);
+	stop_host(&core);
+}
+END_TEST
+
+/* What a unit shares with its host it may only read: a stray write in one plugin does not give permits to the others. */
+START_TEST(shared_memory_is_read_only)
+{
+	struct fake_core core;
+
+	start_host(&core, WAY_SUBREAPER, "shares");
+	execute(&core, 1, 1, LONG, "{}");
+	wait_for(&core, &core.ends, 1);
+	ck_assert_int_eq(core.results, 1);
+	ck_assert_str_eq(core.out, "writable 0, read-only 2"); /* the permit; and whose output is watched */
 	stop_host(&core);
 }
 END_TEST
@@ -401,6 +423,7 @@ int main(void)
 	tcase_add_test(link_case, permits_that_waited);
 	tcase_add_test(link_case, units_that_waited);
 	tcase_add_test(link_case, hosts_without_a_permit);
+	tcase_add_test(link_case, shared_memory_is_read_only);
 	suite_add_tcase(suite, link_case);
 
 	tcase_set_timeout(load_case, 120);
