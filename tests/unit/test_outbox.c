@@ -474,6 +474,7 @@ START_TEST(due_units_once_with_growing_pauses)
 	await(&sent.count, 1);
 	pause_a_while();
 	ck_assert_int_eq(sent.count, 1); /* while nothing is known of the first */
+	ck_assert_int_eq(store.marked, 0);
 	ck_assert_int_eq(sent.units[0].publications, 3);
 	outbox_delivered(box, 4, 5, 0);
 	await(&store.marked, 1);

@@ -396,6 +396,51 @@ START_TEST(results_are_written_once_and_for_their_unit)
 }
 END_TEST
 
+/* Whoever does not hold the unit any more, by its incarnation and by the attempt, ends and begins none of its hosts. */
+START_TEST(who_does_not_hold_a_unit_changes_nothing)
+{
+	struct drover_task task = store_task("t", 3, 3);
+	const int64_t own = st.incarnation, other = store_incarnate(&st, "n2");
+	struct drover_unit_end end = {
+		.incarnation = own, .attempt = 1, .begun = DROVER_PENDING, .rest = DROVER_PENDING
+	};
+	/* Its first attempt, when the same engine makes the second; and another engine. */
+	const struct {
+		int64_t incarnation;
+		int attempt;
+	} strangers[] = { { own, 1 }, { other, 2 } };
+
+	store_submit(&st, &task);
+	end.task_key = task.key;
+	ck_assert_int_eq(store_claim(&st, own, task.key, 0, 1), 1);
+	ck_assert(store_end(&st, end).held);
+	ck_assert(!store_end(&st, end).held); /* nobody does now */
+	ck_assert_int_eq(store_result(&st, result(&task, 1, 0, DROVER_OK)), DROVER_LATE);
+	ck_assert_int_eq(store_row(&st, task.key, 0).row.status, DROVER_PENDING);
+	ck_assert_int_eq(store_claim(&st, own, task.key, 0, 1), 2);
+	for (size_t i = 0; i < sizeof(strangers) / sizeof(*strangers); i++) {
+		struct drover_intent intent = { .task_key = task.key,
+						.incarnation = strangers[i].incarnation,
+						.attempt = strangers[i].attempt,
+						.first = 1,
+						.count = 1 };
+		struct drover_result late = result(&task, strangers[i].attempt, 0, DROVER_OK);
+
+		late.incarnation = end.incarnation = strangers[i].incarnation;
+		end.attempt = strangers[i].attempt;
+		ck_assert_int_eq(store_result(&st, late), DROVER_LATE);
+		ck_assert(!store_end(&st, end).held);
+		store_begin(&st);
+		WORKS(st.ops->intend(st.w, &intent, 1, &err));
+		store_commit(&st);
+		ck_assert(!intent.granted);
+		ck_assert_int_eq(store_get(&st, task.key).counts[DROVER_RUNNING], 1);
+	}
+	ck_assert_int_eq(store_result(&st, result(&task, 2, 0, DROVER_OK)), DROVER_WRITTEN);
+	store_verify(&st, task.key);
+}
+END_TEST
+
 /* What is known of a host before its end changes no status, and nothing once it has ended or is another attempt's. */
 START_TEST(progress_is_no_result)
 {
@@ -585,6 +630,7 @@ int main(void)
 		an_expired_task_is_not_claimed_and_ends,
 		a_late_result_changes_no_status_and_is_kept,
 		results_are_written_once_and_for_their_unit,
+		who_does_not_hold_a_unit_changes_nothing,
 		progress_is_no_result,
 		a_result_without_an_intent_is_seen,
 		takeover_loses_what_was_begun_and_queues_the_rest,
