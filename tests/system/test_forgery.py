@@ -111,6 +111,7 @@ EDITS = {
     "host-unit": "UPDATE hosts SET unit = 0 WHERE task = {key}",
     "unit-first": "UPDATE units SET first = 2 WHERE task = {key} AND unit = 0",
     "unit-count": "UPDATE units SET count = 4 WHERE task = {key} AND unit = 0",
+    "unit-shorter": "UPDATE units SET count = 1 WHERE task = {key} AND unit = 0",
     "payload": "UPDATE submissions SET payload = '{{\"latency\":\"1ms\"}}' WHERE task = {key}",
     "type": "UPDATE tasks SET type = 'shell' WHERE `key` = {key}",
     "executor": "UPDATE tasks SET executor = 'shell' WHERE `key` = {key}",
@@ -131,7 +132,7 @@ EDITS = {
 }
 # Of these the second unit is as it was signed.
 SECOND_RUNS = {"host-name", "host-address", "host-port", "host-user", "host-vars", "host-swapped", "unit-first", "unit-count",
-               "envelope-of-other-unit"}
+               "unit-shorter", "envelope-of-other-unit"}
 # What nobody will ever execute is ended by the distributor.
 VOID = {"envelope-gone", "envelope-empty", "envelope-of-other-unit"}
 # A host's unit in its own row is for whoever reads it: what is executed goes by the hosts' numbers.
@@ -192,6 +193,8 @@ def test_forged_messages(waiting):
         message = waiting.envelope(key)
         text = {**forge.read(message), "hosts": [{"n": f"evil-{name}"}]}
         forged = FORGERIES[name](waiting, message, text) if name in FORGERIES else waiting.key.sign(text)
+        if name == "other-pool":  # a true unit of another pool, in this one's topic
+            waiting.sql(f"UPDATE tasks SET pool = 'dmz' WHERE `key` = {key}")
         waiting.replace(key, forged)
     release(waiting)
     assert waiting.cluster.wait(tasks["control"][0])["counts"]["ok"] == 1
