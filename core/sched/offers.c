@@ -72,7 +72,6 @@ int offers_open(struct offers *o, const void *message, size_t size, struct offer
 {
 	struct offered *one = xcalloc(1, sizeof(*one));
 	struct drover_error why = { 0 };
-	char *const *pool = o->options.pools;
 	char what[256];
 	int executor;
 
@@ -88,13 +87,9 @@ int offers_open(struct offers *o, const void *message, size_t size, struct offer
 		offers_refused(o, OFFERS_SIGNATURE, "a unit's envelope", why.message);
 		return drover_error_set(err, DROVER_EDENIED, "%s", why.message);
 	}
-	while (*pool && strcmp(*pool, one->envelope.task.pool) != 0)
-		pool++;
-	if (!*pool) {
+	if (envelope_check_pool(&one->envelope, o->options.pools, &why)) {
 		snprintf(what, sizeof(what), "task %.160s unit %lld", one->envelope.task.id,
 			 (long long)one->envelope.unit);
-		snprintf(why.message, sizeof(why.message), "its pool %.100s is none of this node's",
-			 one->envelope.task.pool);
 		offers_refused(o, OFFERS_POOL, what, why.message);
 		offered_free(one);
 		return drover_error_set(err, DROVER_EDENIED, "%s", why.message);

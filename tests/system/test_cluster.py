@@ -240,6 +240,25 @@ def test_an_executor_that_is_down_is_told(tmp_path):
         assert "(down)" not in shown.stdout and "is down" not in shown.stderr
 
 
+def test_an_engine_leaves_what_its_executor_may_not_touch(tmp_path):
+    """Its `match` is the engine's own word, whatever it was told or found in the store."""
+    own = [{"plugin": "sim", "lock_dir": str(tmp_path), "match": {"hosts": "a[1-99]"}}]
+    small = {"capacity": {"hosts": 2, "units": 2}}
+    with Cluster(1, 2, lossy=True, keep=False, each={"eng1": {"executors": own, **small}, "eng2": small}) as cluster:
+        # Tasks are checked by what the newest engine of the pool says: that is to be the one that takes them all.
+        cluster.engines[1].stop()
+        cluster.engines[1].start()
+        wait_for("its word", lambda: cluster.ask("POST", "/v1/tasks?dry_run=true",
+                                                 {"type": "sim", "hosts": "b1", "payload": {}})[0] == 200)
+        task = cluster.submit("sim", "b[1-60]", {"latency": "20ms"}, unit_size=1)
+        assert cluster.wait(task)["counts"]["ok"] == 60
+        assert engines_of(cluster, task) == {"eng2"}
+        assert metric(cluster.engines[0], "units_elsewhere_total") > 0
+        cluster.engines[1].post("/v1/engines/eng2/drain")
+        task = cluster.submit("sim", "a[1-5]", {})
+        assert cluster.wait(task)["counts"]["ok"] == 5 and engines_of(cluster, task) == {"eng1"}
+
+
 def test_a_pool_that_nobody_ever_served_is_refused(cluster):
     with pytest.raises(Problem) as refused:
         cluster.submit("sim", "p[1-3]", {}, pool="elsewhere")

@@ -135,9 +135,9 @@ def test_one_node_goes_back(cluster):
         replace(cluster, back, BUILD)
         old = len(stream.tasks)
         stream.come(20)
+        wait_for("it to have heard of some", lambda: back.metric("units_newer_total") > 5, 30)
     all_ok(cluster, stream.tasks)
     assert engines_of(cluster, stream.tasks[old:]) == {"eng1", "eng2"}
-    wait_for("it to have heard of some", lambda: back.metric("units_newer_total") > 5, 10)
     assert back.metric("units_refused_total") == 0
     said = back.log().split(f"droverd {version_of(BUILD)},")[-1]
     assert said.count(LEFT) == 1, said
