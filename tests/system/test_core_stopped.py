@@ -41,7 +41,7 @@ class OtherOutages:
             self.away.start()
             self.alone.start()
             self.parts = self.away.parts()
-            self.task = self.away.submit("sim", "a[1-90]", {"latency": "2-20s", "output": "text"}, unit_size=30)
+            self.task = self.away.submit("sim", "a[1-90]", {"latency": "10-20s", "output": "text"}, unit_size=30)
             self.stopped = self.alone.submit("sim", "s[1-40]", {"latency": "200s"}, timeout=300, unit_size=10)
             for daemon, task, hosts in ((self.away, self.task, 90), (self.alone, self.stopped, 40)):
                 wait_for("the hosts to run", lambda d=daemon, t=task, n=hosts: d.task(t)["counts"]["running"] == n)
@@ -100,7 +100,7 @@ def stop_a_node(tmp_path, lease, permit_lost, stopped_for):
         # Their results wait in the link to the core while that is stopped.
         ending = one.submit("sim", "e[1-60]", {"latency": "1-2s" if lease else "3-12s"}, timeout=200, unit_size=20)
         wait_for("the hosts to run", lambda: one.task(lasting)["counts"]["running"] == 60
-                 and one.task(ending)["counts"]["running"] == 60)
+                 and one.task(ending)["counts"]["pending"] == 0)  # the first of them may have ended by then
         units = one.units()
         assert units
         os.kill(supervisor, signal.SIGSTOP)
@@ -109,7 +109,7 @@ def stop_a_node(tmp_path, lease, permit_lost, stopped_for):
         try:
             wait_for("the units to be dead", lambda: not one.units(), permit_lost + 5)
             dead = time.monotonic() - begun
-            assert dead < permit_lost + 0.5 * PATIENCE, f"the units lived on for {dead:.1f} s"
+            assert dead < permit_lost + 2 * PATIENCE, f"the units lived on for {dead:.1f} s"
             # The other node ends its lease and takes its units over.
             wait_for("the units to be taken over", lambda: two.task(lasting)["counts"]["running"] == 0
                      and two.task(ending)["counts"]["running"] == 0, 75)
