@@ -4,6 +4,7 @@ tests/system/test_requests.py and tests/plugins/test_http_requests.py look at wh
 """
 
 import contextlib
+import functools
 import http.client
 import json
 import resource
@@ -259,6 +260,23 @@ def answer_to(daemon, request):
     return data
 
 
+class Waited(AssertionError):
+    """Somebody did, for too long."""
+
+
+def again(test):
+    """The machine may be busy with other tests for a moment: whoever waits for a client of these does so each time."""
+    @functools.wraps(test)
+    def run(**arguments):
+        for rest in (2, 1, 0):
+            try:
+                return test(**arguments)
+            except Waited:
+                if not rest:
+                    raise
+    return run
+
+
 @contextlib.contextmanager
 def others_are_served(daemon):
     """Asks all the while, from another connection each time."""
@@ -281,7 +299,8 @@ def others_are_served(daemon):
         stop.set()
         asker.join()
     assert not wrong, wrong[:3]
-    assert slowest[0] < SERVED_WITHIN * PATIENCE, f"somebody waited {slowest[0]:.2f} s"
+    if slowest[0] >= SERVED_WITHIN * PATIENCE:
+        raise Waited(f"somebody waited {slowest[0]:.2f} s")
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -319,6 +338,7 @@ def drip(daemon, begin, piece):
 @pytest.mark.parametrize("begin,piece", [
     (b"", b"\r\n"), (b"P", b"O"), (HEAD, b"X: y\r\n"), (HEAD + LENGTH + b"\r\n", b" "),
     (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n")], ids=["lines", "request line", "headers", "body", "chunks"])
+@again
 def test_slow_clients_are_cut_off(daemon, begin, piece):
     with others_are_served(daemon):
         data, seconds = drip(daemon, begin, piece)
@@ -326,6 +346,7 @@ def test_slow_clients_are_cut_off(daemon, begin, piece):
     assert seconds < 15 * SILENCE * PATIENCE
 
 
+@again
 def test_half_open_connections(daemon):
     """Clients that vanish, by a reset or without a word, at every place of a request."""
     request = posted(BODY[:-1] + b",}")
@@ -346,6 +367,7 @@ def test_half_open_connections(daemon):
             sock.close()
 
 
+@again
 def test_readers_that_do_not_read(daemon):
     """They ask for much, again and again, and take nothing of it."""
     with others_are_served(daemon):
@@ -369,6 +391,7 @@ def test_pipelined_garbage(daemon):
     assert found == [200] * 50 + [422, 200, 400], found
 
 
+@again
 def test_bodies_above_the_limit(daemon):
     with others_are_served(daemon):
         for request in (HEAD + b"Content-Length: 67108865\r\n\r\n", chunked(b"4000001\r\n" + b" " * 100)):
@@ -376,6 +399,7 @@ def test_bodies_above_the_limit(daemon):
             assert all(400 <= status <= 499 for status in statuses(data)), data
 
 
+@again
 def test_ten_thousand_connections(daemon):
     """Above its limit the daemon closes the ones that have waited longest: those who ask are served."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -393,6 +417,7 @@ def test_ten_thousand_connections(daemon):
                     sock.sendall(b"GET /v1/ta")
                 held.append(sock)
         limit = daemon_limit(daemon)
+        assert daemon.get("/-/ready")  # it comes after all of them: none waits any more for being accepted
         assert len(open_connections(daemon)) <= limit
         assert held[0].recv(100) == b"", "the first of them was left open"
     finally:
