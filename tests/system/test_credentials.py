@@ -157,10 +157,10 @@ def test_a_fanout_over_ssh(daemon, sshd, tmp_path):
 def test_hosts_that_wait_for_their_turn_at_a_units_deadline_get_it_later(daemon, sshd):
     """They were never touched: nobody reports them, and each runs under a deadline of its own attempt."""
     answer = daemon.post("/v1/tasks", {"type": "shell", "hosts": sshd.addresses, "payload": {"command": "sleep 600"},
-                                       "fanout": 1, "unit_size": 3, "timeout": 2})
+                                       "fanout": 1, "unit_size": 3, "timeout": 5})
     daemon.wait(answer["id"])
     rows = daemon.results(answer["id"])
     assert {(row["status"], row["phase"], row["remote_process"]) for row in rows} == {("timeout", "execution", "dead")}, rows
     assert sorted(row["attempt"] for row in rows) == [1, 2, 3]
     daemon.verify(answer["id"])
-    wait_for("the remote sleep to be gone", lambda: not sshd.processes("sleep 600"), 5)
+    wait_for("the remote sleep to be gone", lambda: not sshd.processes("sleep 600"))
