@@ -22,9 +22,10 @@ def run(daemon, hosts, fanout, **members):
     return task, daemon.wait(task)
 
 
-@pytest.mark.parametrize("fanout, unit_size", [(7, 5), (5, 30), (1, 3), (40, 10)])
-def test_no_more_hosts_at_once_over_all_units(witnessed, fanout, unit_size):
-    task, answer = run(witnessed, "n[1-60]", fanout, unit_size=unit_size)
+@pytest.mark.parametrize("fanout, unit_size, latency", [(7, 5, "50-100ms"), (5, 30, "10-60ms"), (1, 3, "10-60ms"),
+                                                         (40, 10, "500-900ms")])
+def test_no_more_hosts_at_once_over_all_units(witnessed, fanout, unit_size, latency):
+    task, answer = run(witnessed, "n[1-60]", fanout, unit_size=unit_size, payload={"latency": latency})
     assert answer["counts"]["ok"] == 60 and answer["fanout"] == fanout
     witnessed.verify(task)
     lines, overlaps = witness(witnessed.locks)
