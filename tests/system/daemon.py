@@ -186,7 +186,7 @@ class Daemon:
         try:
             if self.process and self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)
-                self.process.send_signal(signal.SIGTERM)
+                self.process.send_signal(signal.SIGINT)  # a second one, at once: two of one kind may become one
                 try:
                     self.process.wait(20 * PATIENCE)
                 except subprocess.TimeoutExpired:
