@@ -71,6 +71,13 @@ static void renewed(void *context, int64_t until)
 		atomic_store(&core->renewed_at, clock_utc_ms());
 }
 
+static bool drains(void *context)
+{
+	const struct core *core = context;
+
+	return engine_is_held(core->engine);
+}
+
 static void asked_to_drain(void *context, bool drain)
 {
 	core_hold(context, drain);
@@ -151,6 +158,7 @@ int cluster_open(struct core *core, struct drover_error *err)
 		.max_attempts = (int)core->limits.attempts,
 		.announce = announce,
 		.renewed = renewed,
+		.drains = drains,
 		.drain = asked_to_drain,
 		.ended = lease_ended,
 		.context = core,

@@ -26,7 +26,7 @@ struct lease {
 
 	/* the thread's own */
 	int64_t next_renew, next_look; /* CLOCK_BOOTTIME ms */
-	bool announced, blind, drain;
+	bool announced, blind;
 	char *told; /* of its executors; what has not changed is not told again */
 
 	struct worker worker; /* its lock is of the following */
@@ -191,11 +191,11 @@ static void expel(struct lease *l, const struct node_read *node)
 	}
 }
 
+/* Told is what differs from what the node does, not from what was read last: orders may come and go between two readings. */
 static void heed_drain(struct lease *l, bool drain)
 {
-	if (drain != l->drain)
+	if (drain != l->options.drains(l->options.context))
 		tell(l, (struct note){ .drain = drain });
-	l->drain = drain;
 }
 
 static void weigh(struct lease *l, const struct nodes_read *read, int64_t begun, int64_t ended)

@@ -34,6 +34,8 @@ struct lease_options {
 	void (*announce)(void *context, struct drover_announcement *now);
 	/* On the lease's thread: no host is to be begun from `until` on, CLOCK_BOOTTIME ms; 0: from now on. */
 	void (*renewed)(void *context, int64_t until);
+	/* On the lease's thread: whether the node drains by request. */
+	bool (*drains)(void *context);
 	/* On the loop: somebody wants the node to drain, or to go on. */
 	void (*drain)(void *context, bool drain);
 	/* On the loop, once. */
