@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from daemon import BUILD, Daemon, drover
+from daemon import BUILD, Daemon, drover, wait_for
 
 PAGES = ["drover.1", "droverd.8", "drover.yaml.5"]
 
@@ -112,13 +112,18 @@ def test_what_the_daemon_knows(tmp_path):
     with Daemon({"executors": [{"plugin": "sim"}], "inventory": {"sources": [str(hosts)]}}) as daemon:
         daemon.wait(daemon.submit("sim", "@web", {}, id="deploy-1"))
         url = f"drover --url {daemon.url()}"
-        assert complete(f"{url} show ") == ["last", "deploy-1"]
-        assert complete(f"{url} watch dep") == ["deploy-1"]
+
+        def offers(line, *words):
+            # A daemon that does not answer within a second is not waited for.
+            wait_for(f"{words} behind {line}", lambda: complete(line) == list(words))
+
+        offers(f"{url} show ", "last", "deploy-1")
+        offers(f"{url} watch dep", "deploy-1")
         assert complete(f"{url} show deploy-1 x") == []
-        assert complete(f"{url} engines drain ") == ["test"]
-        assert complete(f"{url} run -H @w") == ["@web"]
-        assert complete(f"{url} run -H a,b!@d") == ["@db"], "readline replaces what begins with the @"
-        assert complete(f"drover run --url={daemon.url()} -w @w") == ["@web"]
+        offers(f"{url} engines drain ", "test")
+        offers(f"{url} run -H @w", "@web")
+        offers(f"{url} run -H a,b!@d", "@db")  # readline replaces what begins with the @
+        offers(f"drover run --url={daemon.url()} -w @w", "@web")
 
 
 def test_without_a_daemon_it_offers_what_it_can():

@@ -28,8 +28,12 @@ def without_forks(pid):
         limit_processes(pid, before)
 
 
+# However long a test takes to make room again.
+MANY = {"limits": {"attempts": 100}}
+
+
 def test_it_is_tried_again_when_there_is_room_again():
-    with Daemon(user="nobody", isolation="subreaper") as daemon:
+    with Daemon(MANY, user="nobody", isolation="subreaper") as daemon:
         with without_forks(daemon.parts()["executor: sim"]):
             task = daemon.submit("sim", "n[1-20]", {})
             unit = wait_for("the refusal", lambda: next(
@@ -38,7 +42,7 @@ def test_it_is_tried_again_when_there_is_room_again():
         answer = daemon.wait(task)
         assert answer["counts"]["ok"] == 20
         rows = daemon.results(task)
-        assert {row["attempt"] for row in rows} <= {2, 3}
+        assert min(row["attempt"] for row in rows) >= 2
         daemon.verify(task)
 
 
@@ -57,7 +61,7 @@ def test_after_the_last_attempt_hosts_failed_and_are_not_lost():
 
 
 def test_hosts_that_were_never_touched_may_exceed_no_threshold_before_they_failed():
-    with Daemon(user="nobody", isolation="subreaper") as daemon:
+    with Daemon(MANY, user="nobody", isolation="subreaper") as daemon:
         with without_forks(daemon.parts()["executor: sim"]):
             task = daemon.submit("sim", "n[1-20]", {}, max_failed=0, unit_size=5)
             wait_for("the refusal", lambda: any(u["message"] for u in daemon.get(f"/v1/tasks/{task}/units")["items"]))

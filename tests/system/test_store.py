@@ -14,7 +14,7 @@ def database(daemon):
 
 def test_a_store_that_is_away_loses_nothing_and_refuses_new_tasks():
     with Daemon({"store": {"plugin": "sqlite", "busy_timeout": "500ms"}}) as daemon:
-        task = daemon.submit("sim", "s[1-30]", {"latency": "1-2s"})
+        task = daemon.submit("sim", "s[1-30]", {"latency": "3-4s"})
         wait_for("its hosts to run", lambda: daemon.task(task)["counts"]["running"] == 30)
         parts = daemon.parts()
         holder = sqlite3.connect(database(daemon), isolation_level=None)
@@ -28,7 +28,7 @@ def test_a_store_that_is_away_loses_nothing_and_refuses_new_tasks():
         wait_for("the unit to end meanwhile", lambda: not daemon.units())
         holder.execute("ROLLBACK")
         holder.close()
-        assert daemon.wait(task, 10)["counts"]["ok"] == 30
+        assert daemon.wait(task)["counts"]["ok"] == 30
         daemon.verify(task)
         assert daemon.parts() == parts
         assert daemon.request("GET", "/v1/tasks/refused", raw=True)[0].status == 404

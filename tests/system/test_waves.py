@@ -37,7 +37,7 @@ def test_each_wave_waits_for_the_one_before(daemon):
 
 
 def test_a_pause_between_waves(daemon):
-    task = daemon.submit("sim", "n[1-20]", {}, waves=["5", "100%"], wave_pause="1200ms")
+    task = daemon.submit("sim", "n[1-20]", {}, waves=["5", "100%"], wave_pause="3s")
     waiting = wait_for("the pause", lambda: (lambda t: t["waves"]["next_at"] and t)(daemon.task(task)))
     assert waiting["waves"]["open"] == 1 and waiting["waves"]["total"] == 2
     assert waiting["counts"]["pending"] == 15 and waiting["state"] == "running"
@@ -60,7 +60,7 @@ def test_cancel_and_expiry_reach_waves_that_are_not_open(daemon):
     daemon.post(f"/v1/tasks/{task}/cancel")
     answer = daemon.wait(task)
     assert answer["state"] == "cancelled" and answer["counts"]["cancelled"] == 10
-    task = daemon.submit("sim", "n[1-10]", {"hang": ["n1"]}, waves=["1", "100%"], timeout="3s", expires_in="1s")
+    task = daemon.submit("sim", "n[1-10]", {"hang": ["n1"]}, waves=["1", "100%"], timeout="4s", expires_in="2s")
     answer = daemon.wait(task)
     assert answer["counts"]["expired"] == 9 and answer["counts"]["timeout"] == 1
     assert answer["waves"]["open"] == 1
@@ -98,7 +98,7 @@ def test_kill_in_the_middle_of_a_wave(victim):
 
 
 def test_kill_in_the_pause_between_waves(daemon):
-    task = daemon.submit("sim", "n[1-20]", {}, waves=["5", "100%"], wave_pause="2s")
+    task = daemon.submit("sim", "n[1-20]", {}, waves=["5", "100%"], wave_pause="3s")
     waiting = wait_for("the pause", lambda: (lambda t: t["waves"]["next_at"] and t)(daemon.task(task)))
     core = daemon.parts()["core"]
     os.kill(core, signal.SIGKILL)
