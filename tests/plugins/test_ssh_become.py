@@ -155,12 +155,12 @@ def test_a_method_that_is_not_there(build, asking):
 
 def test_a_method_that_hangs(build):
     """PAM that never answers: the phase has a time of its own."""
-    pam = "auth required pam_exec.so /bin/sleep 600\n"
+    pam = "auth required pam_exec.so /bin/sleep 617\n"
     before = set(sleeping(b"/bin/sleep"))
     with Sshd(1, "UsePAM yes", ordinary=True, password=PASSWORD, etc={**ASKING, "pam.d/sudo": pam}) as fleet:
         r = one(build, fleet, become("sudo", command="true"), options=["become_timeout=700ms"])
         assert (r["status"], r["phase"]) == ("timeout", "execution"), r
-        assert "0.7 s (become_timeout)" in r["message"] and r["at"] < 3
+        assert "0.7 s (become_timeout)" in r["message"] and r["at"] < 8
         for pid in set(sleeping(b"/bin/sleep")) - before:  # PAM's own, which has nothing of the fleet's mark
             kill(pid)
 
@@ -179,14 +179,23 @@ def test_bad_payloads(build, free, payload, word):
 # ------------------------------------------------------------------------------------------- its end
 
 
+def out_of_time(build, fleet, payload, password=PASSWORD):
+    """On a machine that has much else to do the time may pass before the command has begun: then it gets more."""
+    for limit in (2500, 10000):
+        r = one(build, fleet, payload, password, host_timeout=limit, timeout=60000)
+        if r["phase"] == "execution":
+            break
+    return r
+
+
 @pytest.mark.parametrize("where, method", [("asking", "sudo"), ("asking", "su"), ("asking", "doas"), ("free", "sudo"),
                                            ("free", "doas")])
 def test_the_remote_process_is_gone_after_its_time(build, request, where, method):
     fleet = request.getfixturevalue(where)
-    r = one(build, fleet, become(method, command="trap '' TERM; sleep 600 & sleep 600; sleep 600"),
-            PASSWORD if where == "asking" else None, host_timeout=2500)
+    r = out_of_time(build, fleet, become(method, command="trap '' TERM; sleep 617 & sleep 617; sleep 617"),
+                    PASSWORD if where == "asking" else None)
     assert (r["status"], r["phase"], r["remote"]) == ("timeout", "execution", "dead"), r
-    wait_for(lambda: not sleeping(), 3, "the end of every remote process")
+    wait_for(lambda: not sleeping(), 10, "the end of every remote process")
 
 
 def test_the_end_where_sudo_uses_a_terminal_of_its_own(build):
@@ -194,25 +203,25 @@ def test_the_end_where_sudo_uses_a_terminal_of_its_own(build):
     rules = ASKING["sudoers.d/fleet"] + "Defaults use_pty\n"
     with Sshd(1, "UsePAM yes", ordinary=True, password=PASSWORD, etc={"sudoers.d/fleet": rules}) as fleet:
         assert one(build, fleet, become("sudo", command="id -u; cat", stdin="in"))["out"] == b"0\nin"
-        r = one(build, fleet, become("sudo", command="sleep 600 & sleep 600; sleep 600"), host_timeout=2500)
+        r = out_of_time(build, fleet, become("sudo", command="sleep 617 & sleep 617; sleep 617"))
         assert (r["status"], r["remote"]) == ("timeout", "dead"), r
-        wait_for(lambda: not sleeping(), 3, "the end of every remote process")
+        wait_for(lambda: not sleeping(), 10, "the end of every remote process")
 
 
 def test_the_end_of_another_ordinary_users_process(build, free):
-    payload = {"command": "sleep 600; sleep 600", "become": {"user": OTHER_USER}}
-    r = one(build, free, payload, None, host_timeout=1500)
+    payload = {"command": "sleep 617; sleep 617", "become": {"user": OTHER_USER}}
+    r = out_of_time(build, free, payload, None)
     assert (r["status"], r["remote"]) == ("timeout", "dead"), r
 
 
 def sleeping(program=b"sleep"):
-    """sudo and su give their commands an environment of their own: the mark is not in it."""
+    """sudo and su give their commands an environment of their own: the mark is not in it. Nobody else sleeps 617 s."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/cmdline", "rb") as file:
-                    if file.read() == program + b"\x00600\x00" and os.stat(f"/proc/{name}").st_uid == 0 and in_fleet(name):
+                    if file.read() == program + b"\x00617\x00" and os.stat(f"/proc/{name}").st_uid == 0 and in_fleet(name):
                         found.append(int(name))
             except OSError:
                 pass
