@@ -87,7 +87,9 @@ def running(release="debian", isolation="auto"):
 
 def test_the_fork_server_is_killed_between_units():
     with running() as state:
-        os.kill(state.server(), signal.SIGKILL)
+        server = state.server()
+        os.kill(server, signal.SIGKILL)
+        wait_for("its end", lambda: not alive(server))
         state.assert_clean()
 
 
@@ -97,6 +99,7 @@ def test_the_fork_server_is_killed_while_a_unit_runs(isolation):
         server = state.server()
         task = state.begin()
         os.kill(server, signal.SIGKILL)
+        wait_for("its end", lambda: not alive(server))
         wait_for("another server", lambda: len([p for p in state.pythons() if parent_of(p) not in state.pythons()]) == 2)
         state.release(*state.herd.addresses)
         assert {row["status"] for row in state.rows(task).values()} == {"ok"}
