@@ -88,6 +88,7 @@ def test_groups_are_what_its_commands_say(tmp_path):
 
 def test_group_syntax(tmp_path):
     with Daemon(configured(write(tmp_path / "hosts", INI))) as daemon:
+        wait_state(daemon, "ok")  # a task waits five seconds for it, and a busy machine may take longer
         assert hosts_of(daemon, "@web") == ["web1", "web2", "web3", "web9"]
         assert hosts_of(daemon, "@web!web3") == ["web1", "web2", "web9"]
         assert hosts_of(daemon, "@web&@prod") == ["web1", "web2", "web3", "web9"]
