@@ -209,9 +209,15 @@ class Sshd:
         for server in self.servers:
             server.kill()
             server.wait()
-        for pid in family + self.processes():
+        for pid in family:
             kill(pid)
-        wait_for(lambda: not self.processes(), what="the end of the fleet's processes")
+
+        def ended():  # one that was about to make another while it was looked for left that behind
+            left = self.processes()
+            for pid in left:
+                kill(pid)
+            return not left
+        wait_for(ended, what="the end of the fleet's processes")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def options(self):

@@ -6,7 +6,7 @@ import subprocess
 import textwrap
 
 import pytest
-from daemon import BUILD, Daemon, descendants, drover, wait_for
+from daemon import BUILD, Daemon, cmdline, descendants, drover, wait_for
 from fleet.ansible import Herd
 
 BOOK = textwrap.dedent("""\
@@ -224,11 +224,10 @@ def test_what_needs_no_ansible_does_not_import_it(private, tmp_path):
                                env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         def sleeping():
-            found = [pid for pid in descendants(process.pid)]
-            names = {pid: open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0") for pid in found if os.path.exists(f"/proc/{pid}/cmdline")}
-            return names if any(words[:2] == [b"sleep", b"600"] for words in names.values()) else None
+            names = {pid: cmdline(pid) for pid in descendants(process.pid)}
+            return names if any(words[:2] == ["sleep", "600"] for words in names.values()) else None
         names = wait_for("the command", sleeping, 30)
-        assert not any(b"server.py" in b" ".join(words) for words in names.values())
+        assert not any("server.py" in " ".join(words) for words in names.values())
     finally:
         process.send_signal(2)
         process.wait(30)
