@@ -161,7 +161,7 @@ def test_edited_rows(waiting):
         row = waiting.cluster.results(tasks[name][0])[0]
         assert row["message"].startswith("not executed: it differs from what was signed: "), row
         waiting.cluster.verify(tasks[name][0])
-    assert waiting.cluster.distributors[0].metric("units_voided_total") == 5
+    wait_for("them to be counted", lambda: waiting.cluster.distributors[0].metric("units_voided_total") == 5)
 
 
 # ---------------------------------------------------------------------------------------- messages
