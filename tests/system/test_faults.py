@@ -56,7 +56,7 @@ def kinds_of(group):
 @pytest.fixture(scope="module", name="herd")
 def make_herd():
     hosts = {number: kind[0] for group in GROUPS if GROUPS[group] for number, kind in kinds_of(group).items()}
-    with Herd(len(GROUPS), hosts) as herd:
+    with Herd(len(GROUPS), hosts, crowded=True) as herd:
         yield herd
 
 

@@ -28,9 +28,11 @@ class Herd:
     """A light server, a daemon, and what this machine needs for a thousand hosts that are well: the first thousand.
 
     `usual`: seconds until the last of these is final. `limit`: seconds that each phase, and a host in all, may last.
+    `crowded`: other tests run beside it, more of them than when `usual` was measured.
     """
 
-    def __init__(self, thousands, hosts):
+    def __init__(self, thousands, hosts, crowded=False):
+        self.crowded = crowded
         self.light = Light(os.path.join(BUILD, "tests/light_sshd"), thousands * HOSTS, hosts)
         self.usual = self.limit = self.daemon = None
         self.open = contextlib.ExitStack()
@@ -44,7 +46,8 @@ class Herd:
                 for host in hosts:
                     assert rows[host]["status"] == "ok" and rows[host]["stdout"] == f"{host}\n", rows[host]
                 self.usual = took(task, rows.values())
-            self.limit = round(max(2.5 * PATIENCE, 2 * self.usual + 1), 1)
+            self.limit = round(max(6 * PATIENCE, 3 * self.usual + 2) if self.crowded else
+                               max(2.5 * PATIENCE, 2 * self.usual + 1), 1)
             self.daemon = Daemon({"executors": [self.light.executor(**timeouts(self.limit))]})
             opened.enter_context(self.daemon)
             self.open = opened.pop_all()
@@ -73,7 +76,7 @@ class Herd:
         for row in well:
             assert row["status"] == "ok" and row["stdout"] == f"{row['host']}\n", row
         # Twice the time and half a second more; a hang that held up anybody would cost the limit at least.
-        most = min(2 * self.usual + 0.5 * PATIENCE, self.limit)
+        most = self.limit if self.crowded else min(2 * self.usual + 0.5 * PATIENCE, self.limit)
         assert took(task, well) < most, f"{took(task, well)} s, without them {self.usual} s"
 
 
