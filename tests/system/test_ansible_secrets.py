@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import secrets
 import subprocess
 import time
 
@@ -11,7 +12,8 @@ from daemon import Daemon, cmdline, wait_for
 from fleet.ansible import RELEASES, Herd
 from fleet.sshd import ORDINARY_USER, public_key
 
-CANARIES = {"password": "canary-password-8f21", "passphrase": "canary-phrase-b3d7", "vault": "canary-vault-51ac",
+# The password is searched in the memory that the whole machine shares: no other run has the same.
+CANARIES = {"password": f"canary-password-{secrets.token_hex(6)}", "passphrase": "canary-phrase-b3d7", "vault": "canary-vault-51ac",
             "inside": "canary-inside-e09d", "argument": "canary-argument-4c66"}
 PASSWORD = CANARIES["password"]
 SUDOERS = {"sudoers.d/fleet": f"{ORDINARY_USER} ALL=(ALL:ALL) ALL\n{ORDINARY_USER} ALL=(ALL:ALL) NOPASSWD: /bin/true\n"}
@@ -195,7 +197,7 @@ def test_a_password_is_gone_with_a_host_that_hung(state):
     herd = state.setting.herd
     begun = os.path.join(herd.folder, "remote", "hanging")
     task = state.submit("adhoc", herd.addresses[:1], {"module": "shell", "args": f"touch {begun}; sleep 60"}, timeout=60,
-                        host_timeout=6, credential="password", executor="ansible_adhoc")
+                        host_timeout=12, credential="password", executor="ansible_adhoc")
     wait_for("the host to be at work", lambda: os.path.exists(begun), 60)
     assert (PASSWORD.encode() in memory()) == (state.setting.release == "newest")
     state.wait(task)
