@@ -196,12 +196,16 @@ def test_ctrl_c_on_a_terminal_detaches_and_a_second_one_cancels(build, daemon):
         assert terminal.wait(30) == 130
         task = re.search(rb"detached: task (\w{26}) goes on", terminal.seen)[1].decode()
     wait_for("it to run", lambda: daemon.task(task)["state"] == "running")
-    with Terminal([str(build / "drover"), "watch", "--url", daemon.url(), task], env) as terminal:
-        terminal.read_until(b"0/3")
-        terminal.type(b"\x03")
-        terminal.read_until(b"Ctrl-C again within 2 s cancels it")
-        terminal.type(b"\x03")
-        assert terminal.wait(60) == 5
+
+    def press_twice():
+        with Terminal([str(build / "drover"), "watch", "--url", daemon.url(), task], env) as terminal:
+            terminal.read_until(b"0/3")
+            terminal.type(b"\x03")
+            terminal.read_until(b"Ctrl-C again within 2 s cancels it")
+            terminal.type(b"\x03")
+            return terminal.wait(60)
+    # On a busy machine the second one may come too late: then it was detached once more.
+    assert next(code for code in (press_twice() for _ in range(5)) if code != 130) == 5
     assert daemon.task(task)["state"] == "cancelled"
 
 

@@ -508,16 +508,20 @@ def test_interrupt_detaches_and_a_second_one_cancels(build, home, drover):
         assert process.returncode == 130, err
         assert not daemon.cancelled.is_set()
 
-        before = len(daemon.requests)
-        process = start(build, home, daemon, "watch", daemon.id, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        # The first question is for the id; the second one waits.
-        wait_for("a question that waits", lambda: any("wait" in r[2] for r in daemon.requests[before:]))
-        process.send_signal(signal.SIGINT)
-        assert b"detached" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        def interrupt_twice():
+            before = len(daemon.requests)
+            process = start(build, home, daemon, "watch", daemon.id, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            # The first question is for the id; the second one waits.
+            wait_for("a question that waits", lambda: any("wait" in r[2] for r in daemon.requests[before:]))
+            process.send_signal(signal.SIGINT)
+            assert b"detached" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            return *process.communicate(timeout=20), process.returncode
+
+        # Within two seconds it cancels; on a busy machine it may come too late, and detaches once more.
+        out, err, code = next(ended for ended in (interrupt_twice() for _ in range(5)) if ended[2] != 130)
         assert daemon.cancelled.is_set()
-        assert process.returncode == 5, err
+        assert code == 5, err
         assert b"1 cancelled of 1 host" in out
 
 
