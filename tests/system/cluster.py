@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-from daemon import BUILD, FINAL, PATIENCE, Daemon, Problem, alive, cmdline, drover, wait_for
+from daemon import BUILD, FINAL, PATIENCE, START, Daemon, Pid, Problem, alive, cmdline, drover, stat_of, wait_for
 
 from services import ports
 from services.mariadb import MariaDB
@@ -102,8 +102,11 @@ class Node(Daemon):
                 continue
             with contextlib.suppress(OSError):
                 with open(f"/proc/{entry}/environ", "rb") as f:
-                    if mark in f.read().split(b"\0") and alive(int(entry)):
-                        found[int(entry)] = self.role(int(entry))
+                    if mark not in f.read().split(b"\0"):
+                        continue
+                pid = Pid(entry, stat_of(entry)[START])
+                if alive(pid):
+                    found[pid] = self.role(pid)
         return found
 
     def role(self, pid):

@@ -34,13 +34,32 @@ def wait_for(what, condition, timeout=20.0, every=0.02):
         time.sleep(every)
 
 
+STATE, PARENT, START = 0, 1, 19  # of what `stat_of` gives
+
+
+class Pid(int):
+    """A process that `alive` takes for no other one that has its number later: a test that forks without end uses up all
+    numbers in seconds, and they begin anew."""
+
+    def __new__(cls, number, start):
+        pid = super().__new__(cls, number)
+        pid.start = start
+        return pid
+
+
+def stat_of(pid):
+    """The fields behind the name."""
+    with open(f"/proc/{int(pid)}/stat", encoding="ascii", errors="replace") as f:
+        return f.read().rsplit(")", 1)[1].split()
+
+
 def alive(pid):
     """True unless the process is gone or a zombie."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        fields = stat_of(pid)
     except (FileNotFoundError, ProcessLookupError):
         return False
+    return fields[STATE] != "Z" and getattr(pid, "start", fields[START]) == fields[START]
 
 
 def cmdline(pid):
@@ -58,10 +77,9 @@ def descendants(pid):
         if not entry.isdigit():
             continue
         with contextlib.suppress(OSError, IndexError):
-            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-            if fields[0] != "Z":
-                parents.setdefault(int(fields[1]), []).append(int(entry))
+            fields = stat_of(entry)
+            if fields[STATE] != "Z":
+                parents.setdefault(int(fields[PARENT]), []).append(Pid(entry, fields[START]))
     found, todo = [], [pid]
     while todo:
         children = parents.get(todo.pop(), [])
@@ -220,8 +238,7 @@ class Daemon:
     @staticmethod
     def parent(pid):
         with contextlib.suppress(OSError, IndexError):
-            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-                return int(f.read().rsplit(")", 1)[1].split()[1])
+            return int(stat_of(pid)[PARENT])
         return 0
 
     def units(self):
@@ -229,7 +246,7 @@ class Daemon:
         return [pid for part, host in self.parts().items() if part.startswith("executor") for pid in descendants(host)]
 
     def everything(self):
-        return [self.process.pid] + descendants(self.process.pid)
+        return [Pid(self.process.pid, stat_of(self.process.pid)[START])] + descendants(self.process.pid)
 
     # ---------------------------------------------------------------------------------- questions
 
