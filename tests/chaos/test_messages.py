@@ -41,9 +41,16 @@ def copier(broker, times):
     """Writes each message of the topic `times` more, as long as it lasts; tells how many it has copied."""
     ended, copied, begun = threading.Event(), [], threading.Event()
 
+    def from_here(consumer, places):
+        # "latest" would be looked up later, when messages may have come already.
+        for place in places:
+            place.offset = consumer.get_watermark_offsets(place)[1]
+        consumer.assign(places)
+        begun.set()
+
     def run():
-        consumer = confluent_kafka.Consumer(broker.client(group_id="copier", auto_offset_reset="latest"))
-        consumer.subscribe([TOPIC], on_assign=lambda *_: begun.set())
+        consumer = confluent_kafka.Consumer(broker.client(group_id="copier"))
+        consumer.subscribe([TOPIC], on_assign=from_here)
         producer = confluent_kafka.Producer(broker.client())
         while not ended.is_set():
             message = consumer.poll(0.05)

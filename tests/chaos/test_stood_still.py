@@ -57,7 +57,7 @@ def test_results_that_wait_in_a_core_that_stands_still(cluster):
 def test_a_node_that_stands_still_as_a_whole(cluster):
     """Nobody can end its processes meanwhile. When they go on, they begin none of the hosts that have ended `lost`."""
     one = cluster.engines[0]
-    submit(cluster, "whole", 120, {"latency": "100ms", "step": 1}, unit_size=20)
+    submit(cluster, "whole", 120, {"latency": "250ms", "step": 1}, unit_size=20)
     wait_for("it to execute some", lambda: rows_of(cluster, "whole", one, status="ok"))
     units = one.pids("units")
     assert units

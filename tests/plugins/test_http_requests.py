@@ -258,7 +258,7 @@ def test_endless_chunks_are_cut_off(start):
 def test_bodies_share_a_bound(start):
     core = start(body_limit="100K", body_memory="128K")
     body = b" " * 90000
-    core.tell("slow 1000")
+    core.tell("slow 2500")
     first = core.connection()
     first.request("POST", "/v1/tasks", body, {"Content-Type": "application/json"})
     while core.tell("busy") != "1":

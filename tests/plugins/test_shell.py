@@ -588,7 +588,8 @@ def test_local_environment_holds_no_secret_of_the_daemon(build):
 def test_local_commands_end_with_their_group(build, command):
     r = local(build, command, host_timeout=300)
     assert (r["status"], r["phase"], r["remote"]) == ("timeout", "execution", "dead")
-    assert subprocess.run(["pgrep", "-f", "^sleep 607"], stdout=subprocess.DEVNULL, check=False).returncode == 1
+    # What is killed takes a moment to be gone.
+    wait_for(lambda: subprocess.run(["pgrep", "-f", "^sleep 607"], stdout=subprocess.DEVNULL, check=False).returncode == 1)
 
 
 def test_a_local_end_that_does_not_come_is_given_up(build, tmp_path):

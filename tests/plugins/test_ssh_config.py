@@ -203,7 +203,7 @@ def test_a_proxy_command(attempt, tmp_path):
     r = attempt(f"HostName {{a}}\nProxyCommand {relay} %h %p # no comment\n" + LOGIN, command="head -c 1000000 /dev/zero",
                 output_limit=2000000)
     assert r["status"] == "ok" and len(r["out"]) == 1000000, r
-    assert not running(str(relay))
+    wait_for(lambda: not running(str(relay)), what="the end of the relay")
 
 
 def running(word):
@@ -224,7 +224,7 @@ def test_proxy_commands_that_fail_and_hang(attempt):
     assert (r["status"], r["phase"]) == ("unreachable", "banner") and f"ProxyCommand of {attempt.config}:2" in r["message"]
     r = attempt("HostName {a}\nProxyCommand sleep 6131\n" + LOGIN, options=["banner_timeout=400ms"])
     assert (r["status"], r["phase"], r["at"] < 8) == ("timeout", "banner", True)
-    assert not running("sleep\0006131")
+    wait_for(lambda: not running("sleep\0006131"), what="the end of the ProxyCommand")
 
 
 def test_a_jump(attempt, fleet):

@@ -67,7 +67,7 @@ def kill_core(daemon):
 
 def test_results_outlive_the_core_while_the_database_is_away(server):
     with node(server) as daemon:
-        task = daemon.submit("sim", "s[1-300]", {"latency": "1-2s", "output": "text"}, unit_size=30)
+        task = daemon.submit("sim", "s[1-300]", {"latency": "3-4s", "output": "text"}, unit_size=30)
         wait_for("its hosts to run", lambda: count(daemon, task, "running") == 300)
         server.kill()
         wait_for("the units to end", lambda: not daemon.units())
@@ -168,6 +168,7 @@ def test_the_database_is_away(server):
         wait_for("it to be told", lambda: ask(daemon, "GET", "/-/ready")[0] == 503)
         assert ask(daemon, "GET", "/-/healthy")[0] in (200, 503)
         time.sleep(OUTAGE)  # the outage itself; a time of storing differs from that of ending
+        back = time.time() - 1
         server.start()
         wait_for("it to be ready", lambda: ask(daemon, "GET", "/-/ready")[0] == 200)
         wait_for("answers", lambda: ask(daemon, "GET", "/v1/tasks")[0] == 200)
@@ -175,8 +176,7 @@ def test_the_database_is_away(server):
         assert answer["counts"]["ok"] + answer["counts"]["failed"] == 200
         daemon.verify(task)
         for row in daemon.results(task):
-            took = moment(row["finished_at"]) - moment(row["started_at"])
-            assert 0.9 < took < 3.9 * PATIENCE, row
+            assert moment(row["started_at"]) + 0.9 < moment(row["finished_at"]) < back, row
         nothing_was_left_behind(daemon, server, [task, waiting])
         wait_for("the files to be gone", lambda: not waiting_files(daemon))
         assert daemon.parts() == parts
@@ -188,7 +188,7 @@ def test_the_database_hangs(server):
     with node(server, {"limits": {"store_patience": "1s", "results_patience": "500ms"}}, read_timeout="2s",
               write_timeout="2s") as daemon:
         parts = daemon.parts()
-        task = daemon.submit("sim", "s[1-60]", {"latency": "2-3s"}, unit_size=10)
+        task = daemon.submit("sim", "s[1-60]", {"latency": "4-5s"}, unit_size=10)
         wait_for("its hosts to run", lambda: count(daemon, task, "running") == 60)
         server.pause()
         try:
@@ -242,8 +242,7 @@ def test_hosts_that_wait_for_their_intent_when_their_executor_dies(server, tmp_p
         wait_for("some to end", lambda: count(daemon, task, "ok") >= 4)
         server.pause()
         try:
-            wait_for("those that were begun to end", lambda: all(
-                path.read_text().splitlines()[-1].startswith("end ") for path in oracle.rglob("*") if path.is_file()))
+            wait_for("those that were begun to end, and no more to begin", lambda: quiet(oracle))
             os.kill(daemon.parts()["executor: sim"], signal.SIGKILL)
             wait_for("its units to be ended", lambda: "the executor host sim died" in daemon.log())
         finally:
@@ -253,22 +252,30 @@ def test_hosts_that_wait_for_their_intent_when_their_executor_dies(server, tmp_p
     assert executions(oracle) == {f"s{i}": 1 for i in range(1, 25)}
 
 
+def quiet(oracle):
+    """Every host that was begun has ended, and for a while: those to which the store had just agreed are among them."""
+    files = [path for path in oracle.rglob("*") if path.is_file()]
+    return all((path.read_text().splitlines() or [""])[-1].startswith("end ") for path in files) and \
+        max(path.stat().st_mtime for path in files) < time.time() - 1.5
+
+
 @pytest.mark.parametrize("how", ["limit", "disk"] if os.geteuid() == 0 else ["limit"])
 def test_no_room_for_results(server, how):
     """It says so, reads no more from the executors, and goes on when the database is back."""
     limits = {"results": 100, "results_patience": "100ms"}
     if how == "limit":
-        limits["results_spool"] = "1M"
+        limits["results_spool"] = "2M"  # more than one batch
     daemon = node(server, {"limits": limits, "capacity": {"hosts": 2000, "reserve": 0}})
     folder = os.path.join(daemon.state, "results")
     if how == "disk":
         os.mkdir(folder, 0o700)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "none", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", folder], check=True)
     try:
         with daemon:
             parts = daemon.parts()
-            task = daemon.submit("sim", "s[1-2000]", {"latency": "2-3s", "output": "x" * 2000}, unit_size=100)
-            wait_for("its hosts to run", lambda: count(daemon, task, "running") == 2000)
+            # More than there is room for, also where some have ended before the last one was begun.
+            task = daemon.submit("sim", "s[1-2000]", {"latency": "2-3s", "output": "x" * 2500}, unit_size=100)
+            wait_for("its hosts to run", lambda: count(daemon, task, "running") > 1500)
             server.kill()
             wait_for("the lack of room to be told", lambda: "cannot be kept on the disk" in daemon.log())
             assert 0 < results_on_disk(daemon) < 2000
@@ -290,7 +297,7 @@ def test_no_room_for_results(server, how):
 def test_a_start_without_the_database(server):
     """The node waits for it, and says so; then what the last life could not store comes first."""
     with node(server) as daemon:
-        task = daemon.submit("sim", "s[1-40]", {"latency": "500ms"}, unit_size=10)
+        task = daemon.submit("sim", "s[1-40]", {"latency": "3s"}, unit_size=10)
         wait_for("its hosts to run", lambda: count(daemon, task, "running") == 40)
         server.kill()
         wait_for("the units to end", lambda: not daemon.units())

@@ -74,6 +74,7 @@ def test_a_killed_server_loses_nothing(server):
         finally:
             stop.set()
             client.join(120)
+        wait_for("answers", lambda: daemon.request("GET", "/v1/tasks", raw=True)[0].status == 200)
         for task in tasks:
             assert daemon.wait(task)["counts"]["ok"] == 200
             daemon.verify(task)
@@ -85,7 +86,7 @@ def test_a_killed_server_loses_nothing(server):
 def test_a_server_that_is_away_loses_nothing_and_refuses_new_tasks(server):
     with node(server, commit_wait="1s") as daemon:
         task = daemon.submit("sim", "s[1-30]", {"latency": "1-2s"})
-        wait_for("its hosts to run", lambda: daemon.task(task)["counts"]["running"] == 30)
+        wait_for("its hosts to be begun", lambda: not daemon.task(task)["counts"]["pending"])
         parts = daemon.parts()
         server.kill()
         answer, content = daemon.request("POST", "/v1/tasks", {
@@ -96,6 +97,7 @@ def test_a_server_that_is_away_loses_nothing_and_refuses_new_tasks(server):
         wait_for("the unit to end meanwhile", lambda: not daemon.units())
         server.start()
         wait_for("the store to be back", lambda: daemon.request("GET", "/-/ready", raw=True)[0].status == 200)
+        wait_for("answers", lambda: daemon.request("GET", f"/v1/tasks/{task}", raw=True)[0].status == 200)
         assert daemon.wait(task, 20)["counts"]["ok"] == 30
         daemon.verify(task)
         assert daemon.parts() == parts

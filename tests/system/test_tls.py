@@ -98,13 +98,14 @@ def test_slow_handshakes_block_nobody(folder):
             connection = socket.create_connection(daemon.address(), timeout=20 * PATIENCE)
             connection.sendall((b"", sent[:1], sent[:len(sent) // 2], sent)[i % 4])
             slow.append(connection)
-        worst = 0
+        took = []
         for _ in range(20):
             began = time.monotonic()
             assert daemon.get("/v1/executors")["items"]
-            worst = max(worst, time.monotonic() - began)
-        print(f"beside 150 unfinished handshakes a request takes at most {worst:.3f} s")
-        assert worst < 1.5 * PATIENCE  # each of them would hold it for 2 s
+            took.append(time.monotonic() - began)
+        print(f"beside 150 unfinished handshakes a request takes at most {max(took):.3f} s")
+        # Each of them would hold it for 2 s. A machine that stands still may make some late, but not by all of them.
+        assert sorted(took)[-3] < 1.5 * PATIENCE and max(took) < 15 * PATIENCE, took
         for connection in slow:  # they are closed when their time is over
             with pytest.raises((ConnectionError, EOFError)):
                 while connection.recv(4096):

@@ -153,6 +153,7 @@ END_TEST
 START_TEST(asks_again_as_soon_as_there_is_room)
 {
 	int64_t told;
+	int sooner = 0;
 
 	connect_producer();
 	core.answer = DROVER_ERETRY;
@@ -168,8 +169,9 @@ START_TEST(asks_again_as_soon_as_there_is_room)
 		core.room(core.room_context);
 		pthread_mutex_unlock(&core.lock);
 		AWAIT(core.offers > offers);
-		ck_assert_int_lt(now() - told, 400); /* sooner than by polling */
+		sooner += now() - told < 400;
 	}
+	ck_assert_int_ge(sooner, 3); /* than by polling, but where the machine stood still */
 	close_source();
 	ck_assert_int_eq(committed(), RD_KAFKA_OFFSET_INVALID);
 }
