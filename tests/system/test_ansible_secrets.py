@@ -13,8 +13,8 @@ from fleet.ansible import RELEASES, Herd
 from fleet.sshd import ORDINARY_USER, public_key
 
 # The password is searched in the memory that the whole machine shares: no other run has the same.
-CANARIES = {"password": f"canary-password-{secrets.token_hex(6)}", "passphrase": "canary-phrase-b3d7", "vault": "canary-vault-51ac",
-            "inside": "canary-inside-e09d", "argument": "canary-argument-4c66"}
+CANARIES = {"password": f"canary-password-{secrets.token_hex(6)}", "passphrase": "canary-phrase-b3d7",
+            "vault": "canary-vault-51ac", "inside": "canary-inside-e09d", "argument": "canary-argument-4c66"}
 PASSWORD = CANARIES["password"]
 SUDOERS = {"sudoers.d/fleet": f"{ORDINARY_USER} ALL=(ALL:ALL) ALL\n{ORDINARY_USER} ALL=(ALL:ALL) NOPASSWD: /bin/true\n"}
 # An agent whose socket's file is there, for a while, before anybody listens at it.
