@@ -213,7 +213,7 @@ def test_who_cannot_renew_ends_what_may_run_again(server):
         again = one.submit("sim", "r[1-10]", {"latency": "60s"}, on_lost="rerun")
         running(one, plain, 10)
         running(one, again, 10)
-        units = one.units()
+        units = wait_for("both units' processes", lambda: len(one.units()) >= 2 and one.units())
         server.pause()
         wait_for("one unit to end", lambda: len([pid for pid in units if alive(pid)]) == len(units) // 2)
         server.resume()

@@ -59,6 +59,11 @@ def count(daemon, task, status):
     return daemon.task(task)["counts"][status]
 
 
+def at_work(daemon, task, hosts, units):
+    """They run by the store's word, and here: the store knows of a claim before the node has its answer."""
+    wait_for("its hosts to run", lambda: count(daemon, task, "running") >= hosts and len(daemon.units()) >= units)
+
+
 def kill_core(daemon):
     """kill -9 of the core while the database is away; waits for another one, which cannot come up: it is there for moments."""
     os.kill(daemon.parts()["core"], signal.SIGKILL)
@@ -68,7 +73,7 @@ def kill_core(daemon):
 def test_results_outlive_the_core_while_the_database_is_away(server):
     with node(server) as daemon:
         task = daemon.submit("sim", "s[1-300]", {"latency": "3-4s", "output": "text"}, unit_size=30)
-        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 300)
+        at_work(daemon, task, 300, 10)
         server.kill()
         wait_for("the units to end", lambda: not daemon.units())
         wait_for("their results on disk", lambda: results_on_disk(daemon) == 300)
@@ -89,7 +94,7 @@ def test_deadlines_outlive_the_core_while_the_database_is_away(server):
     """Hosts without a result: what is known of them is how their unit ended."""
     with node(server) as daemon:
         task = daemon.submit("sim", "s[1-60]", {"hang": "1/2", "latency": "0"}, unit_size=30, timeout="4s")
-        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 30)
+        at_work(daemon, task, 30, 2)
         server.kill()
         wait_for("the units to end", lambda: not daemon.units())
         wait_for("their ends on disk", lambda: ends_on_disk(daemon) == 2)
@@ -189,7 +194,7 @@ def test_the_database_hangs(server):
               write_timeout="2s") as daemon:
         parts = daemon.parts()
         task = daemon.submit("sim", "s[1-60]", {"latency": "4-5s"}, unit_size=10)
-        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 60)
+        at_work(daemon, task, 60, 6)
         server.pause()
         try:
             everything_is_refused(daemon, task, 15)
@@ -275,7 +280,7 @@ def test_no_room_for_results(server, how):
             parts = daemon.parts()
             # More than there is room for, also where some have ended before the last one was begun.
             task = daemon.submit("sim", "s[1-2000]", {"latency": "2-3s", "output": "x" * 2500}, unit_size=100)
-            wait_for("its hosts to run", lambda: count(daemon, task, "running") > 1500)
+            at_work(daemon, task, 1501, 16)
             server.kill()
             wait_for("the lack of room to be told", lambda: "cannot be kept on the disk" in daemon.log())
             assert 0 < results_on_disk(daemon) < 2000
@@ -298,7 +303,7 @@ def test_a_start_without_the_database(server):
     """The node waits for it, and says so; then what the last life could not store comes first."""
     with node(server) as daemon:
         task = daemon.submit("sim", "s[1-40]", {"latency": "3s"}, unit_size=10)
-        wait_for("its hosts to run", lambda: count(daemon, task, "running") == 40)
+        at_work(daemon, task, 40, 4)
         server.kill()
         wait_for("the units to end", lambda: not daemon.units())
         daemon.stop()
