@@ -191,14 +191,24 @@ static void expel(struct lease *l, const struct node_read *node)
 	}
 }
 
-/* Told is what differs from what the node does, not from what was read last: orders may come and go between two readings. */
-static void heed_drain(struct lease *l, bool drain)
+static bool drains(const struct lease *l)
 {
-	if (drain != l->options.drains(l->options.context))
+	return l->options.drains(l->options.context);
+}
+
+/*
+ * Told is what differs from what the node does, not from what was read last: orders may come and go between two readings.
+ * `before`: what it did when the reading began. One that was given at the node itself meanwhile may not be in it.
+ */
+static void heed_drain(struct lease *l, bool before, bool drain)
+{
+	bool now = drains(l);
+
+	if (drain != now && now == before)
 		tell(l, (struct note){ .drain = drain });
 }
 
-static void weigh(struct lease *l, const struct nodes_read *read, int64_t begun, int64_t ended)
+static void weigh(struct lease *l, const struct nodes_read *read, bool drained, int64_t begun, int64_t ended)
 {
 	bool *silent = xcalloc(read->count, sizeof(*silent));
 
@@ -218,7 +228,7 @@ static void weigh(struct lease *l, const struct nodes_read *read, int64_t begun,
 		else if (node->ended && node->holds)
 			atomic_store(&l->sweep_wanted, true);
 		if (node->incarnation == l->options.incarnation)
-			heed_drain(l, node->drain);
+			heed_drain(l, drained, node->drain);
 	}
 	free(silent);
 	if (atomic_load(&l->sweep_wanted))
@@ -236,10 +246,11 @@ static void look(struct lease *l)
 	struct drover_error err = { 0 };
 	struct nodes_read read;
 	int64_t begun = clock_boot_ms();
+	bool drained = drains(l);
 	int code = read_nodes(l, &read, &err);
 
 	if (!code)
-		weigh(l, &read, begun, clock_boot_ms());
+		weigh(l, &read, drained, begun, clock_boot_ms());
 	else if (!l->blind)
 		log_warning("cannot read the other nodes' leases: %s", err.message);
 	l->blind = code != 0;
@@ -302,6 +313,7 @@ static bool renew(struct lease *l)
 	struct drover_renewal renewal = { .size = sizeof(renewal), .incarnation = o->incarnation, .node_is = &node_is };
 	struct drover_error err = { 0 };
 	int64_t begun = clock_boot_ms();
+	bool drained = drains(l);
 	int code;
 
 	o->announce(o->context, &node_is);
@@ -328,7 +340,7 @@ static bool renew(struct lease *l)
 	l->next_renew = begun + o->renew;
 	atomic_store(&l->renewed, begun);
 	o->renewed(o->context, begun + o->stop_after);
-	heed_drain(l, renewal.drain);
+	heed_drain(l, drained, renewal.drain);
 	return true;
 }
 
