@@ -94,7 +94,7 @@ static int print_logs(struct session *session, struct cli *cli, const struct log
 		code = CLI_ERROR;
 	}
 	if (!code && args->follow)
-		code = follow_task(session, cli, tail.id, &tail, &ended);
+		code = follow_task(session, cli, tail.id, &tail, NULL, &ended);
 	json_object_put(ended);
 	tail_dispose(&tail);
 	return code;

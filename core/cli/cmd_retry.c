@@ -94,21 +94,23 @@ static int retry(struct session *session, struct cli *cli, struct json_object *t
 {
 	char *path = session_task_path(session, field_text(task, "id"), "/retry");
 	struct json_object *answer = NULL;
-	struct drover_error err = { 0 };
-	int code = CLI_OK;
+	struct interrupt interrupt;
+	int code =
+		perform_submit(session, path, body, "submit the task again", args->watch ? &interrupt : NULL, &answer);
 
-	if (client_call(&session->client, "POST", path, body, &answer, &err))
-		code = client_fail(&session->client, "submit the task again", &err);
-	else if (args->watch && cli->verbose)
+	if (code)
+		goto out;
+	if (args->watch && cli->verbose)
 		cli_say("task %s: %" PRId64 " hosts in %" PRId64 " units", field_word(answer, "id"),
 			field_int(answer, "hosts", 0), field_int(answer, "units", 0));
 	else if (!args->watch && cli->json)
 		term_json_line(cli, answer, false);
 	else if (!args->watch)
 		puts(field_word(answer, "id"));
-	if (!code && args->watch)
-		code = perform_follow(session, cli, field_text(answer, "id"), &args->view);
+	if (args->watch)
+		code = perform_follow(session, cli, field_text(answer, "id"), &args->view, &interrupt);
 	json_object_put(answer);
+out:
 	free(path);
 	return code;
 }

@@ -42,7 +42,7 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
 	if (!code)
 		code = one_task_open(cli, args.word, &session, &task);
 	if (!code) {
-		code = perform_follow(&session, cli, field_text(task, "id"), &args.view);
+		code = perform_follow(&session, cli, field_text(task, "id"), &args.view, NULL);
 		one_task_close(&session, task);
 	}
 	view_close(&args.view);

@@ -9,7 +9,6 @@
 
 #include "cli/events.h"
 #include "cli/field.h"
-#include "cli/interrupt.h"
 #include "cli/tail.h"
 #include "cli/progress.h"
 #include "util/clock.h"
@@ -164,13 +163,16 @@ static int follow_live(struct follow *follow, struct json_object **task)
 }
 
 int follow_task(struct session *session, const struct cli *cli, const char *id, struct tail *tail,
-		struct json_object **task)
+		struct interrupt *interrupt, struct json_object **task)
 {
 	struct follow follow = { .session = session, .cli = cli, .id = id, .tail = tail };
 	int code;
 
 	*task = NULL;
-	interrupt_open(&follow.interrupt);
+	if (interrupt)
+		follow.interrupt = *interrupt;
+	else
+		interrupt_open(&follow.interrupt);
 	session->client.wake = follow.interrupt.fd;
 	code = tail ? follow_live(&follow, task) : follow_progress(&follow, task);
 	session->client.wake = -1;

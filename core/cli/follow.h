@@ -6,6 +6,7 @@
 #ifndef CLI_FOLLOW_H
 #define CLI_FOLLOW_H
 
+#include "cli/interrupt.h"
 #include "cli/session.h"
 
 struct tail;
@@ -13,10 +14,11 @@ struct tail;
 /*
  * With `tail` (or NULL) what hosts write is shown meanwhile, and no bar; where it is for watching only, Ctrl-C just
  * ends that. `*task` becomes the task as it ended; owned by the caller. Returns CLI_OK, CLI_INTERRUPTED (detached, said so),
- * or says what is wrong and returns what to exit with; `*task` is NULL then.
+ * or says what is wrong and returns what to exit with; `*task` is NULL then. `interrupt` is open since before the task
+ * was there, so that no Ctrl-C falls between, and is closed here; NULL: one of its own.
  */
 int follow_task(struct session *session, const struct cli *cli, const char *id, struct tail *tail,
-		struct json_object **task);
+		struct interrupt *interrupt, struct json_object **task);
 /* What the end of a task means for the program's exit. */
 int follow_exit_code(struct json_object *task);
 

@@ -16,13 +16,33 @@
 
 #define ASK_ABOVE 100 /* hosts */
 
-static int submit(struct session *session, const struct task_args *args, bool dry_run, struct json_object **answer)
+int perform_submit(struct session *session, const char *path, struct json_object *body, const char *what,
+		   struct interrupt *interrupt, struct json_object **answer)
 {
+	struct client *client = &session->client;
 	struct drover_error err = { 0 };
-	int rc = client_call(&session->client, "POST", dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", args->task,
-			     answer, &err);
+	int rc;
 
-	return rc ? client_fail(&session->client, "submit the task", &err) : CLI_OK;
+	if (interrupt) {
+		interrupt_open(interrupt);
+		client->wake = interrupt->fd;
+	}
+	rc = client_call(client, "POST", path, body, answer, &err);
+	client->wake = -1;
+	if (rc == DROVER_ECANCELLED) {
+		interrupt_take(interrupt, 0);
+		cli_say("interrupted before the daemon has answered: `drover list' shows whether the task is there");
+	}
+	if (rc && interrupt)
+		interrupt_close(interrupt);
+	return rc ? client_fail(client, what, &err) : CLI_OK;
+}
+
+static int submit(struct session *session, const struct task_args *args, bool dry_run, struct interrupt *interrupt,
+		  struct json_object **answer)
+{
+	return perform_submit(session, dry_run ? "/v1/tasks?dry_run=true" : "/v1/tasks", args->task, "submit the task",
+			      interrupt, answer);
 }
 
 static void print_plan(struct json_object *answer)
@@ -39,7 +59,7 @@ static void print_plan(struct json_object *answer)
 static int dry_run(struct session *session, const struct cli *cli, const struct task_args *args)
 {
 	struct json_object *answer;
-	int code = submit(session, args, true, &answer);
+	int code = submit(session, args, true, NULL, &answer);
 
 	if (code)
 		return code;
@@ -61,7 +81,7 @@ static int confirm(struct session *session, const struct cli *cli, const struct 
 
 	if (args->yes || !cli->stderr_terminal || !isatty(STDIN_FILENO))
 		return CLI_OK;
-	code = submit(session, args, true, &answer);
+	code = submit(session, args, true, NULL, &answer);
 	if (code)
 		return code;
 	hosts = field_int(answer, "hosts", 0);
@@ -75,12 +95,13 @@ static int confirm(struct session *session, const struct cli *cli, const struct 
 	return CLI_ERROR;
 }
 
-int perform_follow(struct session *session, struct cli *cli, const char *id, const struct view *view)
+int perform_follow(struct session *session, struct cli *cli, const char *id, const struct view *view,
+		   struct interrupt *interrupt)
 {
 	struct tail tail = { .session = session, .cli = cli, .id = id };
 	struct json_object *task;
 	int64_t largest = 0;
-	int code = follow_task(session, cli, id, view->mode == VIEW_STREAM ? &tail : NULL, &task);
+	int code = follow_task(session, cli, id, view->mode == VIEW_STREAM ? &tail : NULL, interrupt, &task);
 
 	tail_dispose(&tail);
 	if (code)
@@ -97,6 +118,7 @@ int perform_follow(struct session *session, struct cli *cli, const char *id, con
 
 int perform_task(struct session *session, struct cli *cli, const struct task_args *args, const struct view *view)
 {
+	struct interrupt interrupt;
 	struct json_object *answer;
 	char *id;
 	int code;
@@ -105,7 +127,7 @@ int perform_task(struct session *session, struct cli *cli, const struct task_arg
 		return dry_run(session, cli, args);
 	code = confirm(session, cli, args);
 	if (!code)
-		code = submit(session, args, false, &answer);
+		code = submit(session, args, false, args->detach ? NULL : &interrupt, &answer);
 	if (code)
 		return code;
 	id = xstrdup(field_word(answer, "id"));
@@ -118,7 +140,7 @@ int perform_task(struct session *session, struct cli *cli, const struct task_arg
 			field_int(answer, "units", 0));
 	json_object_put(answer);
 	if (!args->detach)
-		code = perform_follow(session, cli, id, view);
+		code = perform_follow(session, cli, id, view, &interrupt);
 	free(id);
 	return code;
 }

@@ -354,6 +354,7 @@ static int open_plugin(struct executor_host *host, struct json_object *slice, st
 		rc = host->executor->open(host->self, err);
 		control_left(host->control);
 	}
+	host->opened = !rc;
 	keep_new_descriptors(host, before, count);
 	free(before);
 	return rc;
@@ -363,7 +364,7 @@ static void close_plugin(struct executor_host *host)
 {
 	if (!host->executor)
 		return;
-	if (host->executor->close) {
+	if (host->opened && host->executor->close) {
 		control_entered(host->control, "close", host->call_timeout);
 		host->executor->close(host->self);
 		control_left(host->control);
@@ -420,17 +421,15 @@ int executor_main(int control_fd, int config_fd, int link_fd, const char *cgroup
 	wire_put_string(stream_begin(host.link, WIRE_READY, 0), host.executor->version);
 	stream_send(host.link);
 	rc = sd_event_loop(host.event);
-	helper_free(host.helper);
-	host.helper = NULL;
-	close_plugin(&host);
 out:
 	if (rc < 0 && error.message[0]) {
 		log_error("cannot start: %s", error.message);
 		control_failed(host.control, error.message);
 	}
+	helper_free(host.helper);
+	close_plugin(&host);
 	wipe_put(slice);
 	credentials_dispose(&host.credentials);
-	helper_free(host.helper);
 	stream_free(host.link);
 	control_free(host.control);
 	sd_event_unref(host.event);

@@ -26,6 +26,7 @@ struct executor_host {
 	const char *cgroup;  /* the folder for units' folders, or NULL: the subreaper way */
 	const struct drover_executor *executor;
 	void *self;
+	bool opened;
 	struct credentials credentials;
 	struct live_board board; /* tells units whether they are watched */
 	struct live_budget live; /* for what all of them show */

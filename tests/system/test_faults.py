@@ -32,7 +32,7 @@ REFUSALS = [
     ({"banner": "SSH-2.0-x\r\nno packet of the protocol" + 40 * "!"}, "unreachable", {"key exchange"}, ""),
 ]
 SLOW = [
-    ({"banner": "SSH-2.0-crawling\r\n", "rate": 1}, "timeout", {"banner"}, "greeting"),
+    ({"banner": f"SSH-2.0-crawling-{'x' * 150}\r\n", "rate": 1}, "timeout", {"banner"}, "greeting"),
     ({"command": "echo a word and more words", "rate": 1}, "timeout", {"execution"}, "host_timeout"),
     ({"command": "read", "rate": 1}, "timeout", {"execution"}, "host_timeout"),
     ({"at": "exec", "do": "stall"}, "timeout", {"execution"}, "waiting for the command to be started"),
