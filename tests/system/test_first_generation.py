@@ -404,7 +404,8 @@ def test_the_ordinary_listener_asks_for_tokens():
         assert client.raw("POST", ADHOC, body, {"Authorization": f"Bearer {reader}"})[0] == 403
         # No executor here serves it: the one answer for all that is not stored.
         assert client.raw("POST", ADHOC, body, {"Authorization": f"Bearer {submitter}"}) == (200, NOT_STORED)
-        plain = Client(address_in(os.path.join(daemon.folder, "plain")))
+        place = os.path.join(daemon.folder, "plain")  # this listener is opened after the other
+        plain = Client(wait_for("the plain listener", lambda: os.path.exists(place) and address_in(place)))
         assert plain.raw("GET", ADHOC + "?task_id=1")[0] == 200
         daemon.stop()
 
