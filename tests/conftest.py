@@ -38,6 +38,13 @@ def pytest_collection_modifyitems(items):
 SHOWN = 2000  # characters of each variable
 
 
+def shown(value):
+    try:
+        return repr(value)[:SHOWN]
+    except Exception as error:  # pylint: disable=broad-except
+        return f"a {type(value).__name__} that cannot be shown: {error}"
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(call):
     """A failed test's variables, with its failure: an assertion's own text shows 240 characters of a value."""
@@ -47,4 +54,4 @@ def pytest_runtest_makereport(call):
         own = [entry for entry in call.excinfo.traceback if "test" in entry.path.name]
         values = own[-1].frame.f_locals if own else {}
         report.longrepr.addsection("its variables", "\n".join(
-            f"{name} = {repr(value)[:SHOWN]}" for name, value in values.items() if not name.startswith("@")))
+            f"{name} = {shown(value)}" for name, value in values.items() if not name.startswith("@")))

@@ -10,9 +10,9 @@
 /* As the options in `args` say. Returns what to exit with. */
 int perform_task(struct session *session, struct cli *cli, const struct task_args *args, const struct view *view);
 /*
- * One call that makes a task. With `interrupt`, which is opened before it, Ctrl-C ends the waiting for its answer, and one that
- * comes later is for perform_follow. Returns CLI_OK, or says what is wrong (`what` could not be done) and returns what to exit with;
- * nothing is open then.
+ * One call that makes a task. With `interrupt`, which is opened before it, Ctrl-C ends the waiting for its answer, and
+ * one that comes later is for perform_follow. Returns CLI_OK, or says what is wrong (`what` could not be done) and
+ * returns what to exit with; nothing is open then.
  */
 int perform_submit(struct session *session, const char *path, struct json_object *body, const char *what,
 		   struct interrupt *interrupt, struct json_object **answer);

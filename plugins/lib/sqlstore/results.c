@@ -305,6 +305,15 @@ static int load(struct drover_session *s, struct entry *entries, size_t count, s
 	return code;
 }
 
+/* Of the same host. */
+static void know_the_same(struct entry *entry, const struct entry *from)
+{
+	struct drover_result *own = entry->result;
+
+	*entry = *from;
+	entry->result = own;
+}
+
 static int write_all(struct drover_session *s, struct entry *entries, size_t count, struct drover_error *err)
 {
 	int64_t now = driver_now(s);
@@ -319,9 +328,7 @@ static int write_all(struct drover_session *s, struct entry *entries, size_t cou
 			continue;
 		/* The same host again? */
 		if (i + 1 < count && same_unit(entry, entry + 1) && entry[1].result->index == entry->result->index)
-			entry[1] =
-				(struct entry){ entry[1].result, entry->unit,        entry->exists,      entry->status,
-						entry->attempt,  entry->incarnation, entry->begun_before };
+			know_the_same(&entry[1], entry);
 		code = thresholds_check(s, entry->unit->task, &aborted, err);
 		if (!code && aborted) /* units were forgotten, and hosts have ended */
 			code = load(s, entries + i + 1, count - i - 1, err);

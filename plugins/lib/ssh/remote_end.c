@@ -20,8 +20,8 @@
 
 /*
  * dash's and busybox's grammar. d: the sshd that is the parent of both; x: the script's own line of
- * parents, up to d; s: sessions, t: processes that belong to the command; k: those that live now; n: tenths of a second since TERM; g: when KILL
- * comes, which has 3.3 s to act.
+ * parents, up to d; s: sessions, t: processes that belong to the command; k: those that live now; n: tenths of a second
+ * since TERM; g: when KILL comes, which has 3.3 s to act.
  */
 static const char script[] =
 	"d=${D:-$PPID}; x=\" \"; p=$$; "
