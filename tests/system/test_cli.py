@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -161,6 +162,20 @@ def test_interrupt_cancels_in_a_private_daemon(home):
     assert process.returncode == 5, err
     assert "5 cancelled of 5 hosts" in out
     assert home.drover("verify", "--standalone", "last").returncode == 0
+
+
+def test_interrupt_before_the_daemon_has_answered(home):
+    """Whether there is a task nobody here can know, and that is said."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20 * PATIENCE)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        process = home.start("run", "--url", url, "--type", "sim", "-H", "a", "--payload", "{}")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted before the daemon has answered: `drover list'" in err, err
 
 
 def test_ctrl_c_on_a_terminal_cancels_in_a_private_daemon(home):
